@@ -1,0 +1,75 @@
+# How the folders of src/ become libraries.
+#
+# Every library gets an include root of its own that holds links to its headers and nothing else,
+# and sees the roots of the libraries it names in USES and no others: an include that the
+# architecture forbids is a file that the compiler cannot find. Nothing is inherited.
+
+add_library(tandem_flags INTERFACE)
+target_compile_options(tandem_flags INTERFACE -Wall -Wextra -Wshadow -Wno-psabi -ffp-contract=off)
+if(TANDEM_WERROR)
+  target_compile_options(tandem_flags INTERFACE -Werror)
+endif()
+if(TANDEM_NATIVE)
+  target_compile_options(tandem_flags INTERFACE -march=native)
+  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+endif()
+if(TANDEM_SANITIZE)
+  target_compile_options(tandem_flags INTERFACE
+    -fsanitize=${TANDEM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(tandem_flags INTERFACE -fsanitize=${TANDEM_SANITIZE})
+endif()
+
+# tandem_include_root(<root> <folder>): links to the headers of src/<folder>, as <folder>/x.h.
+function(tandem_include_root root folder)
+  file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.h)
+  file(REMOVE_RECURSE ${root})
+  file(MAKE_DIRECTORY ${root}/${folder})
+  foreach(header IN LISTS headers)
+    get_filename_component(name ${header} NAME)
+    file(CREATE_LINK ${header} ${root}/${folder}/${name} SYMBOLIC)
+  endforeach()
+endfunction()
+
+# tandem_library(<folder> SOURCES a.cc ... [USES folder ...] [LIBRARIES external ...])
+# Builds src/<folder> as the library tandem_<folder with _ for />.
+function(tandem_library folder)
+  cmake_parse_arguments(arg "" "" "SOURCES;USES;LIBRARIES" ${ARGN})
+  string(REPLACE "/" "_" name ${folder})
+  set(target tandem_${name})
+  set(root ${PROJECT_BINARY_DIR}/include-roots/${name})
+  tandem_include_root(${root} ${folder})
+  add_library(${target} STATIC ${arg_SOURCES})
+  set_target_properties(${target} PROPERTIES TANDEM_INCLUDE_ROOT ${root})
+  target_include_directories(${target} PRIVATE ${root})
+  target_link_libraries(${target} PRIVATE tandem_flags ${arg_LIBRARIES})
+  tandem_uses(${target} ${arg_USES})
+endfunction()
+
+# tandem_uses(<target> folder ...): lets <target> include and link those libraries.
+function(tandem_uses target)
+  foreach(folder IN LISTS ARGN)
+    string(REPLACE "/" "_" name ${folder})
+    get_target_property(root tandem_${name} TANDEM_INCLUDE_ROOT)
+    target_include_directories(${target} PRIVATE ${root})
+    target_link_libraries(${target} PRIVATE tandem_${name})
+  endforeach()
+endfunction()
+
+# tandem_test(<name> SOURCES a.cc ... USES folder ... [LIBRARIES external ...] [LABELS fast|slow])
+# Tests without a label are fast. They run in tests/, so that data/... is a stable path.
+function(tandem_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;USES;LIBRARIES;LABELS" ${ARGN})
+  if(NOT arg_LABELS)
+    set(arg_LABELS fast)
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 900)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE tandem_flags ${arg_LIBRARIES} GTest::gtest GTest::gtest_main)
+  tandem_uses(${name} ${arg_USES})
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+endfunction()

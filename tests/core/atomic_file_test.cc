@@ -1,0 +1,102 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "core/atomic_file.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/mapped_file.h"
+
+namespace tandem {
+namespace {
+
+namespace fs = std::filesystem;
+
+class AtomicFileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "tandem-atomic-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  static std::string Read(const fs::path& path) {
+    std::stringstream text;
+    text << std::ifstream(path, std::ios::binary).rdbuf();
+    return text.str();
+  }
+  size_t Entries() const {
+    return static_cast<size_t>(
+        std::distance(fs::directory_iterator(directory_), fs::directory_iterator()));
+  }
+
+  fs::path directory_;
+};
+
+TEST_F(AtomicFileTest, CommitReplacesAndAbandonKeeps) {
+  const fs::path target = directory_ / "model.gguf";
+  {
+    AtomicFile file(target);
+    file.Write(std::string_view("old"));
+    EXPECT_FALSE(fs::exists(target));
+    file.Commit();
+  }
+  EXPECT_EQ(Read(target), "old");
+  {
+    AtomicFile file(target);
+    file.Write(std::string(3 << 20, 'x'));
+  }
+  EXPECT_EQ(Read(target), "old");
+  EXPECT_EQ(Entries(), 1u);
+}
+
+TEST_F(AtomicFileTest, PadsAndKeepsOrderAcrossBuffers) {
+  const fs::path target = directory_ / "f";
+  AtomicFile file(target);
+  std::string expected;
+  for (int i = 0; i < 9; ++i) {
+    const std::string part(static_cast<size_t>(i) * 300'001, static_cast<char>('a' + i));
+    file.Write(part);
+    file.PadTo(32);
+    expected += part;
+    expected.resize((expected.size() + 31) / 32 * 32, '\0');
+  }
+  EXPECT_EQ(file.size(), expected.size());
+  file.Commit();
+  EXPECT_EQ(Read(target), expected);
+}
+
+TEST_F(AtomicFileTest, FollowsSymbolicLinks) {
+  AtomicFile(directory_ / "real").Commit();
+  fs::create_symlink("real", directory_ / "link");
+  AtomicFile file(directory_ / "link");
+  file.Write(std::string_view("new"));
+  file.Commit();
+  EXPECT_TRUE(fs::is_symlink(directory_ / "link"));
+  EXPECT_EQ(Read(directory_ / "real"), "new");
+}
+
+TEST_F(AtomicFileTest, RefusesMissingFoldersAndDirectories) {
+  EXPECT_THROW(AtomicFile(directory_ / "no" / "such"), Error);
+  EXPECT_THROW(AtomicFile file(directory_), Error);
+}
+
+TEST_F(AtomicFileTest, MappedFileReadsItBack) {
+  AtomicFile file(directory_ / "f");
+  file.Write(std::string_view("bytes"));
+  file.Commit();
+  MappedFile mapped(directory_ / "f");
+  const MappedFile moved = std::move(mapped);
+  ASSERT_EQ(moved.size(), 5u);
+  EXPECT_EQ(static_cast<char>(moved.bytes()[4]), 's');
+  EXPECT_THROW(MappedFile(directory_ / "none"), Error);
+  EXPECT_THROW(MappedFile{directory_}, Error);
+}
+
+}  // namespace
+}  // namespace tandem
