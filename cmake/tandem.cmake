@@ -45,6 +45,14 @@ function(tandem_library folder)
   tandem_uses(${target} ${arg_USES})
 endfunction()
 
+# tandem_interface(<folder>): a folder of headers alone.
+function(tandem_interface folder)
+  set(root ${PROJECT_BINARY_DIR}/include-roots/${folder})
+  tandem_include_root(${root} ${folder})
+  add_library(tandem_${folder} INTERFACE)
+  set_target_properties(tandem_${folder} PROPERTIES TANDEM_INCLUDE_ROOT ${root})
+endfunction()
+
 # tandem_uses(<target> folder ...): lets <target> include and link those libraries.
 function(tandem_uses target)
   foreach(folder IN LISTS ARGN)

@@ -1,0 +1,166 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Everything between the input norm and the residual after attention.
+#include <algorithm>
+#include <cmath>
+
+#include "core/float_types.h"
+#include "devices/cpu/kernels.h"
+#include "devices/cpu/step.h"
+
+namespace tandem::cpu {
+namespace {
+
+void Rotate(float* head, const float* cosine, const float* sine, int64_t half) {
+  for (int64_t i = 0; i < half; ++i) {
+    const float low = head[i];
+    const float high = head[i + half];
+    head[i] = low * cosine[i] - high * sine[i];
+    head[i + half] = high * cosine[i] + low * sine[i];
+  }
+}
+
+void Store(const KvView& cache, std::byte* base, int64_t slot, const float* row) {
+  if (cache.type == DType::kF32) {
+    std::copy_n(row, cache.width, reinterpret_cast<float*>(base) + slot * cache.width);
+    return;
+  }
+  auto* target = reinterpret_cast<uint16_t*>(base) + slot * cache.width;
+  for (int64_t i = 0; i < cache.width; ++i) target[i] = FloatToHalf(row[i]);
+}
+
+// The head's elements of one slot, unpacked into `buffer` when they are not floats already.
+const float* Load(const KvView& cache, const std::byte* base, int64_t slot, int64_t offset,
+                  int64_t size, float* buffer) {
+  const int64_t index = slot * cache.width + offset;
+  if (cache.type == DType::kF32) return reinterpret_cast<const float*>(base) + index;
+  DequantizeRow(cache.type, base + RowBytes(cache.type, index), buffer, size);
+  return buffer;
+}
+
+}  // namespace
+
+void Step::Execute(const LaurelAndNorm& op, RowContext& rows) {
+  const int64_t width = Width(op.normed);
+  const int64_t count = rows.count();
+  const float* residual = Plane(op.residual, op.plane);
+  float* normed = Data(op.normed);
+  for (int64_t t = 0; t < count; ++t) {
+    RmsNorm(residual + t * width, op.norm.data(), op.eps, width, normed + t * width);
+  }
+  if (op.laurel == kNone) return;
+  float* narrow = Scratch(0, count * op.left.rows);
+  float* laurel = Data(op.laurel);
+  MatMul(team_, op.left, normed, width, count, narrow, op.left.rows);
+  MatMul(team_, op.right, narrow, op.left.rows, count, laurel, width);
+  for (int64_t t = 0; t < count; ++t) {
+    float* row = laurel + t * width;
+    RmsNorm(row, op.post_norm.data(), op.eps, width, row);
+    for (int64_t i = 0; i < width; ++i) row[i] += normed[t * width + i];
+  }
+}
+
+void Step::Execute(const QkvProject& op, RowContext& rows) {
+  const int64_t width = Width(op.normed);
+  const int64_t count = rows.count();
+  const int64_t half = op.head_dim / 2;
+  const RopeTable& rope = Rope(rows, op.rope_theta, op.head_dim);
+  const float* normed = Data(op.normed);
+  // Norm and rotation of one row's heads.
+  const auto finish = [&](float* row, int64_t t, int heads, const float* norm, bool rotate) {
+    for (int head = 0; head < heads; ++head) {
+      float* values = row + static_cast<int64_t>(head) * op.head_dim;
+      RmsNorm(values, norm, op.eps, op.head_dim, values);
+      if (rotate) Rotate(values, &rope.cosine[t * half], &rope.sine[t * half], half);
+    }
+  };
+  if (op.q != kNone) {
+    float* q = Data(op.q);
+    const int64_t q_width = Width(op.q);
+    MatMul(team_, op.query, normed, width, count, q, q_width);
+    for (int64_t t = 0; t < count; ++t) {
+      finish(q + t * q_width, t, op.heads, op.q_norm.data(), true);
+    }
+  }
+  if (op.cache == kNone) return;
+  float* keys = Scratch(0, count * op.key.rows);
+  float* values = Scratch(1, count * op.value.rows);
+  MatMul(team_, op.key, normed, width, count, keys, op.key.rows);
+  MatMul(team_, op.value, normed, width, count, values, op.value.rows);
+  for (int64_t t = 0; t < count; ++t) {
+    float* key = keys + t * op.key.rows;
+    float* value = values + t * op.value.rows;
+    finish(key, t, op.kv_heads, op.k_norm.data(), true);
+    finish(value, t, op.kv_heads, nullptr, false);
+    const StepRow& row = rows.rows[static_cast<size_t>(t)];
+    const KvView& cache = Cache(row.sequence, op.cache);
+    const int64_t slot = row.position % cache.capacity;
+    Store(cache, cache.keys, slot, key);
+    Store(cache, cache.values, slot, value);
+  }
+}
+
+void Step::Execute(const Attention& op, RowContext& rows) {
+  const CacheTensor& tensor = program_.caches[static_cast<size_t>(op.cache)];
+  const int64_t head_dim = tensor.head_dim;
+  const int64_t group = op.heads / tensor.kv_heads;
+  const float* q = Data(op.q);
+  float* context = Data(op.context);
+  team_.ParallelFor(rows.count() * op.heads, 1, [&](int64_t begin, int64_t end, int) {
+    std::vector<float> scores;
+    std::vector<float> buffer(static_cast<size_t>(head_dim));
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t t = item / op.heads;
+      const int64_t head = item % op.heads;
+      const StepRow& row = rows.rows[static_cast<size_t>(t)];
+      const KvView& cache = Cache(row.sequence, op.cache);
+      const int64_t offset = head / group * head_dim;
+      const float* query = q + item * head_dim;
+      const int64_t last = row.position;
+      const int64_t first = op.window > 0 ? std::max<int64_t>(0, last - op.window + 1) : 0;
+      scores.resize(static_cast<size_t>(last - first + 1));
+      float highest = -INFINITY;
+      for (int64_t p = first; p <= last; ++p) {
+        const float* key =
+            Load(cache, cache.keys, p % cache.capacity, offset, head_dim, buffer.data());
+        const float score = Dot(query, key, head_dim) * op.scale;
+        scores[static_cast<size_t>(p - first)] = score;
+        highest = std::max(highest, score);
+      }
+      float total = 0;
+      for (float& score : scores) {
+        score = std::exp(score - highest);
+        total += score;
+      }
+      float* out = context + item * head_dim;
+      std::fill_n(out, head_dim, 0.0f);
+      for (int64_t p = first; p <= last; ++p) {
+        const float* value =
+            Load(cache, cache.values, p % cache.capacity, offset, head_dim, buffer.data());
+        const float weight = scores[static_cast<size_t>(p - first)];
+        for (int64_t i = 0; i < head_dim; ++i) out[i] += weight * value[i];
+      }
+      for (int64_t i = 0; i < head_dim; ++i) out[i] /= total;
+    }
+  });
+}
+
+void Step::Execute(const AttentionOut& op, RowContext& rows) {
+  const int64_t width = Width(op.h);
+  const int64_t count = rows.count();
+  const float* residual = Plane(op.residual, op.plane);
+  const float* laurel = op.laurel == kNone ? nullptr : Data(op.laurel);
+  float* h = Data(op.h);
+  MatMul(team_, op.output, Data(op.context), Width(op.context), count, h, width);
+  for (int64_t t = 0; t < count; ++t) {
+    float* row = h + t * width;
+    RmsNorm(row, op.post_norm.data(), op.eps, width, row);
+    for (int64_t i = 0; i < width; ++i) {
+      const float extra = laurel == nullptr ? 0.0f : laurel[t * width + i];
+      row[i] = (residual[t * width + i] + row[i] + extra) * op.mix;
+    }
+  }
+}
+
+}  // namespace tandem::cpu

@@ -1,0 +1,113 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/cpu/cpu_device.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "devices/cpu/step.h"
+
+namespace tandem {
+namespace cpu {
+
+void Step::Begin(const Bindings& bindings, std::span<const StepRow> rows) {
+  bindings_ = bindings;
+  all_ = {};
+  wanted_ = {};
+  for (size_t i = 0; i < rows.size(); ++i) {
+    all_.rows.push_back(rows[i]);
+    all_.source.push_back(static_cast<int64_t>(i));
+    if (!rows[i].wanted) continue;
+    wanted_.rows.push_back(rows[i]);
+    wanted_.source.push_back(static_cast<int64_t>(i));
+  }
+}
+
+void Step::Run(const Op& op) {
+  RowContext& rows = Rows(op.rows);
+  if (rows.count() == 0) return;
+  std::visit([&](const auto& body) { Execute(body, rows); }, op.body);
+}
+
+float* Step::Scratch(size_t slot, int64_t size) {
+  if (scratch_.size() <= slot) scratch_.resize(slot + 1);
+  if (scratch_[slot].size() < static_cast<size_t>(size)) {
+    scratch_[slot].resize(static_cast<size_t>(size));
+  }
+  return scratch_[slot].data();
+}
+
+const RopeTable& Step::Rope(RowContext& rows, float theta, int head_dim) {
+  const auto [it, missing] = rows.rope.try_emplace({theta, head_dim});
+  RopeTable& table = it->second;
+  if (!missing) return table;
+  const int64_t half = head_dim / 2;
+  table.cosine.resize(static_cast<size_t>(rows.count() * half));
+  table.sine.resize(table.cosine.size());
+  for (int64_t i = 0; i < half; ++i) {
+    // Inverse frequency and angle are rounded to float as in the reference implementation: at long
+    // contexts the rounding of the angle is part of what the weights were trained with.
+    const auto frequency = static_cast<float>(
+        std::pow(static_cast<double>(theta), -2.0 * static_cast<double>(i) / head_dim));
+    for (int64_t t = 0; t < rows.count(); ++t) {
+      const float angle =
+          static_cast<float>(rows.rows[static_cast<size_t>(t)].position) * frequency;
+      table.cosine[static_cast<size_t>(t * half + i)] = std::cos(angle);
+      table.sine[static_cast<size_t>(t * half + i)] = std::sin(angle);
+    }
+  }
+  return table;
+}
+
+namespace {
+
+class CpuSegment : public Segment {
+ public:
+  CpuSegment(const Program& program, OpRange range, ThreadTeam& team)
+      : program_(program), range_(range), step_(program, team) {}
+
+  Fence Submit(const Bindings& bindings, std::span<const StepRow> rows) override {
+    std::promise<void> done;
+    try {
+      step_.Begin(bindings, rows);
+      for (size_t i = range_.begin; i < range_.end; ++i) step_.Run(program_.ops[i]);
+      done.set_value();
+    } catch (...) {
+      done.set_exception(std::current_exception());
+    }
+    return Fence(done.get_future());
+  }
+
+ private:
+  const Program& program_;
+  OpRange range_;
+  Step step_;
+};
+
+class CpuDevice : public Device {
+ public:
+  explicit CpuDevice(int threads) : team_(threads) {}
+
+  std::string_view name() const override { return "cpu"; }
+  std::string description() const override {
+    return fmt::format("scalar reference, {} thread{}", team_.size(), team_.size() == 1 ? "" : "s");
+  }
+  Support Supports(const Program&, const Op&) const override { return {}; }
+  std::unique_ptr<Segment> Compile(const Program& program, OpRange range,
+                                   const ShapeClass&) override {
+    return std::make_unique<CpuSegment>(program, range, team_);
+  }
+
+ private:
+  ThreadTeam team_;
+};
+
+}  // namespace
+}  // namespace cpu
+
+std::unique_ptr<Device> MakeCpuDevice(int threads) {
+  return std::make_unique<cpu::CpuDevice>(threads);
+}
+
+}  // namespace tandem

@@ -1,0 +1,89 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the op implementations of the CPU share while a step runs.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "core/thread_team.h"
+#include "devices/device.h"
+
+namespace tandem::cpu {
+
+/// Cosines and sines of RoPE for the rows of a set: [rows, head_dim / 2] each.
+struct RopeTable {
+  std::vector<float> cosine;
+  std::vector<float> sine;
+};
+
+/// The rows of one row set in this step, and tables derived from them.
+struct RowContext {
+  std::vector<StepRow> rows;
+  std::vector<int64_t> source;  ///< Index of each among all rows of the step.
+  std::map<std::pair<float, int>, RopeTable> rope;
+
+  int64_t count() const { return static_cast<int64_t>(rows.size()); }
+};
+
+/// One running step. Scratch buffers grow on first use and stay.
+class Step {
+ public:
+  Step(const Program& program, ThreadTeam& team) : program_(program), team_(team) {}
+
+  void Begin(const Bindings& bindings, std::span<const StepRow> rows);
+  void Run(const Op& op);
+
+ private:
+  // One overload per op, each beside its relatives in embed.cc, altup.cc, attention.cc, mlp.cc,
+  // head.cc. `rows` is the row set the op runs for.
+  void Execute(const EmbedTokens& op, RowContext& rows);
+  void Execute(const PleGather& op, RowContext& rows);
+  void Execute(const PleProject& op, RowContext& rows);
+  void Execute(const AltUpExpand& op, RowContext& rows);
+  void Execute(const AltUpPredict& op, RowContext& rows);
+  void Execute(const LaurelAndNorm& op, RowContext& rows);
+  void Execute(const QkvProject& op, RowContext& rows);
+  void Execute(const Attention& op, RowContext& rows);
+  void Execute(const AttentionOut& op, RowContext& rows);
+  void Execute(const GatedMlp& op, RowContext& rows);
+  void Execute(const AltUpCorrect& op, RowContext& rows);
+  void Execute(const PerLayerMix& op, RowContext& rows);
+  void Execute(const AltUpCollapse& op, RowContext& rows);
+  void Execute(const FinalNorm& op, RowContext& rows);
+  void Execute(const LmHead& op, RowContext& rows);
+  void Execute(const SelectRows& op, RowContext& rows);
+
+  RowContext& Rows(RowSet set) { return set == RowSet::kAll ? all_ : wanted_; }
+  const Value& Info(ValueId id) const { return program_.values[static_cast<size_t>(id)]; }
+  int64_t Width(ValueId id) const { return Info(id).width; }
+  /// Row 0 of plane `plane` of a value: [rows, width].
+  float* Plane(ValueId id, int plane) {
+    return bindings_.values[static_cast<size_t>(id)] +
+           plane * Rows(Info(id).rows).count() * Width(id);
+  }
+  float* Data(ValueId id) { return bindings_.values[static_cast<size_t>(id)]; }
+  const KvView& Cache(int32_t sequence, CacheId id) const {
+    return bindings_.caches[static_cast<size_t>(sequence)][static_cast<size_t>(id)];
+  }
+  /// Scratch buffer number `slot` with room for `size` floats.
+  float* Scratch(size_t slot, int64_t size);
+  const RopeTable& Rope(RowContext& rows, float theta, int head_dim);
+  /// r(x) of AltUpRouter for one row of x: out [A].
+  static void Route(const AltUpRouter& router, const float* x, int64_t width, std::span<float> out);
+  /// u * rms(reference) / sqrt(max(mean(u^2), floor)), in place on the rows of u.
+  void MatchMagnitude(const float* reference, float* u, int64_t count, int64_t width, float floor);
+
+  const Program& program_;
+  ThreadTeam& team_;
+  Bindings bindings_;
+  RowContext all_;
+  RowContext wanted_;
+  std::vector<std::vector<float>> scratch_;
+};
+
+}  // namespace tandem::cpu

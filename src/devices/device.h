@@ -1,0 +1,103 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every device offers: it says which ops it can run, compiles a span of a Program into a
+// Segment, and runs the Segment for the rows of a step. A device knows ops; it does not know
+// models.
+//
+// A Device and its Segments are used from one thread at a time. A Segment holds pointers into its
+// Program and Device, which must outlive it. Buffers belong to the caller and are bound per step.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <future>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "formats/dtype.h"
+#include "program/program.h"
+
+namespace tandem {
+
+/// One token of a step.
+struct StepRow {
+  int32_t token = 0;
+  int32_t position = 0;  ///< In its sequence, from 0. The token decides it, never a cache counter.
+  int32_t sequence = 0;  ///< Index into Bindings::caches.
+  bool wanted = false;   ///< Whether its logits are asked for.
+};
+
+/// The rows a Segment is compiled for at most.
+struct ShapeClass {
+  int64_t rows = 1;
+  int64_t wanted = 1;
+};
+
+/// Keys and values of one cache tensor of one sequence. Position p lives in slot p % capacity, a
+/// row of [kv_heads * head_dim] elements of `type` (kF32 or kF16).
+struct KvView {
+  DType type = DType::kF32;
+  int64_t capacity = 0;  ///< At least window - 1 + rows of a step for windowed caches.
+  int64_t width = 0;     ///< Elements per slot.
+  std::byte* keys = nullptr;
+  std::byte* values = nullptr;
+};
+
+/// Buffers of a step, in host memory.
+struct Bindings {
+  /// Per value of the Program, float [planes, rows of its set in this step, width], dense.
+  std::span<float* const> values;
+  /// Per sequence, per cache tensor of the Program.
+  std::span<const std::span<const KvView>> caches;
+};
+
+/// Completion of a submitted step. Wait() returns once its results are in the bound buffers, or
+/// throws the step's Error.
+class Fence {
+ public:
+  explicit Fence(std::future<void> done) : done_(std::move(done)) {}
+  void Wait() { done_.get(); }
+
+ private:
+  std::future<void> done_;
+};
+
+/// Consecutive ops of a Program, ready to run.
+class Segment {
+ public:
+  virtual ~Segment() = default;
+  /// Runs the ops for `rows`. Ops whose row set is empty are skipped.
+  /// REQUIRES: no more rows than compiled for, positions of a sequence ascending, tokens inside the
+  /// vocabulary, slots of the caches as KvView says.
+  virtual Fence Submit(const Bindings& bindings, std::span<const StepRow> rows) = 0;
+};
+
+/// Ops [begin, end) of a Program.
+struct OpRange {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+/// Yes, or no with the reason.
+struct Support {
+  bool yes = true;
+  std::string reason;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  /// Name for options and reports, "cpu".
+  virtual std::string_view name() const = 0;
+  /// What it is, for people: "scalar reference, 8 threads".
+  virtual std::string description() const = 0;
+  virtual Support Supports(const Program& program, const Op& op) const = 0;
+  /// Throws Error kUnsupported for an op it does not support, kResource without memory.
+  virtual std::unique_ptr<Segment> Compile(const Program& program, OpRange range,
+                                           const ShapeClass& shape) = 0;
+};
+
+}  // namespace tandem

@@ -1,0 +1,247 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "gemma3n/program.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace tandem::gemma3n {
+namespace {
+
+constexpr float kAltUpFloor = 1e-5f;
+
+// The values of one row set. With every row wanted there is one set; in prefill the layers below
+// the last owner of keys and values use one and the rest uses another.
+struct Registers {
+  RowSet rows = RowSet::kAll;
+  ValueId x = kNone;            // [D]     embedding, and the collapsed output
+  ValueId streams = kNone;      // [A, D]
+  ValueId predictions = kNone;  // [A, D]
+  ValueId normed = kNone;       // [D]
+  ValueId laurel = kNone;       // [D]
+  ValueId q = kNone;            // [H dh]
+  ValueId context = kNone;      // [H dh]
+  ValueId h = kNone;            // [D]     after attention
+  ValueId m = kNone;            // [D]     after the MLP
+  ValueId pli = kNone;          // [layers of the range, P]
+  int first_layer = 0;          // of pli
+};
+
+class Builder {
+ public:
+  Builder(const HyperParams& params, const Weights& weights, Rows rows)
+      : p_(params), w_(weights), rows_(rows) {
+    program_.name = rows == Rows::kAllWanted ? "gemma3n" : "gemma3n prefill";
+    program_.vocab_rows = p_.vocab;
+  }
+
+  Program Build() {
+    AddCaches();
+    const int last_owner = p_.FirstShared() - 1;
+    Registers r = AddRegisters(rows_ == Rows::kAllWanted ? RowSet::kWanted : RowSet::kAll);
+    Emit(r.rows, EmbedTokens{w_.token_embedding, std::sqrt(static_cast<float>(p_.width)), r.x});
+    const int split = rows_ == Rows::kAllWanted ? p_.layers : last_owner;
+    PerLayerInputs(r, 0, split);
+    Emit(r.rows, AltUpExpand{r.x, w_.altup_projections, kAltUpFloor, r.streams});
+    for (int layer = 0; layer < split; ++layer) {
+      Predict(r, layer);
+      Normalise(r, layer, /*with_laurel=*/true);
+      Qkv(r, layer, /*with_q=*/true, p_.OwnsKv(layer));
+      RestOfLayer(r, layer);
+    }
+    if (rows_ == Rows::kSomeWanted) {
+      r = LastOwner(r, last_owner);
+      for (int layer = last_owner + 1; layer < p_.layers; ++layer) {
+        Predict(r, layer);
+        Normalise(r, layer, /*with_laurel=*/true);
+        Qkv(r, layer, /*with_q=*/true, /*with_kv=*/false);
+        RestOfLayer(r, layer);
+      }
+    }
+    Head(r);
+    Verify(program_);
+    return std::move(program_);
+  }
+
+ private:
+  const LayerWeights& W(int layer) const { return w_.layers[static_cast<size_t>(layer)]; }
+  LayerKind Kind(int layer) const { return p_.kinds[static_cast<size_t>(layer)]; }
+
+  template <typename Body>
+  void Emit(RowSet rows, Body body, int layer = kNone) {
+    program_.ops.push_back({std::move(body), rows, layer});
+  }
+
+  void AddCaches() {
+    caches_.assign(static_cast<size_t>(p_.layers), kNone);
+    for (int layer = 0; layer < p_.FirstShared(); ++layer) {
+      caches_[static_cast<size_t>(layer)] = static_cast<CacheId>(program_.caches.size());
+      program_.caches.push_back({fmt::format("kv.{}", layer), layer, p_.kv_heads, p_.head_dim,
+                                 Kind(layer) == LayerKind::kSliding ? p_.window : 0});
+    }
+  }
+
+  CacheId CacheOf(int layer) const { return caches_[static_cast<size_t>(p_.KvSource(layer))]; }
+
+  Registers AddRegisters(RowSet rows) {
+    Registers r;
+    r.rows = rows;
+    const std::string suffix =
+        rows_ == Rows::kSomeWanted && rows == RowSet::kWanted ? ".wanted" : "";
+    const auto add = [&](const char* name, int64_t planes, int64_t width) {
+      return program_.AddValue(name + suffix, rows, planes, width);
+    };
+    const int64_t attention_width = int64_t{p_.heads} * p_.head_dim;
+    r.x = add("x", 1, p_.width);
+    r.streams = add("streams", p_.altup_inputs, p_.width);
+    r.predictions = add("predictions", p_.altup_inputs, p_.width);
+    r.normed = add("normed", 1, p_.width);
+    r.laurel = add("laurel", 1, p_.width);
+    r.q = add("q", 1, attention_width);
+    r.context = add("context", 1, attention_width);
+    r.h = add("h", 1, p_.width);
+    r.m = add("m", 1, p_.width);
+    return r;
+  }
+
+  // Per-layer inputs of the layers [first, end), from r.x.
+  void PerLayerInputs(Registers& r, int first, int end) {
+    r.first_layer = first;
+    if (first == end) return;
+    r.pli = program_.AddValue(fmt::format("pli.{}-{}", first, end - 1), r.rows, end - first,
+                              p_.ple_width);
+    PleGather gather{
+        w_.ple_table, {}, p_.ple_width, p_.ple_vocab, std::sqrt(static_cast<float>(p_.ple_width)),
+        r.pli};
+    PleProject project;
+    project.x = r.x;
+    project.norm = w_.ple_projection_norm;
+    project.scale = 1.0f / std::sqrt(static_cast<float>(p_.width));
+    project.mix = static_cast<float>(M_SQRT1_2);
+    project.eps = p_.eps;
+    project.pli = r.pli;
+    for (int layer = first; layer < end; ++layer) {
+      gather.columns.push_back(W(layer).ple_column);
+      project.projections.push_back(W(layer).ple_projection);
+    }
+    Emit(r.rows, std::move(gather));
+    Emit(r.rows, std::move(project));
+  }
+
+  AltUpRouter Router(int layer) const {
+    return {W(layer).router_norm, W(layer).router, 1.0f / static_cast<float>(p_.width), p_.eps};
+  }
+
+  void Predict(const Registers& r, int layer) {
+    Emit(r.rows,
+         AltUpPredict{r.streams, Router(layer), W(layer).predict_coefficients, p_.altup_active,
+                      r.predictions},
+         layer);
+  }
+
+  void Normalise(const Registers& r, int layer, bool with_laurel) {
+    LaurelAndNorm op;
+    op.residual = r.predictions;
+    op.plane = p_.altup_active;
+    op.norm = W(layer).attention_norm;
+    op.normed = r.normed;
+    op.eps = p_.eps;
+    if (with_laurel) {
+      op.left = W(layer).laurel_left;
+      op.right = W(layer).laurel_right;
+      op.post_norm = W(layer).laurel_norm;
+      op.laurel = r.laurel;
+    }
+    Emit(r.rows, op, layer);
+  }
+
+  void Qkv(const Registers& r, int layer, bool with_q, bool with_kv) {
+    QkvProject op;
+    op.normed = r.normed;
+    op.heads = p_.heads;
+    op.kv_heads = p_.kv_heads;
+    op.head_dim = p_.head_dim;
+    op.rope_theta = Kind(layer) == LayerKind::kFull ? p_.rope_theta_full : p_.rope_theta_sliding;
+    op.eps = p_.eps;
+    if (with_q) {
+      op.query = W(layer).query;
+      op.q_norm = W(layer).q_norm;
+      op.q = r.q;
+    }
+    if (with_kv) {
+      op.key = W(layer).key;
+      op.value = W(layer).value;
+      op.k_norm = W(layer).k_norm;
+      op.cache = caches_[static_cast<size_t>(layer)];
+    }
+    Emit(r.rows, op, layer);
+  }
+
+  // Attention to the end of the layer, once its predictions, normed, laurel, q and caches are made.
+  void RestOfLayer(const Registers& r, int layer) {
+    const LayerWeights& w = W(layer);
+    const int64_t window = Kind(layer) == LayerKind::kSliding ? p_.window : 0;
+    Emit(r.rows, Attention{r.q, CacheOf(layer), p_.heads, window, 1.0f, r.context}, layer);
+    Emit(r.rows,
+         AttentionOut{r.context, r.predictions, p_.altup_active, r.laurel, w.output,
+                      w.post_attention_norm, static_cast<float>(M_SQRT1_2), p_.eps, r.h},
+         layer);
+    GatedMlp mlp;
+    mlp.h = r.h;
+    mlp.pre_norm = w.ffn_norm;
+    mlp.gate = w.gate;
+    mlp.up = w.up;
+    mlp.down = w.down;
+    mlp.post_norm = w.post_ffn_norm;
+    mlp.sparse = p_.sparsity[static_cast<size_t>(layer)].has_value();
+    mlp.sparsity_multiplier = p_.sparsity[static_cast<size_t>(layer)].value_or(0);
+    mlp.eps = p_.eps;
+    mlp.out = r.m;
+    Emit(r.rows, mlp, layer);
+    Emit(r.rows,
+         AltUpCorrect{r.predictions, r.m, Router(layer), w.correct_coefficients, p_.altup_active,
+                      r.streams},
+         layer);
+    Emit(r.rows,
+         PerLayerMix{r.streams, p_.altup_active, r.pli, layer - r.first_layer, w.correct_scale,
+                     w.ple_gate, w.ple_output, w.ple_norm, p_.eps},
+         layer);
+  }
+
+  // The last owner in prefill: K and V for every row, the rest for the wanted ones.
+  Registers LastOwner(const Registers& all, int layer) {
+    Predict(all, layer);
+    Normalise(all, layer, /*with_laurel=*/false);
+    Qkv(all, layer, /*with_q=*/false, /*with_kv=*/true);
+    Registers wanted = AddRegisters(RowSet::kWanted);
+    Emit(RowSet::kWanted, SelectRows{all.x, wanted.x});
+    Emit(RowSet::kWanted, SelectRows{all.predictions, wanted.predictions}, layer);
+    PerLayerInputs(wanted, layer, p_.layers);
+    Normalise(wanted, layer, /*with_laurel=*/true);
+    Qkv(wanted, layer, /*with_q=*/true, /*with_kv=*/false);
+    RestOfLayer(wanted, layer);
+    return wanted;
+  }
+
+  void Head(const Registers& r) {
+    Emit(r.rows, AltUpCollapse{r.streams, w_.altup_unembeddings, kAltUpFloor, r.x});
+    Emit(r.rows, FinalNorm{r.x, w_.output_norm, p_.eps, r.normed});
+    program_.logits = program_.AddValue("logits", r.rows, 1, p_.vocab);
+    Emit(r.rows, LmHead{r.normed, w_.token_embedding, p_.logit_soft_cap, program_.logits});
+  }
+
+  const HyperParams& p_;
+  const Weights& w_;
+  Rows rows_;
+  Program program_;
+  std::vector<CacheId> caches_;
+};
+
+}  // namespace
+
+Program BuildProgram(const HyperParams& params, const Weights& weights, Rows rows) {
+  return Builder(params, weights, rows).Build();
+}
+
+}  // namespace tandem::gemma3n

@@ -1,0 +1,122 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "program/op.h"
+
+#include <initializer_list>
+
+namespace tandem {
+namespace {
+
+// Matrices that an op reads one row of per token (embedding tables) are not streamed, so they do
+// not count as such.
+struct UseVisitor {
+  OpUse use;
+
+  void Reads(std::initializer_list<ValueId> values) { Append(use.reads, values); }
+  void Writes(std::initializer_list<ValueId> values) { Append(use.writes, values); }
+  static void Append(std::vector<ValueId>& list, std::initializer_list<ValueId> values) {
+    for (const ValueId value : values) {
+      if (value != kNone) list.push_back(value);
+    }
+  }
+  void Streams(const WeightView& matrix) {
+    if (!matrix.empty()) use.matrices.push_back(matrix);
+  }
+
+  void operator()(const EmbedTokens& op) { Writes({op.x}); }
+  void operator()(const PleGather& op) { Writes({op.ple}); }
+  void operator()(const PleProject& op) {
+    Reads({op.x, op.pli});
+    Writes({op.pli});
+    for (const WeightView& matrix : op.projections) Streams(matrix);
+  }
+  void operator()(const AltUpExpand& op) {
+    Reads({op.x});
+    Writes({op.streams});
+    for (const WeightView& matrix : op.projections) Streams(matrix);
+  }
+  void operator()(const AltUpPredict& op) {
+    Reads({op.streams});
+    Writes({op.predictions});
+  }
+  void operator()(const LaurelAndNorm& op) {
+    Reads({op.residual});
+    Writes({op.normed, op.laurel});
+    if (op.laurel == kNone) return;
+    Streams(op.left);
+    Streams(op.right);
+  }
+  void operator()(const QkvProject& op) {
+    Reads({op.normed});
+    Writes({op.q});
+    use.cache_written = op.cache;
+    if (op.q != kNone) Streams(op.query);
+    if (op.cache == kNone) return;
+    Streams(op.key);
+    Streams(op.value);
+  }
+  void operator()(const Attention& op) {
+    Reads({op.q});
+    Writes({op.context});
+    use.cache_read = op.cache;
+  }
+  void operator()(const AttentionOut& op) {
+    Reads({op.context, op.residual, op.laurel});
+    Writes({op.h});
+    Streams(op.output);
+  }
+  void operator()(const GatedMlp& op) {
+    Reads({op.h});
+    Writes({op.out});
+    Streams(op.gate);
+    Streams(op.up);
+    Streams(op.down);
+  }
+  void operator()(const AltUpCorrect& op) {
+    Reads({op.predictions, op.h});
+    Writes({op.streams});
+  }
+  void operator()(const PerLayerMix& op) {
+    Reads({op.streams, op.pli});
+    Writes({op.streams});
+    Streams(op.gate);
+    Streams(op.projection);
+  }
+  void operator()(const AltUpCollapse& op) {
+    Reads({op.streams});
+    Writes({op.x});
+    for (const WeightView& matrix : op.projections) Streams(matrix);
+  }
+  void operator()(const FinalNorm& op) {
+    Reads({op.x});
+    Writes({op.y});
+  }
+  void operator()(const LmHead& op) {
+    Reads({op.y});
+    Writes({op.logits});
+    Streams(op.table);
+  }
+  void operator()(const SelectRows& op) {
+    Reads({op.from});
+    Writes({op.to});
+  }
+};
+
+}  // namespace
+
+std::string_view OpName(const OpBody& body) {
+  static constexpr std::string_view kNames[] = {
+      "EmbedTokens",   "PleGather", "PleProject",   "AltUpExpand", "AltUpPredict", "LaurelAndNorm",
+      "QkvProject",    "Attention", "AttentionOut", "GatedMlp",    "AltUpCorrect", "PerLayerMix",
+      "AltUpCollapse", "FinalNorm", "LmHead",       "SelectRows"};
+  static_assert(std::size(kNames) == std::variant_size_v<OpBody>);
+  return kNames[body.index()];
+}
+
+OpUse UseOf(const OpBody& body) {
+  UseVisitor visitor;
+  std::visit(visitor, body);
+  return std::move(visitor.use);
+}
+
+}  // namespace tandem
