@@ -26,6 +26,10 @@ class Fields {
     const auto it = object_.find(key);
     return it == object_.end() || it->is_null() ? nullptr : &*it;
   }
+  bool IsNull(const char* key) const {
+    const auto it = object_.find(key);
+    return it != object_.end() && it->is_null();
+  }
   [[noreturn]] void Bad(const std::string& key, const char* expected) const {
     throw Error(ErrorKind::kCorruptFile, fmt::format("{}: '{}' is not {}", file_, key, expected),
                 "the configuration is damaged");
@@ -246,15 +250,14 @@ HyperParams ReadHfConfig(const json& config, const std::string& file) {
   p.window = fields.Int("sliding_window", p.window);
   p.altup_inputs = narrow("altup_num_inputs", p.altup_inputs);
   p.altup_active = narrow("altup_active_idx", p.altup_active);
-  p.altup_coefficient_clip = fields.Float("altup_coef_clip", INFINITY);
   p.altup_correct_scale = fields.Bool("altup_correct_scale", p.altup_correct_scale);
   p.eps = fields.Float("rms_norm_eps", p.eps);
   p.context_length = fields.Int("max_position_embeddings", p.context_length);
-  // An explicit null means no cap, unlike an absent key.
-  const json& text = TextConfig(config);
-  const auto cap = text.find("final_logit_softcapping");
-  if (cap != text.end() && cap->is_null()) p.logit_soft_cap = 0;
+  // An explicit null means none of these two, unlike an absent key.
+  if (fields.IsNull("final_logit_softcapping")) p.logit_soft_cap = 0;
   p.logit_soft_cap = fields.Float("final_logit_softcapping", p.logit_soft_cap);
+  if (fields.IsNull("altup_coef_clip")) p.altup_coefficient_clip = INFINITY;
+  p.altup_coefficient_clip = fields.Float("altup_coef_clip", p.altup_coefficient_clip);
   const std::string activation = fields.String("hidden_activation", "gelu_pytorch_tanh");
   if (activation != "gelu_pytorch_tanh") {
     throw Error(ErrorKind::kUnsupported,

@@ -65,11 +65,18 @@ class Loader {
     if (p.altup_correct_scale) w.correct_scale = Vector(name("altup_correct_scale"), p.width);
     w.query = Matrix(name("attn_q"), int64_t{p.heads} * p.head_dim, p.width);
     w.output = Matrix(name("attn_output"), p.width, int64_t{p.heads} * p.head_dim);
+    const int64_t kv_width = int64_t{p.kv_heads} * p.head_dim;
     if (p.OwnsKv(layer)) {
-      // Files may also carry these for layers that share another's: never used, so never read.
       w.k_norm = Vector(name("attn_k_norm"), p.head_dim);
-      w.key = Matrix(name("attn_k"), int64_t{p.kv_heads} * p.head_dim, p.width);
-      w.value = Matrix(name("attn_v"), int64_t{p.kv_heads} * p.head_dim, p.width);
+      w.key = Matrix(name("attn_k"), kv_width, p.width);
+      w.value = Matrix(name("attn_v"), kv_width, p.width);
+    } else if (Has(name("attn_k"), kv_width) && Has(name("attn_v"), kv_width) &&
+               lookup_(name("attn_k_norm"), 0)) {
+      // Published files carry these in every layer. Nothing runs them where keys and values are
+      // shared; they are kept so that a converted file has them too, as other engines expect.
+      w.k_norm = Vector(name("attn_k_norm"), p.head_dim);
+      w.key = *lookup_(name("attn_k"), 0);
+      w.value = *lookup_(name("attn_v"), 0);
     }
     w.gate = Matrix(name("ffn_gate"), ffn, p.width);
     w.up = Matrix(name("ffn_up"), ffn, p.width);
@@ -88,6 +95,11 @@ class Loader {
                   "the file is incomplete, or not a Gemma 3n text model");
     }
     return *view;
+  }
+
+  bool Has(const std::string& name, int64_t rows) const {
+    const auto view = lookup_(name, 0);
+    return view && view->rows == rows && view->cols == params_.width;
   }
 
   [[noreturn]] void WrongShape(const std::string& name, const WeightView& view, int64_t rows,

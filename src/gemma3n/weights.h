@@ -24,6 +24,7 @@ namespace tandem::gemma3n {
 /// Throws Error for a tensor that is there and cannot be viewed.
 using TensorLookup = std::function<std::optional<WeightView>(const std::string& name, int index)>;
 
+/// Of one layer. Layers that share another's keys and values may lack key, value and k_norm.
 struct LayerWeights {
   std::span<const float> attention_norm, post_attention_norm;         // [D]
   std::span<const float> ffn_norm, post_ffn_norm;                     // [D]
@@ -34,8 +35,8 @@ struct LayerWeights {
   std::span<const float> predict_coefficients, correct_coefficients;  // [A*A, A], [A, A]
   std::span<const float> correct_scale;                               // [D] or empty
   WeightView query, key, value,
-      output;                 // [H dh, D], [G dh, D] x2, [D, H dh]; key, value may be empty
-  WeightView gate, up, down;  // [F, D] x2, [D, F]
+      output;                            // [H dh, D], [G dh, D] x2, [D, H dh]
+  WeightView gate, up, down;             // [F, D] x2, [D, F]
   WeightView laurel_left, laurel_right;  // [R, D], [D, R]
   WeightView ple_gate, ple_output;       // [P, D], [D, P]
   WeightView ple_projection;             // [P, D]: this layer's rows of the model projection

@@ -1,0 +1,111 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// An Engine runs one model on the devices of this machine; a Session is one conversation on it:
+// its tokens and their keys and values. One thread at a time per Engine and its Sessions; Sessions
+// may not outlive their Engine.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/model.h"
+
+namespace tandem {
+
+/// How keys and values are stored. kAuto: float for models whose attention weights are stored as
+/// F32 or BF16 (they are run to check formulas), half for the others.
+enum class KvType {
+  kAuto,
+  kF32,
+  kF16
+};
+
+struct EngineOptions {
+  std::string device = "auto";  ///< Device of everything that the two below do not name.
+  std::string prefill;          ///< Device of prompts; empty = `device`.
+  std::string decode;           ///< Device of single tokens; empty = `device`.
+  int threads = 0;              ///< CPU threads; 0 = one per available processor.
+  int64_t chunk = 256;          ///< Most prompt tokens per step.
+  KvType kv = KvType::kAuto;
+};
+
+/// Names that EngineOptions accepts besides "auto".
+std::vector<std::string> DeviceNames();
+
+class Session;
+
+class Engine {
+ public:
+  /// Compiles the model for the devices. Throws Error kInvalidArgument for an unknown device,
+  /// kUnsupported for one that is not there, kResource without memory.
+  Engine(std::shared_ptr<const Model> model, const EngineOptions& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const Model& model() const;
+  const EngineOptions& options() const;
+  /// "cpu (scalar reference, 8 threads)": what runs, for people. With more than one device, all.
+  std::string Description() const;
+  /// Name of the device that decodes.
+  std::string DecodeDevice() const;
+
+  /// A new, empty session for up to `context` tokens; 0 means the model's context length. Memory of
+  /// the context is taken as it fills. Throws Error kInvalidArgument beyond the model's length.
+  std::unique_ptr<Session> NewSession(int64_t context = 0);
+
+  struct Impl;
+
+ private:
+  friend class Session;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Asked between steps; true stops with Error kCancelled.
+using CancelCheck = std::function<bool()>;
+/// Called after each step of a long prompt with tokens done and tokens in all.
+using StepProgress = std::function<void(int64_t done, int64_t total)>;
+
+class Session {
+ public:
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const Engine& engine() const;
+  /// Most tokens it can hold.
+  int64_t context() const;
+  /// Tokens so far, deferred ones included.
+  const std::vector<int32_t>& tokens() const;
+  int64_t remaining() const { return context() - static_cast<int64_t>(tokens().size()); }
+  /// Bytes of keys and values when full.
+  uint64_t kv_bytes() const;
+
+  /// Runs `ids` after the tokens so far and returns the logits of the last one, [vocab_rows], valid
+  /// until the next call. Throws Error kInvalidArgument (empty, id outside the vocabulary),
+  /// kResource (context full), kCancelled; the tokens of completed steps stay.
+  std::span<const float> Append(std::span<const int32_t> ids, const CancelCheck& cancelled = {},
+                                const StepProgress& progress = {});
+  /// The same with the logits of every id, handed out in order.
+  void AppendScored(std::span<const int32_t> ids,
+                    const std::function<void(size_t index, std::span<const float> logits)>& row,
+                    const CancelCheck& cancelled = {});
+  /// Adds a token that will be run with the next Append: a reply's last token needs no logits until
+  /// something follows it.
+  void Defer(int32_t id);
+  /// Forgets everything.
+  void Reset();
+
+ private:
+  friend class Engine;
+  struct Impl;
+  explicit Session(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tandem
