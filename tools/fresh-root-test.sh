@@ -69,6 +69,8 @@ cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 
 git clone --quiet --no-hardlinks "$repository" "$root/tandem"
 mount -t proc proc "$root/proc"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+mount -t tmpfs tmpfs "$root/dev/shm"
 
 inside() {
   env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

@@ -92,6 +92,10 @@ if [[ $EUID -ne 0 ]] && ! command -v sudo >/dev/null; then
   say "that needs root and there is no sudo here; as root, run: apt-get install ${missing[*]}"
   exit 1
 fi
+if [[ $EUID -ne 0 ]] && ! $interactive && ! sudo -n true 2>/dev/null; then
+  say "sudo wants a password and nobody is here to type it; run: sudo apt-get install ${missing[*]}"
+  exit 1
+fi
 
 {
   apt_get update || say "not every package list could be refreshed; trying with what there is"

@@ -37,7 +37,8 @@ fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if ! run-clang-tidy-14 -quiet -p build "${patterns[@]}" >"$log" 2>&1; then
-  grep -vE '^(clang-tidy-14|[0-9]+ warnings? (generated|treated)|Suppressed|Use -header)' "$log" || true
+  sed 's/\x1b\[[0-9;]*m//g' "$log" |
+    grep -vE '^(clang-tidy-14 |[0-9]+ warnings? (generated|treated)|Suppressed |Use -)' || true
   exit 1
 fi
-echo "lint: $(grep -c '^clang-tidy-14' "$log") files, nothing found"
+echo "lint: $(grep -c '^clang-tidy-14 ' "$log" || true) sources, nothing found"
