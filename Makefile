@@ -1,0 +1,111 @@
+# A thin front of CMake: the presets in CMakePresets.json are the build, this saves typing.
+# `make` lists what there is.
+
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+# Configure preset of build/: release, or ci (the same with warnings as errors).
+TANDEM_PRESET ?= release
+export PROMPT ?= Tell me a story about a fox named Leo.
+
+deps = tools/install-deps.sh
+sources = $(shell find $(wildcard src tests bench tools) -name '*.h' -o -name '*.cc')
+# A first `make build` or `make run` needs nothing of the tests.
+without_tests = $(if $(wildcard build/CMakeCache.txt),,-DTANDEM_BUILD_TESTS=OFF)
+configure = cmake --preset $(1) --log-level=WARNING >/dev/null
+compile = cmake --build $(1) --parallel $(JOBS)
+run-tests = ctest --preset $(1) --parallel $(JOBS)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: deps
+deps: ## Install the apt packages that everything below needs
+	@$(deps) build test lint bench
+
+.PHONY: build
+build: ## Install what is missing and build build/tandem
+	@$(deps) build
+	@$(call configure,$(TANDEM_PRESET) $(without_tests))
+	@$(call compile,build) --target tandem
+
+.PHONY: run
+run: ## Build, then answer PROMPT="..." with the built-in model
+	@$(MAKE) --no-print-directory build >&2
+	@build/tandem run -p "$$PROMPT"
+
+.PHONY: tests
+tests: # Everything that is not optional, in build/
+	@$(deps) build test
+	@$(call configure,$(TANDEM_PRESET) -DTANDEM_BUILD_TESTS=ON)
+	@$(call compile,build)
+
+.PHONY: test
+test: tests ## Install what is missing, build, run the tests (fast and slow)
+	@$(call run-tests,$(TANDEM_PRESET))
+
+.PHONY: test-fast
+test-fast: tests ## The same with the fast tests only
+	@$(call run-tests,$(TANDEM_PRESET)) -L '^fast$$'
+
+.PHONY: bench
+bench: ## Build and run the micro-benchmarks
+	@$(deps) build bench
+	@$(call configure,$(TANDEM_PRESET) $(without_tests) -DTANDEM_BUILD_BENCH=ON)
+	@$(call compile,build)
+	@for program in build/bench/*; do [[ ! -f $$program || ! -x $$program ]] || $$program || exit; done
+
+.PHONY: format
+format: ## Format every C++ file in place
+	@$(deps) lint
+	@clang-format-14 -i $(sources)
+
+.PHONY: format-check
+format-check: ## Say which files make format would change
+	@$(deps) lint
+	@clang-format-14 --dry-run --Werror $(sources)
+
+.PHONY: lint
+lint: tests ## clang-tidy on what changed since main (ALL=1: on everything)
+	@$(deps) lint
+	@tools/lint.sh $(if $(ALL),--all)
+
+.PHONY: test-asan
+test-asan: ## The fast tests under AddressSanitizer and UBSan
+	@$(deps) build test
+	@$(call configure,asan)
+	@$(call compile,build-asan)
+	@$(call run-tests,asan) -L '^fast$$'
+
+# ThreadSanitizer of GCC 12 cannot start where the kernel spreads addresses too widely.
+fixed_addresses = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+
+.PHONY: test-tsan
+test-tsan: ## The tests that use threads, under ThreadSanitizer
+	@$(deps) build test
+	@$(call configure,tsan)
+	@$(call compile,build-tsan)
+	@$(fixed_addresses) $(call run-tests,tsan) -L '^threaded$$'
+
+.PHONY: test-clang
+test-clang: ## The fast tests, built by the second compiler
+	@$(deps) build test lint
+	@$(call configure,clang)
+	@$(call compile,build-clang)
+	@$(call run-tests,clang) -L '^fast$$'
+
+.PHONY: nightly
+nightly: ## The slow checks: lint over everything, clang, TSan, long tests
+	@$(MAKE) --no-print-directory lint ALL=1
+	@$(MAKE) --no-print-directory test-clang
+	@$(MAKE) --no-print-directory test-tsan
+	@ctest --test-dir build --output-on-failure --parallel $(JOBS) -L '^long$$'
+
+.PHONY: install
+install: ## Install what make build left (PREFIX=/usr/local, DESTDIR)
+	@[[ -x build/tandem ]] || { echo "nothing to install yet: run make build first" >&2; exit 1; }
+	@cmake --install build $(if $(PREFIX),--prefix $(PREFIX))
+
+.PHONY: clean
+clean: ## Remove every build folder
+	rm -rf build build-*
