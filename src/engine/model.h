@@ -46,8 +46,8 @@ class Model {
   bool is_embedded() const;
   /// "gemma3n".
   std::string_view architecture() const;
-  /// general.name of the file, or empty.
-  const std::string& name() const;
+  /// general.name of a GGUF file, a folder's name; may be empty.
+  std::string name() const;
   /// Rows of the output head: ids are in [0, vocab_rows()).
   int64_t vocab_rows() const;
   /// Tokens of prompt and reply together that the model was made for.

@@ -1,0 +1,191 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "engine/model_data.h"
+#include "engine/source.h"
+#include "gemma3n/gguf.h"
+#include "gemma3n/hf.h"
+#include "gemma3n/program.h"
+#include "tokenizer/vocab_file.h"
+
+namespace tandem {
+namespace {
+
+void AddEndToken(std::vector<int32_t>& tokens, int64_t id, int64_t vocab) {
+  if (id < 0 || id >= vocab) return;
+  if (std::find(tokens.begin(), tokens.end(), id) == tokens.end()) {
+    tokens.push_back(static_cast<int32_t>(id));
+  }
+}
+
+// eos_token_id is a number or a list of them.
+void AddEndTokens(const nlohmann::json& config, ModelData& data) {
+  if (!config.is_object() || !config.contains("eos_token_id")) return;
+  const nlohmann::json& eos = config["eos_token_id"];
+  const nlohmann::json list = eos.is_array() ? eos : nlohmann::json::array({eos});
+  for (const nlohmann::json& id : list) {
+    if (id.is_number_integer()) AddEndToken(data.end_tokens, id.get<int64_t>(), data.params.vocab);
+  }
+}
+
+double Sane(double value, double low, double high, double otherwise) {
+  return std::isfinite(value) && value >= low && value <= high ? value : otherwise;
+}
+
+void ReadHfDefaults(const nlohmann::json& config, GenerationDefaults& defaults) {
+  if (!config.is_object()) return;
+  const auto number = [&](const char* key, double low, double high, double otherwise) {
+    const auto it = config.find(key);
+    if (it == config.end() || !it->is_number()) return otherwise;
+    return Sane(it->get<double>(), low, high, otherwise);
+  };
+  defaults.temperature = number("temperature", 0, 100, defaults.temperature);
+  defaults.top_k = static_cast<int>(number("top_k", 0, 1 << 20, defaults.top_k));
+  defaults.top_p = number("top_p", 0.001, 1, defaults.top_p);
+  const auto sample = config.find("do_sample");
+  if (sample != config.end() && *sample == false) defaults.temperature = 0;
+}
+
+void ReadGgufDefaults(const GgufMetadata& metadata, GenerationDefaults& defaults) {
+  const auto number = [&](const char* key, double low, double high, double otherwise) {
+    return Sane(metadata.FindFloat(key).value_or(otherwise), low, high, otherwise);
+  };
+  defaults.temperature = number("general.sampling.temp", 0, 100, defaults.temperature);
+  defaults.top_k = static_cast<int>(number("general.sampling.top_k", 0, 1 << 20, defaults.top_k));
+  defaults.top_p = number("general.sampling.top_p", 0.001, 1, defaults.top_p);
+}
+
+void LoadText(ModelData& data) {
+  std::optional<Vocab> vocab = ReadVocab(data.source, data.tokenizer_problem);
+  if (!vocab) return;
+  if (static_cast<int64_t>(vocab->size()) > data.params.vocab) {
+    throw Error(ErrorKind::kCorruptFile,
+                fmt::format("{}: {} tokens for {} rows of the token embedding", data.source.name,
+                            vocab->size(), data.params.vocab),
+                "tokenizer and weights do not belong together");
+  }
+  data.tokenizer.emplace(std::move(*vocab));
+  if (ChatFormat::IsPossible(*data.tokenizer)) data.chat.emplace(*data.tokenizer);
+  for (const int32_t id : data.tokenizer->vocab().end_tokens) {
+    AddEndToken(data.end_tokens, id, data.params.vocab);
+  }
+  if (RecogniseTemplate(data.source.chat_template) == ChatTemplate::kForeign) {
+    data.notes.push_back(fmt::format(
+        "{}: its chat template is not Gemma's; Tandem writes Gemma's turns all the same",
+        data.source.name));
+  }
+}
+
+std::shared_ptr<const Model> FromSource(ModelSource source) {
+  auto data = std::make_unique<ModelData>();
+  data->source = std::move(source);
+  const ModelSource& files = data->source;
+  data->params = ReadParams(files);
+  data->weights = ReadWeights(files, data->params);
+  data->decode =
+      gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kAllWanted);
+  data->prefill =
+      gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kSomeWanted);
+  LoadText(*data);
+  if (files.gguf) {
+    ReadGgufDefaults(files.gguf->metadata(), data->defaults);
+  } else {
+    ReadHfDefaults(files.generation_config, data->defaults);
+    AddEndTokens(files.generation_config, *data);
+    AddEndTokens(files.config, *data);
+    if (gemma3n::HasTowers(files.config)) {
+      data->notes.push_back(fmt::format(
+          "{}: vision and audio towers are ignored; this is the text model", files.name));
+    }
+  }
+  return std::make_shared<const Model>(std::move(data));
+}
+
+Tokenizer TokenizerOf(const ModelSource& source) {
+  std::string problem;
+  std::optional<Vocab> vocab = ReadVocab(source, problem);
+  if (!vocab) throw Error(ErrorKind::kUnsupported, problem);
+  return Tokenizer(std::move(*vocab));
+}
+
+}  // namespace
+
+Model::Model(std::unique_ptr<ModelData> data) : data_(std::move(data)) {}
+Model::~Model() = default;
+
+std::shared_ptr<const Model> Model::Load(const std::filesystem::path& path) {
+  return FromSource(OpenSource(path));
+}
+
+std::shared_ptr<const Model> Model::LoadEmbedded() { return FromSource(OpenEmbeddedSource()); }
+
+const std::string& Model::source() const { return data_->source.name; }
+bool Model::is_embedded() const { return data_->source.embedded; }
+std::string_view Model::architecture() const { return gemma3n::kArchitecture; }
+int64_t Model::vocab_rows() const { return data_->params.vocab; }
+int64_t Model::context_length() const { return data_->params.context_length; }
+const GenerationDefaults& Model::defaults() const { return data_->defaults; }
+const std::vector<std::string>& Model::notes() const { return data_->notes; }
+const std::vector<int32_t>& Model::end_tokens() const { return data_->end_tokens; }
+
+std::string Model::name() const {
+  if (!data_->source.gguf) return data_->source.path.filename().string();
+  return std::string(data_->source.gguf->metadata().FindString("general.name").value_or(""));
+}
+
+const Tokenizer* Model::tokenizer() const {
+  return data_->tokenizer ? &*data_->tokenizer : nullptr;
+}
+
+const Tokenizer& Model::RequireTokenizer() const {
+  if (!data_->tokenizer) {
+    throw Error(ErrorKind::kUnsupported, "this needs a tokenizer: " + data_->tokenizer_problem,
+                "such a model can be scored and benched by token ids");
+  }
+  return *data_->tokenizer;
+}
+
+const ChatFormat& Model::RequireChat() const {
+  RequireTokenizer();
+  if (!data_->chat) {
+    throw Error(ErrorKind::kUnsupported,
+                source() + ": its vocabulary has no turn tokens, so it cannot chat",
+                "continue text as it is with --raw");
+  }
+  return *data_->chat;
+}
+
+bool Model::IsBanned(int32_t id) const {
+  if (id < 0 || id >= data_->params.ple_vocab || id >= data_->params.vocab) return true;
+  if (!data_->tokenizer) return false;
+  const Vocab& vocab = data_->tokenizer->vocab();
+  const auto index = static_cast<size_t>(id);
+  return index >= vocab.size() || id == vocab.pad || vocab.types[index] == PieceType::kUnused;
+}
+
+Tokenizer LoadTokenizer(const std::filesystem::path& path) {
+  std::error_code error;
+  const bool folder = std::filesystem::is_directory(path, error);
+  if (!folder) {
+    const MappedFile file(path);
+    const std::string_view start(reinterpret_cast<const char*>(file.bytes().data()),
+                                 std::min<size_t>(file.size(), 4));
+    if (start != "GGUF") return Tokenizer(LoadVocab(path));
+    return TokenizerOf(OpenSource(path));
+  }
+  ModelSource source;
+  source.name = Printable(path.string(), 4096);
+  source.path = path;
+  return TokenizerOf(source);
+}
+
+Tokenizer LoadEmbeddedTokenizer() { return TokenizerOf(OpenEmbeddedSource()); }
+
+}  // namespace tandem

@@ -1,0 +1,35 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a Model is made of, for the engine's own files.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/model.h"
+#include "engine/source.h"
+#include "gemma3n/hparams.h"
+#include "gemma3n/weights.h"
+#include "program/program.h"
+
+namespace tandem {
+
+struct ModelData {
+  ModelSource source;  ///< Owns the mappings that everything below points into.
+  gemma3n::HyperParams params;
+  gemma3n::Weights weights;
+  Program decode;   ///< Every row wanted.
+  Program prefill;  ///< Some rows wanted.
+
+  std::optional<Tokenizer> tokenizer;
+  std::string tokenizer_problem;  ///< Why there is none.
+  std::optional<ChatFormat> chat;
+  GenerationDefaults defaults;
+  std::vector<int32_t> end_tokens;
+  std::vector<std::string> notes;
+};
+
+}  // namespace tandem

@@ -1,0 +1,136 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "engine/embedded.h"
+#include "formats/json_file.h"
+#include "gemma3n/gguf.h"
+#include "gemma3n/hf.h"
+
+namespace tandem {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMaxConfigBytes = 16 << 20;
+// tokenizer_config.json of real checkpoints lists thousands of added tokens: about 1.2 MB.
+constexpr uint64_t kMaxTokenizerConfigBytes = 64 << 20;
+constexpr uint64_t kMaxTemplateBytes = 4 << 20;
+
+nlohmann::json OptionalJson(const fs::path& path, uint64_t max_bytes) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return {};
+  return ParseJsonFile(path, max_bytes);
+}
+
+std::string HfChatTemplate(const fs::path& folder) {
+  const fs::path separate = folder / "chat_template.jinja";
+  std::error_code error;
+  if (fs::exists(separate, error)) {
+    const MappedFile file(separate);
+    if (file.size() > kMaxTemplateBytes) {
+      throw Error(ErrorKind::kUnsupported,
+                  fmt::format("{}: {} bytes is no chat template", Printable(separate.string(), 4096),
+                              file.size()));
+    }
+    return {reinterpret_cast<const char*>(file.bytes().data()), file.size()};
+  }
+  const nlohmann::json config =
+      OptionalJson(folder / "tokenizer_config.json", kMaxTokenizerConfigBytes);
+  if (!config.is_object()) return {};
+  const auto it = config.find("chat_template");
+  return it != config.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+ModelSource OpenFolder(const fs::path& path) {
+  ModelSource source;
+  source.name = Printable(path.string(), 4096);
+  source.path = path;
+  const fs::path config = path / "config.json";
+  std::error_code error;
+  if (!fs::exists(config, error)) {
+    throw Error(ErrorKind::kNotFound, fmt::format("{}: a folder without config.json", source.name),
+                "give a GGUF file, or a Hugging Face folder with config.json and safetensors");
+  }
+  source.config = ParseJsonFile(config, kMaxConfigBytes);
+  source.generation_config = OptionalJson(path / "generation_config.json", kMaxConfigBytes);
+  source.chat_template = HfChatTemplate(path);
+  source.safetensors = SafetensorsSet::Open(path);
+  return source;
+}
+
+ModelSource FromGguf(GgufFile file, std::string name) {
+  ModelSource source;
+  source.name = std::move(name);
+  source.gguf = std::move(file);
+  source.chat_template = source.gguf->metadata().FindString("tokenizer.chat_template").value_or("");
+  return source;
+}
+
+// The prefix in front of a checkpoint's text tensors, told by the one tensor that all have.
+std::string HfPrefix(const SafetensorsSet& set, const std::string& name) {
+  for (const char* prefix : {"model.language_model.", "language_model.model.", "language_model.",
+                             "model.", ""}) {
+    if (set.Find(fmt::format("{}embed_tokens.weight", prefix)) != nullptr) return prefix;
+  }
+  throw Error(ErrorKind::kNotFound, fmt::format("{}: tensor 'embed_tokens.weight' is missing", name),
+              "the folder is incomplete, or not a Gemma 3n model");
+}
+
+}  // namespace
+
+ModelSource OpenSource(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return OpenFolder(path);
+  ModelSource source = FromGguf(GgufFile::Open(path), Printable(path.string(), 4096));
+  source.path = path;
+  return source;
+}
+
+ModelSource OpenEmbeddedSource() {
+  ModelSource source =
+      FromGguf(GgufFile::FromBytes(EmbeddedModel(), "built-in fable"), "built-in fable");
+  source.embedded = true;
+  return source;
+}
+
+gemma3n::HyperParams ReadParams(const ModelSource& source) {
+  if (source.gguf) return gemma3n::ReadGgufParams(*source.gguf);
+  return gemma3n::ReadHfConfig(source.config, source.name + "/config.json");
+}
+
+gemma3n::Weights ReadWeights(const ModelSource& source, const gemma3n::HyperParams& params) {
+  if (source.gguf) {
+    return gemma3n::LoadWeights(gemma3n::GgufLookup(*source.gguf), params, source.name);
+  }
+  const SafetensorsSet& set = *source.safetensors;
+  const std::string prefix = HfPrefix(set, source.name);
+  const auto lookup = [&](const std::string& name, int index) -> std::optional<WeightView> {
+    const std::string hf = gemma3n::HfTensorName(name, index);
+    const SafetensorsTensor* tensor = hf.empty() ? nullptr : set.Find(prefix + hf);
+    if (tensor == nullptr) return std::nullopt;
+    return set.View(*tensor);
+  };
+  return gemma3n::LoadWeights(lookup, params, source.name);
+}
+
+uint64_t SourceBytes(const ModelSource& source) {
+  if (source.gguf) return source.gguf->file_bytes();
+  uint64_t bytes = 0;
+  for (const SafetensorsTensor& tensor : source.safetensors->tensors()) bytes += tensor.data.size();
+  return bytes;
+}
+
+std::string SourceFormat(const ModelSource& source) {
+  if (!source.gguf) return "Hugging Face";
+  const std::string parts =
+      source.gguf->part_count() > 1 ? fmt::format(", {} parts", source.gguf->part_count()) : "";
+  return fmt::format("GGUF v{}{}", source.gguf->version(), parts);
+}
+
+}  // namespace tandem

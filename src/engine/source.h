@@ -1,0 +1,52 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The files a model comes from, opened and told apart: a GGUF file or a Hugging Face folder.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "formats/gguf.h"
+#include "formats/safetensors.h"
+#include "gemma3n/hparams.h"
+#include "gemma3n/weights.h"
+
+namespace tandem {
+
+struct ModelSource {
+  std::string name;            ///< Printable path, or "built-in fable".
+  std::filesystem::path path;  ///< Empty for the built-in model.
+  bool embedded = false;
+
+  std::optional<GgufFile> gguf;  ///< One of these two.
+  std::optional<SafetensorsSet> safetensors;
+
+  // Of a Hugging Face folder; null where the file is not there.
+  nlohmann::json config;
+  nlohmann::json generation_config;
+  std::string chat_template;  ///< Of either format; empty when there is none.
+};
+
+/// Opens what `path` names. Throws Error as Model::Load.
+ModelSource OpenSource(const std::filesystem::path& path);
+/// The built-in model.
+ModelSource OpenEmbeddedSource();
+
+gemma3n::HyperParams ReadParams(const ModelSource& source);
+/// `source` must outlive the weights.
+gemma3n::Weights ReadWeights(const ModelSource& source, const gemma3n::HyperParams& params);
+
+/// Bytes of all weight files.
+uint64_t SourceBytes(const ModelSource& source);
+/// "GGUF v3" or "Hugging Face".
+std::string SourceFormat(const ModelSource& source);
+
+/// Vocabulary of the source, or nullopt with the reason in `problem`. Throws Error for one that is
+/// there and damaged.
+std::optional<Vocab> ReadVocab(const ModelSource& source, std::string& problem);
+
+}  // namespace tandem
