@@ -97,6 +97,11 @@ class StrictBuilder : public nlohmann::json_sax<json> {
 }  // namespace
 
 json ParseJson(std::string_view text, std::string_view name) {
+  // The library takes a zero byte for the end of the text, and would ignore what follows it.
+  if (const size_t zero = text.find('\0'); zero != std::string_view::npos) {
+    throw Error(ErrorKind::kCorruptFile,
+                fmt::format("{}: not valid JSON at byte {}: a zero byte", name, zero + 1));
+  }
   StrictBuilder builder(name);
   json::sax_parse(text.begin(), text.end(), &builder);
   return builder.TakeRoot();
