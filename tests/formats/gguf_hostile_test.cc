@@ -216,8 +216,7 @@ TEST_F(GgufHostileTest, OtherVersionsAndFormatsAreNamed) {
   expect(ErrorWith<uint32_t>(4, 0x03000000), ErrorKind::kUnsupported, "big-endian");
   expect(ErrorWith<uint32_t>(4, 0), ErrorKind::kCorruptFile, "version 0");
   const auto starting = [](std::string_view text) {
-    Bytes bytes(text.size());
-    std::memcpy(bytes.data(), text.data(), text.size());
+    const Bytes bytes = ToBytes(text);
     return Caught([&] { GgufFile::FromBytes(bytes, "x"); });
   };
   expect(starting(""), ErrorKind::kCorruptFile, "empty");

@@ -20,12 +20,6 @@ std::string Safetensors(std::string_view header, size_t data) {
   return file;
 }
 
-Bytes ToBytes(std::string_view text) {
-  Bytes bytes(text.size());
-  std::memcpy(bytes.data(), text.data(), text.size());
-  return bytes;
-}
-
 SafetensorsContent Parse(const Bytes& bytes) { return ParseSafetensors(bytes, "test.safetensors"); }
 
 /// One tensor "t" with these members.
