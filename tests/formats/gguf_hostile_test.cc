@@ -293,6 +293,17 @@ TEST_F(GgufHostileTest, UnsupportedTypesCanBeListed) {
   EXPECT_EQ(file.View(file.GetTensor("c.weight"), 2).rows, 2);
 }
 
+TEST_F(GgufHostileTest, BoolsAreZeroOrOne) {
+  const size_t flag = fields_.keys[4] + 4 + sizeof(uint32_t);
+  const size_t pattern = fields_.keys[7] + 7 + 2 * sizeof(uint32_t) + sizeof(uint64_t) + 1;
+  for (const size_t offset : {flag, pattern}) {
+    EXPECT_EQ(ErrorWith(offset, uint8_t{2}).kind(), ErrorKind::kCorruptFile);
+    Bytes bytes = valid_;
+    Store(bytes, offset, uint8_t{1});
+    EXPECT_TRUE(OpensSafely(bytes));
+  }
+}
+
 TEST_F(GgufHostileTest, ArraysOfArraysAreRefused) {
   GgufWriter writer(folder_ / "b.gguf");
   writer.AddArray<uint32_t>("nested", std::vector<uint32_t>{8, 0, 0});

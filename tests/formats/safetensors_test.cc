@@ -82,6 +82,7 @@ TEST_F(SafetensorsTest, HeadersThatLieAreRefused) {
       Entry("F32", "[2]", "[1,9]"),
       Entry("F32", "[2]", "[8,0]"),
       Entry("F32", "[3]", "[0,8]"),
+      Entry("F3", "[2]", "[8,0]"),
       Entry("F32", "[2]", "[0]"),
       Entry("F32", "[2]", "[0,4,8]"),
       Entry("F32", "[2]", "[-8,0]"),
