@@ -104,7 +104,13 @@ class Session {
  private:
   friend class Engine;
   struct Impl;
+  using RowSink = std::function<void(int64_t position, std::span<const float> logits)>;
+
   explicit Session(std::unique_ptr<Impl> impl);
+  void CheckRoom(std::span<const int32_t> ids) const;
+  void RunPending(bool all_wanted, int64_t chunk, const RowSink& sink, const CancelCheck& cancelled,
+                  const StepProgress& progress);
+
   std::unique_ptr<Impl> impl_;
 };
 

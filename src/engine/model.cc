@@ -89,10 +89,8 @@ std::shared_ptr<const Model> FromSource(ModelSource source) {
   const ModelSource& files = data->source;
   data->params = ReadParams(files);
   data->weights = ReadWeights(files, data->params);
-  data->decode =
-      gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kAllWanted);
-  data->prefill =
-      gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kSomeWanted);
+  data->decode = gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kAllWanted);
+  data->prefill = gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kSomeWanted);
   LoadText(*data);
   if (files.gguf) {
     ReadGgufDefaults(files.gguf->metadata(), data->defaults);

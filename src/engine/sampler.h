@@ -47,6 +47,10 @@ class Sampler {
     float logit;
   };
 
+  void AdjustLogits(std::span<const int32_t> history);
+  void CutTail();
+  int32_t Draw();
+
   SamplingOptions options_;
   std::function<bool(int32_t)> banned_;
   std::mt19937_64 random_;

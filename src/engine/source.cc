@@ -35,8 +35,8 @@ std::string HfChatTemplate(const fs::path& folder) {
     const MappedFile file(separate);
     if (file.size() > kMaxTemplateBytes) {
       throw Error(ErrorKind::kUnsupported,
-                  fmt::format("{}: {} bytes is no chat template", Printable(separate.string(), 4096),
-                              file.size()));
+                  fmt::format("{}: {} bytes is no chat template",
+                              Printable(separate.string(), 4096), file.size()));
     }
     return {reinterpret_cast<const char*>(file.bytes().data()), file.size()};
   }
@@ -74,11 +74,12 @@ ModelSource FromGguf(GgufFile file, std::string name) {
 
 // The prefix in front of a checkpoint's text tensors, told by the one tensor that all have.
 std::string HfPrefix(const SafetensorsSet& set, const std::string& name) {
-  for (const char* prefix : {"model.language_model.", "language_model.model.", "language_model.",
-                             "model.", ""}) {
+  for (const char* prefix :
+       {"model.language_model.", "language_model.model.", "language_model.", "model.", ""}) {
     if (set.Find(fmt::format("{}embed_tokens.weight", prefix)) != nullptr) return prefix;
   }
-  throw Error(ErrorKind::kNotFound, fmt::format("{}: tensor 'embed_tokens.weight' is missing", name),
+  throw Error(ErrorKind::kNotFound,
+              fmt::format("{}: tensor 'embed_tokens.weight' is missing", name),
               "the folder is incomplete, or not a Gemma 3n model");
 }
 

@@ -4,9 +4,10 @@
 // The files a model comes from, opened and told apart: a GGUF file or a Hugging Face folder.
 #pragma once
 
+#include <nlohmann/json.hpp>
+
 #include <cstdint>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,7 @@
 #include "formats/safetensors.h"
 #include "gemma3n/hparams.h"
 #include "gemma3n/weights.h"
+#include "tokenizer/vocab.h"
 
 namespace tandem {
 

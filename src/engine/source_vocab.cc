@@ -41,8 +41,8 @@ std::optional<Vocab> FromGguf(const GgufFile& file, std::string& problem) {
     return std::nullopt;
   }
   if (*kind != "llama") {
-    problem = fmt::format("{} carries a '{}' tokenizer, not SentencePiece BPE", name,
-                          Printable(*kind));
+    problem =
+        fmt::format("{} carries a '{}' tokenizer, not SentencePiece BPE", name, Printable(*kind));
     return std::nullopt;
   }
   Vocab vocab;

@@ -15,16 +15,16 @@ constexpr float kAltUpFloor = 1e-5f;
 // the last owner of keys and values use one and the rest uses another.
 struct Registers {
   RowSet rows = RowSet::kAll;
-  ValueId x = kNone;            // [D]     embedding, and the collapsed output
-  ValueId streams = kNone;      // [A, D]
-  ValueId predictions = kNone;  // [A, D]
-  ValueId normed = kNone;       // [D]
-  ValueId laurel = kNone;       // [D]
-  ValueId q = kNone;            // [H dh]
-  ValueId context = kNone;      // [H dh]
-  ValueId h = kNone;            // [D]     after attention
-  ValueId m = kNone;            // [D]     after the MLP
-  ValueId pli = kNone;          // [layers of the range, P]
+  ValueId x = kNoId;            // [D]     embedding, and the collapsed output
+  ValueId streams = kNoId;      // [A, D]
+  ValueId predictions = kNoId;  // [A, D]
+  ValueId normed = kNoId;       // [D]
+  ValueId laurel = kNoId;       // [D]
+  ValueId q = kNoId;            // [H dh]
+  ValueId context = kNoId;      // [H dh]
+  ValueId h = kNoId;            // [D]     after attention
+  ValueId m = kNoId;            // [D]     after the MLP
+  ValueId pli = kNoId;          // [layers of the range, P]
   int first_layer = 0;          // of pli
 };
 
@@ -69,12 +69,12 @@ class Builder {
   LayerKind Kind(int layer) const { return p_.kinds[static_cast<size_t>(layer)]; }
 
   template <typename Body>
-  void Emit(RowSet rows, Body body, int layer = kNone) {
+  void Emit(RowSet rows, Body body, int layer = kNoId) {
     program_.ops.push_back({std::move(body), rows, layer});
   }
 
   void AddCaches() {
-    caches_.assign(static_cast<size_t>(p_.layers), kNone);
+    caches_.assign(static_cast<size_t>(p_.layers), kNoId);
     for (int layer = 0; layer < p_.FirstShared(); ++layer) {
       caches_[static_cast<size_t>(layer)] = static_cast<CacheId>(program_.caches.size());
       program_.caches.push_back({fmt::format("kv.{}", layer), layer, p_.kv_heads, p_.head_dim,

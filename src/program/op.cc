@@ -16,7 +16,7 @@ struct UseVisitor {
   void Writes(std::initializer_list<ValueId> values) { Append(use.writes, values); }
   static void Append(std::vector<ValueId>& list, std::initializer_list<ValueId> values) {
     for (const ValueId value : values) {
-      if (value != kNone) list.push_back(value);
+      if (value != kNoId) list.push_back(value);
     }
   }
   void Streams(const WeightView& matrix) {
@@ -42,7 +42,7 @@ struct UseVisitor {
   void operator()(const LaurelAndNorm& op) {
     Reads({op.residual});
     Writes({op.normed, op.laurel});
-    if (op.laurel == kNone) return;
+    if (op.laurel == kNoId) return;
     Streams(op.left);
     Streams(op.right);
   }
@@ -50,8 +50,8 @@ struct UseVisitor {
     Reads({op.normed});
     Writes({op.q});
     use.cache_written = op.cache;
-    if (op.q != kNone) Streams(op.query);
-    if (op.cache == kNone) return;
+    if (op.q != kNoId) Streams(op.query);
+    if (op.cache == kNoId) return;
     Streams(op.key);
     Streams(op.value);
   }

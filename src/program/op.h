@@ -30,13 +30,13 @@ namespace tandem {
 using ValueId = int32_t;
 /// Index into Program::caches.
 using CacheId = int32_t;
-inline constexpr int32_t kNone = -1;
+inline constexpr int32_t kNoId = -1;
 
 /// x = table[id] * scale                                                     [T, D]
 struct EmbedTokens {
   WeightView table;  ///< [V, D]
   float scale = 1;
-  ValueId x = kNone;
+  ValueId x = kNoId;
 };
 
 /// ple[l] = table[id, columns[l] .. columns[l] + P) * scale                  [layers, T, P]
@@ -47,28 +47,28 @@ struct PleGather {
   int64_t width = 0;             ///< P
   int64_t vocab = 0;
   float scale = 1;
-  ValueId ple = kNone;
+  ValueId ple = kNoId;
 };
 
 /// pli[l] = (RMS_norm(x W_l^T * scale) + pli[l]) * mix                       [layers, T, P], in
 /// place
 struct PleProject {
-  ValueId x = kNone;
+  ValueId x = kNoId;
   std::vector<WeightView> projections;  ///< One [P, D] per layer of the range.
   std::span<const float> norm;          ///< [P], shared by the layers.
   float scale = 1;
   float mix = 1;
   float eps = 0;
-  ValueId pli = kNone;
+  ValueId pli = kNoId;
 };
 
 /// streams[0] = x; streams[i] = u * rms(x) / sqrt(max(mean(u^2), floor)), u = x W_{i-1}^T  [A, T,
 /// D]
 struct AltUpExpand {
-  ValueId x = kNone;
+  ValueId x = kNoId;
   std::vector<WeightView> projections;  ///< A - 1 of [D, D].
   float floor = 0;
-  ValueId streams = kNone;
+  ValueId streams = kNoId;
 };
 
 /// r(x) = tanh(RMS_norm(x) * scale W^T)                                      [T, A]
@@ -81,24 +81,24 @@ struct AltUpRouter {
 
 /// c = r(streams[a]) C^T;  predictions[j] = streams[j] + sum_k c[A j + k] streams[k]      [A, T, D]
 struct AltUpPredict {
-  ValueId streams = kNone;
+  ValueId streams = kNoId;
   AltUpRouter router;
   std::span<const float> coefficients;  ///< C [A * A, A]
   int active = 0;
-  ValueId predictions = kNone;
+  ValueId predictions = kNoId;
 };
 
 /// n = RMS_norm(residual[plane]);  laurel = n + RMS_post((n L^T) R^T)        [T, D] each
 /// Without a laurel value only n is made (models without LAuReL; rows whose K and V alone matter).
 struct LaurelAndNorm {
-  ValueId residual = kNone;
+  ValueId residual = kNoId;
   int plane = 0;
   std::span<const float> norm;  ///< [D]
-  ValueId normed = kNone;
+  ValueId normed = kNoId;
   WeightView left;                   ///< [R, D]
   WeightView right;                  ///< [D, R]
   std::span<const float> post_norm;  ///< [D]
-  ValueId laurel = kNone;
+  ValueId laurel = kNoId;
   float eps = 0;
 };
 
@@ -106,7 +106,7 @@ struct LaurelAndNorm {
 /// Wv^T) RoPE pairs element i with i + dh/2 at angle position * theta^(-2 i / dh). Without a q
 /// value only K and V are made; without a cache only q (KV-shared layers).
 struct QkvProject {
-  ValueId normed = kNone;
+  ValueId normed = kNoId;
   int heads = 0;
   int kv_heads = 0;
   int head_dim = 0;
@@ -114,42 +114,42 @@ struct QkvProject {
   float eps = 0;
   WeightView query;               ///< [H dh, D]
   std::span<const float> q_norm;  ///< [dh]
-  ValueId q = kNone;              ///< [T, H dh]
+  ValueId q = kNoId;              ///< [T, H dh]
   WeightView key;                 ///< [G dh, D]
   WeightView value;               ///< [G dh, D]
   std::span<const float> k_norm;  ///< [dh]
-  CacheId cache = kNone;
+  CacheId cache = kNoId;
 };
 
 /// ctx[head] = softmax(scale q K^T) V over the visible positions j <= i, and i - j < window when
 /// window > 0 (so a window of w keys includes the query's own).                          [T, H dh]
 struct Attention {
-  ValueId q = kNone;
-  CacheId cache = kNone;
+  ValueId q = kNoId;
+  CacheId cache = kNoId;
   int heads = 0;
   int64_t window = 0;
   float scale = 1;
-  ValueId context = kNone;
+  ValueId context = kNoId;
 };
 
 /// h = (residual[plane] + RMS_post(context Wo^T) + laurel) * mix             [T, D]
 struct AttentionOut {
-  ValueId context = kNone;
-  ValueId residual = kNone;
+  ValueId context = kNoId;
+  ValueId residual = kNoId;
   int plane = 0;
-  ValueId laurel = kNone;  ///< May be absent.
+  ValueId laurel = kNoId;  ///< May be absent.
   WeightView output;       ///< [D, H dh]
   std::span<const float> post_norm;
   float mix = 1;
   float eps = 0;
-  ValueId h = kNone;
+  ValueId h = kNoId;
 };
 
 /// z = RMS_pre(h); g = z Wg^T; u = z Wu^T; out = h + RMS_post((gelu(g') * u) Wd^T)        [T, D]
 /// Dense: g' = g. Sparse: g' = max(0, g - (mean(g) + multiplier * std(g))) with the population
 /// standard deviation over the layer's own F; a neuron at 0 is never multiplied in Wu or Wd.
 struct GatedMlp {
-  ValueId h = kNone;
+  ValueId h = kNoId;
   std::span<const float> pre_norm;
   WeightView gate;  ///< [F, D]
   WeightView up;    ///< [F, D]
@@ -158,24 +158,24 @@ struct GatedMlp {
   bool sparse = false;
   float sparsity_multiplier = 0;
   float eps = 0;
-  ValueId out = kNone;
+  ValueId out = kNoId;
 };
 
 /// e = h - predictions[a]; c = r(h) C^T + 1; streams[j] = predictions[j] + c[j] e         [A, T, D]
 struct AltUpCorrect {
-  ValueId predictions = kNone;
-  ValueId h = kNone;
+  ValueId predictions = kNoId;
+  ValueId h = kNoId;
   AltUpRouter router;
   std::span<const float> coefficients;  ///< C [A, A]
   int active = 0;
-  ValueId streams = kNone;
+  ValueId streams = kNoId;
 };
 
 /// f = gelu((streams[a] * scale) Wg^T) * pli[plane]; streams[1..] += RMS_post(f Wp^T)     in place
 struct PerLayerMix {
-  ValueId streams = kNone;
+  ValueId streams = kNoId;
   int active = 0;
-  ValueId pli = kNone;
+  ValueId pli = kNoId;
   int plane = 0;
   std::span<const float> scale;  ///< [D], or empty for none.
   WeightView gate;               ///< [P, D]
@@ -187,33 +187,33 @@ struct PerLayerMix {
 /// x = (streams[0] + sum_i v_i * rms(streams[0]) / sqrt(max(mean(v_i^2), floor))) / A,
 /// v_i = streams[i] W_{i-1}^T                                                [T, D]
 struct AltUpCollapse {
-  ValueId streams = kNone;
+  ValueId streams = kNoId;
   std::vector<WeightView> projections;  ///< A - 1 of [D, D].
   float floor = 0;
-  ValueId x = kNone;
+  ValueId x = kNoId;
 };
 
 /// y = RMS_norm(x)                                                           [T, D]
 struct FinalNorm {
-  ValueId x = kNone;
+  ValueId x = kNoId;
   std::span<const float> norm;
   float eps = 0;
-  ValueId y = kNone;
+  ValueId y = kNoId;
 };
 
 /// logits = cap * tanh(y E^T / cap); no cap when it is 0                     [T, V]
 struct LmHead {
-  ValueId y = kNone;
+  ValueId y = kNoId;
   WeightView table;  ///< [V, D]
   float soft_cap = 0;
-  ValueId logits = kNone;
+  ValueId logits = kNoId;
 };
 
 /// to = the wanted rows of from, in order: where a value over all rows of the step meets ops that
 /// run only for the rows whose logits are asked for.
 struct SelectRows {
-  ValueId from = kNone;
-  ValueId to = kNone;
+  ValueId from = kNoId;
+  ValueId to = kNoId;
 };
 
 using OpBody =
@@ -230,7 +230,7 @@ enum class RowSet {
 struct Op {
   OpBody body;
   RowSet rows = RowSet::kAll;
-  int layer = kNone;  ///< Decoder layer, or kNone outside of the stack.
+  int layer = kNoId;  ///< Decoder layer, or kNoId outside of the stack.
 };
 
 /// "AltUpPredict".
@@ -241,8 +241,8 @@ struct OpUse {
   std::vector<ValueId> reads;
   std::vector<ValueId> writes;
   std::vector<WeightView> matrices;
-  CacheId cache_read = kNone;
-  CacheId cache_written = kNone;
+  CacheId cache_read = kNoId;
+  CacheId cache_written = kNoId;
 };
 OpUse UseOf(const OpBody& body);
 

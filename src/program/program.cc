@@ -33,12 +33,12 @@ std::string Print(const Program& program) {
     for (const WeightView& matrix : use.matrices) bytes += matrix.DataBytes();
     out += fmt::format("{:4} {:>6} {:>3} {:<14} {} -> {}", i,
                        op.rows == RowSet::kAll ? "all" : "wanted",
-                       op.layer == kNone ? "-" : std::to_string(op.layer), OpName(op.body),
+                       op.layer == kNoId ? "-" : std::to_string(op.layer), OpName(op.body),
                        list(use.reads), list(use.writes));
-    if (use.cache_written != kNone) {
+    if (use.cache_written != kNoId) {
       out += " -> " + program.caches[static_cast<size_t>(use.cache_written)].name;
     }
-    if (use.cache_read != kNone) {
+    if (use.cache_read != kNoId) {
       out += " of " + program.caches[static_cast<size_t>(use.cache_read)].name;
     }
     if (bytes > 0) out += fmt::format(", {:.2f} MB", static_cast<double>(bytes) * 1e-6);

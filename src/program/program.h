@@ -45,7 +45,7 @@ struct Program {
   std::vector<Value> values;
   std::vector<CacheTensor> caches;
   std::vector<Op> ops;
-  ValueId logits = kNone;  ///< [1, wanted rows, V]
+  ValueId logits = kNoId;  ///< [1, wanted rows, V]
   int64_t vocab_rows = 0;  ///< V
 
   ValueId AddValue(std::string value_name, RowSet rows, int64_t planes, int64_t width);

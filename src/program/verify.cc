@@ -27,7 +27,7 @@ class Verifier {
         Require(written_[static_cast<size_t>(id)], "reads a value that nothing wrote");
         Require(select != nullptr || At(id).rows == op.rows, "reads a value of the other row set");
       }
-      if (use.cache_read != kNone) {
+      if (use.cache_read != kNoId) {
         CheckCache(use.cache_read);
         Require(cache_written_[static_cast<size_t>(use.cache_read)], "reads an empty cache");
       }
@@ -35,10 +35,10 @@ class Verifier {
         CheckId(id);
         Require(At(id).rows == op.rows, "writes a value of the other row set");
       }
-      if (use.cache_written != kNone) CheckCache(use.cache_written);
+      if (use.cache_written != kNoId) CheckCache(use.cache_written);
       std::visit([this](const auto& body) { CheckShapes(body); }, op.body);
       for (const ValueId id : use.writes) written_[static_cast<size_t>(id)] = true;
-      if (use.cache_written != kNone) cache_written_[static_cast<size_t>(use.cache_written)] = true;
+      if (use.cache_written != kNoId) cache_written_[static_cast<size_t>(use.cache_written)] = true;
     }
     index_ = program_.ops.size();
     CheckId(program_.logits);
@@ -126,7 +126,7 @@ class Verifier {
     Plane(op.residual, op.plane);
     Vector(op.norm, width);
     Shape(op.normed, 1, width);
-    if (op.laurel == kNone) return;
+    if (op.laurel == kNoId) return;
     Shape(op.laurel, 1, width);
     Matrix(op.left, op.left.rows, width);
     Matrix(op.right, width, op.left.rows);
@@ -136,12 +136,12 @@ class Verifier {
     const int64_t width = Width(op.normed);
     Require(op.heads > 0 && op.kv_heads > 0 && op.heads % op.kv_heads == 0, "heads do not divide");
     Require(op.head_dim > 0 && op.head_dim % 2 == 0, "odd head dimension");
-    if (op.q != kNone) {
+    if (op.q != kNoId) {
       Matrix(op.query, static_cast<int64_t>(op.heads) * op.head_dim, width);
       Shape(op.q, 1, op.query.rows);
       Vector(op.q_norm, op.head_dim);
     }
-    if (op.cache == kNone) return;
+    if (op.cache == kNoId) return;
     const CacheTensor& cache = program_.caches[static_cast<size_t>(op.cache)];
     Require(cache.kv_heads == op.kv_heads && cache.head_dim == op.head_dim, "cache shape differs");
     Matrix(op.key, cache.width(), width);
@@ -159,7 +159,7 @@ class Verifier {
     const int64_t width = Width(op.h);
     Plane(op.residual, op.plane);
     Require(Width(op.residual) == width, "width differs");
-    if (op.laurel != kNone) Shape(op.laurel, 1, width);
+    if (op.laurel != kNoId) Shape(op.laurel, 1, width);
     Matrix(op.output, width, Width(op.context));
     Vector(op.post_norm, width);
   }

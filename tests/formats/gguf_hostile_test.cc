@@ -216,8 +216,7 @@ TEST_F(GgufHostileTest, OtherVersionsAndFormatsAreNamed) {
   expect(ErrorWith<uint32_t>(4, 0x03000000), ErrorKind::kUnsupported, "big-endian");
   expect(ErrorWith<uint32_t>(4, 0), ErrorKind::kCorruptFile, "version 0");
   const auto starting = [](std::string_view text) {
-    Bytes bytes(text.size());
-    std::memcpy(bytes.data(), text.data(), text.size());
+    const Bytes bytes = ToBytes(text);
     return Caught([&] { GgufFile::FromBytes(bytes, "x"); });
   };
   expect(starting(""), ErrorKind::kCorruptFile, "empty");
@@ -292,6 +291,17 @@ TEST_F(GgufHostileTest, UnsupportedTypesCanBeListed) {
   EXPECT_TRUE(tensor.data.empty());
   EXPECT_EQ(Caught([&] { (void)file.View(tensor); }).kind(), ErrorKind::kUnsupported);
   EXPECT_EQ(file.View(file.GetTensor("c.weight"), 2).rows, 2);
+}
+
+TEST_F(GgufHostileTest, BoolsAreZeroOrOne) {
+  const size_t flag = fields_.keys[4] + 4 + sizeof(uint32_t);
+  const size_t pattern = fields_.keys[7] + 7 + 2 * sizeof(uint32_t) + sizeof(uint64_t) + 1;
+  for (const size_t offset : {flag, pattern}) {
+    EXPECT_EQ(ErrorWith(offset, uint8_t{2}).kind(), ErrorKind::kCorruptFile);
+    Bytes bytes = valid_;
+    Store(bytes, offset, uint8_t{1});
+    EXPECT_TRUE(OpensSafely(bytes));
+  }
 }
 
 TEST_F(GgufHostileTest, ArraysOfArraysAreRefused) {

@@ -20,12 +20,6 @@ std::string Safetensors(std::string_view header, size_t data) {
   return file;
 }
 
-Bytes ToBytes(std::string_view text) {
-  Bytes bytes(text.size());
-  std::memcpy(bytes.data(), text.data(), text.size());
-  return bytes;
-}
-
 SafetensorsContent Parse(const Bytes& bytes) { return ParseSafetensors(bytes, "test.safetensors"); }
 
 /// One tensor "t" with these members.
@@ -88,6 +82,7 @@ TEST_F(SafetensorsTest, HeadersThatLieAreRefused) {
       Entry("F32", "[2]", "[1,9]"),
       Entry("F32", "[2]", "[8,0]"),
       Entry("F32", "[3]", "[0,8]"),
+      Entry("F3", "[2]", "[8,0]"),
       Entry("F32", "[2]", "[0]"),
       Entry("F32", "[2]", "[0,4,8]"),
       Entry("F32", "[2]", "[-8,0]"),

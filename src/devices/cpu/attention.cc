@@ -49,7 +49,7 @@ void Step::Execute(const LaurelAndNorm& op, RowContext& rows) {
   for (int64_t t = 0; t < count; ++t) {
     RmsNorm(residual + t * width, op.norm.data(), op.eps, width, normed + t * width);
   }
-  if (op.laurel == kNone) return;
+  if (op.laurel == kNoId) return;
   float* narrow = Scratch(0, count * op.left.rows);
   float* laurel = Data(op.laurel);
   MatMul(team_, op.left, normed, width, count, narrow, op.left.rows);
@@ -75,7 +75,7 @@ void Step::Execute(const QkvProject& op, RowContext& rows) {
       if (rotate) Rotate(values, &rope.cosine[t * half], &rope.sine[t * half], half);
     }
   };
-  if (op.q != kNone) {
+  if (op.q != kNoId) {
     float* q = Data(op.q);
     const int64_t q_width = Width(op.q);
     MatMul(team_, op.query, normed, width, count, q, q_width);
@@ -83,7 +83,7 @@ void Step::Execute(const QkvProject& op, RowContext& rows) {
       finish(q + t * q_width, t, op.heads, op.q_norm.data(), true);
     }
   }
-  if (op.cache == kNone) return;
+  if (op.cache == kNoId) return;
   float* keys = Scratch(0, count * op.key.rows);
   float* values = Scratch(1, count * op.value.rows);
   MatMul(team_, op.key, normed, width, count, keys, op.key.rows);
@@ -150,7 +150,7 @@ void Step::Execute(const AttentionOut& op, RowContext& rows) {
   const int64_t width = Width(op.h);
   const int64_t count = rows.count();
   const float* residual = Plane(op.residual, op.plane);
-  const float* laurel = op.laurel == kNone ? nullptr : Data(op.laurel);
+  const float* laurel = op.laurel == kNoId ? nullptr : Data(op.laurel);
   float* h = Data(op.h);
   MatMul(team_, op.output, Data(op.context), Width(op.context), count, h, width);
   for (int64_t t = 0; t < count; ++t) {

@@ -1,0 +1,113 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "devices/cpu/cpu_device.h"
+#include "engine/engine_impl.h"
+
+namespace tandem {
+namespace {
+
+constexpr int64_t kMaxChunk = 4096;
+constexpr int kMaxThreads = 1024;
+
+// Index of the device called `name`, made on first use.
+size_t FindDevice(const std::string& name, int threads,
+                  std::vector<std::unique_ptr<Device>>& devices) {
+  const std::string wanted = name == "auto" ? "cpu" : name;
+  for (size_t i = 0; i < devices.size(); ++i) {
+    if (devices[i]->name() == wanted) return i;
+  }
+  if (wanted != "cpu") {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("there is no device '{}' in this build", Printable(name)),
+                fmt::format("devices: auto, {}", fmt::join(DeviceNames(), ", ")));
+  }
+  devices.push_back(MakeCpuDevice(threads));
+  return devices.size() - 1;
+}
+
+}  // namespace
+
+std::vector<std::string> DeviceNames() { return {"cpu"}; }
+
+Phase::Phase(const Program& program, std::span<Device* const> devices, size_t preferred,
+             size_t fallback, const ShapeClass& shape)
+    : program_(program),
+      placement_(Place(program, devices, preferred, fallback)),
+      buffers_(program.values.size()),
+      pointers_(program.values.size()) {
+  for (const PlacedSpan& span : placement_) {
+    segments_.push_back(devices[span.device]->Compile(program, span.ops, shape));
+  }
+}
+
+std::span<const float> Phase::Run(std::span<const std::span<const KvView>> caches,
+                                  std::span<const StepRow> rows) {
+  const auto wanted =
+      std::count_if(rows.begin(), rows.end(), [](const StepRow& row) { return row.wanted; });
+  for (size_t i = 0; i < buffers_.size(); ++i) {
+    const Value& value = program_.values[i];
+    const auto count = value.rows == RowSet::kAll ? rows.size() : static_cast<size_t>(wanted);
+    const size_t size = count * static_cast<size_t>(value.planes * value.width);
+    if (buffers_[i].size() < size) buffers_[i].resize(size);
+    pointers_[i] = buffers_[i].data();
+  }
+  const Bindings bindings{pointers_, caches};
+  for (const auto& segment : segments_) segment->Submit(bindings, rows).Wait();
+  return {pointers_[static_cast<size_t>(program_.logits)],
+          static_cast<size_t>(wanted * program_.vocab_rows)};
+}
+
+Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
+    : impl_(std::make_unique<Impl>()) {
+  if (options.chunk < 1 || options.chunk > kMaxChunk) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("chunk is {}, expected 1 to {}", options.chunk, kMaxChunk));
+  }
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("threads is {}, expected 0 (all) to {}", options.threads, kMaxThreads));
+  }
+  impl_->model = std::move(model);
+  impl_->options = options;
+  auto& devices = impl_->devices;
+  const auto find = [&](const std::string& name) {
+    return FindDevice(name.empty() ? options.device : name, options.threads, devices);
+  };
+  impl_->prefill_device = find(options.prefill);
+  impl_->decode_device = find(options.decode);
+  const size_t fallback = FindDevice("cpu", options.threads, devices);
+  std::vector<Device*> pointers;
+  for (const auto& device : devices) pointers.push_back(device.get());
+  const ModelData& data = impl_->model->data();
+  impl_->decode = std::make_unique<Phase>(data.decode, pointers, impl_->decode_device, fallback,
+                                          ShapeClass{options.chunk, options.chunk});
+  impl_->prefill = std::make_unique<Phase>(data.prefill, pointers, impl_->prefill_device, fallback,
+                                           ShapeClass{options.chunk, 1});
+}
+
+Engine::~Engine() = default;
+
+const Model& Engine::model() const { return *impl_->model; }
+const EngineOptions& Engine::options() const { return impl_->options; }
+
+std::string Engine::Description() const {
+  std::string text;
+  for (const auto& device : impl_->devices) {
+    text +=
+        fmt::format("{}{} ({})", text.empty() ? "" : ", ", device->name(), device->description());
+  }
+  return text;
+}
+
+std::string Engine::DecodeDevice() const {
+  return std::string(impl_->devices[impl_->decode_device]->name());
+}
+
+}  // namespace tandem
