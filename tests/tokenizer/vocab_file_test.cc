@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 #include "core/error.h"
 #include "tokenizer/test_vocab.h"
@@ -64,7 +67,14 @@ TEST(TokenizerJson, GivesTheSameTokensAsTheModelItWasConvertedFrom) {
   }
 }
 
-TEST(TokenizerJson, LoadVocabTellsTheFormatsApart) {
+TEST(VocabFile, FormatsAreToldApartByContent) {
+  std::string name = (std::filesystem::temp_directory_path() / "tandem-vocab-XXXXXX").string();
+  const int fd = ::mkstemp(name.data());
+  ASSERT_GE(fd, 0);
+  ::close(fd);
+  std::ofstream(name) << "\n " << test::ToTokenizerJson(test::GemmaLikeVocab(), true);
+  EXPECT_EQ(LoadVocab(name).pieces, test::GemmaLikeVocab().pieces);
+  std::filesystem::remove(name);
   EXPECT_EQ(LoadVocab("data/tokenizer/tokenizer.model").pieces, test::Fable().vocab().pieces);
   try {
     LoadVocab("data/tokenizer/missing.model");

@@ -88,7 +88,7 @@ TEST(Vocab, RefusesWhatATokenizerCannotRelyOn) {
       [](Vocab& v) { v.pad = std::numeric_limits<int32_t>::min(); },
       [](Vocab& v) { v.end_tokens.push_back(1 << 20); },
   };
-  EXPECT_NO_THROW(Tokenizer(test::GemmaLikeVocab()));
+  EXPECT_NO_THROW(Tokenizer{test::GemmaLikeVocab()});
   for (size_t i = 0; i < breaks.size(); ++i) {
     Vocab vocab = test::GemmaLikeVocab();
     breaks[i](vocab);
