@@ -117,7 +117,10 @@ gemma3n::Weights ReadWeights(const ModelSource& source, const gemma3n::HyperPara
     if (tensor == nullptr) return std::nullopt;
     return set.View(*tensor);
   };
-  return gemma3n::LoadWeights(lookup, params, source.name);
+  const auto namer = [&](const std::string& name, int index) {
+    return prefix + gemma3n::HfTensorName(name, index);
+  };
+  return gemma3n::LoadWeights(lookup, params, source.name, namer);
 }
 
 uint64_t SourceBytes(const ModelSource& source) {

@@ -113,6 +113,16 @@ const GgufTensor& Tensor(const GgufFile& file, const char* name) {
   return *tensor;
 }
 
+// Any layer that has one makes it an error for another to have none.
+bool HasCorrectScale(const GgufFile& file, int layers) {
+  for (int layer = 0; layer < layers; ++layer) {
+    if (file.FindTensor(fmt::format("blk.{}.altup_correct_scale.weight", layer)) != nullptr) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 HyperParams ReadGgufParams(const GgufFile& file) {
@@ -146,8 +156,7 @@ HyperParams ReadGgufParams(const GgufFile& file) {
   p.altup_inputs = narrow("altup.num_inputs", ReadInt(data, "altup.num_inputs", p.altup_inputs));
   p.altup_active = narrow("altup.active_idx", ReadInt(data, "altup.active_idx", p.altup_active));
   p.altup_correct_scale =
-      data.FindBool(Key("altup.correct_scale"))
-          .value_or(file.FindTensor("blk.0.altup_correct_scale.weight") != nullptr);
+      data.FindBool(Key("altup.correct_scale")).value_or(HasCorrectScale(file, p.layers));
   p.rope_theta_full =
       static_cast<float>(data.FindFloat(Key("rope.freq_base")).value_or(p.rope_theta_full));
   const auto local = data.FindFloat(Key("rope.freq_base_swa"));
