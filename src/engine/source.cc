@@ -130,6 +130,21 @@ uint64_t SourceBytes(const ModelSource& source) {
   return bytes;
 }
 
+std::vector<fs::path> SourceFiles(const ModelSource& source) {
+  std::vector<fs::path> files;
+  if (source.gguf && !source.embedded) {
+    for (size_t part = 0; part < source.gguf->part_count(); ++part) {
+      files.push_back(source.gguf->part_path(part));
+    }
+  } else if (source.safetensors) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(source.path, error)) {
+      files.push_back(entry.path());
+    }
+  }
+  return files;
+}
+
 std::string SourceFormat(const ModelSource& source) {
   if (!source.gguf) return "Hugging Face";
   const std::string parts =
