@@ -221,6 +221,26 @@ TEST_F(ConvertTest, KeysAndValuesOfSharedLayersSurvive) {
   EXPECT_TRUE(SameBits(Logits(path, SomeIds()), Logits(Run(kBase, "q8_0", "b.gguf"), SomeIds())));
 }
 
+// Weights that nothing reads may hold anything; packing them must not do harm.
+TEST_F(ConvertTest, UnusedWeightsOfAnyValue) {
+  HfModel model = ReadHfModel(kBase);
+  const float values[] = {std::nanf(""), INFINITY, -INFINITY, 3e38f, 1e-40f};
+  for (int layer = 5; layer < 10; ++layer) {
+    const std::string name = "model.language_model.layers." + std::to_string(layer) + ".self_attn.";
+    const HfTensor garbage =
+        FloatTensor({64, 128}, std::vector<float>(64 * 128, values[layer - 5]));
+    model.tensors[name + "k_proj.weight"] = garbage;
+    model.tensors[name + "v_proj.weight"] = garbage;
+    model.tensors[name + "k_norm.weight"] = FloatTensor({32}, std::vector<float>(32, NAN));
+  }
+  WriteHfModel(folder_ / "model", model);
+  for (const std::string& type : ConvertTypes()) {
+    const auto path = Run(folder_ / "model", type);
+    EXPECT_TRUE(SameBits(Logits(path, SomeIds()), Logits(Run(kBase, type, "b.gguf"), SomeIds())))
+        << type;
+  }
+}
+
 // What no key of GGUF says must not change by conversion.
 TEST_F(ConvertTest, CoefficientsBeyondThePublishedClip) {
   HfModel model = ReadHfModel(kBase);
