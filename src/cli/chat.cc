@@ -1,0 +1,244 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The interactive half of `tandem run`: a conversation on a terminal. The session keeps what was
+// said, so that a turn costs only its own tokens.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "cli/line_editor.h"
+#include "cli/output.h"
+#include "cli/run.h"
+#include "core/error.h"
+#include "core/log.h"
+
+namespace tandem::cli {
+namespace {
+
+constexpr std::string_view kBlock = "\"\"\"";
+
+constexpr const char* kHelp =
+    "  /help          this list\n"
+    "  /reset         start a new conversation\n"
+    "  /system TEXT   start a new conversation with these instructions (no TEXT: with none)\n"
+    "  /stats         say speed and time to first token after each reply, or stop to\n"
+    "  /exit, /quit   leave; so does Ctrl-D\n"
+    "  \\ at the end of a line goes on with the next one; \"\"\" opens and closes several lines.\n"
+    "  Ctrl-C stops a reply, or clears the line.\n";
+
+class Conversation {
+ public:
+  Conversation(Engine& engine, const RunSettings& settings, const GenerationOptions& options)
+      : settings_(settings),
+        engine_(engine),
+        options_(options),
+        session_(engine.NewSession(settings.model.context)),
+        system_(settings.system),
+        stats_(settings.stats),
+        editor_(HistoryFile()) {}
+
+  int Loop();
+
+ private:
+  using Event = LineEditor::Event;
+
+  struct Message {
+    std::string text;
+    bool quoted = false;  ///< Between triple quotes: never a command.
+  };
+
+  Event ReadMessage(Message& message);
+  Event ReadBlock(std::string_view first_line, Message& message);
+  /// False to leave.
+  bool Command(const std::string& line);
+  void Answer(const std::string& text);
+  GenerationResult Reply(const std::vector<int32_t>& prompt);
+  std::vector<int32_t> NextPrompt(const std::string& text) const;
+  void Forget();
+  void Say(std::string_view text) const {
+    if (!settings_.output.quiet) fmt::print(stderr, "{}\n", text);
+  }
+
+  const RunSettings& settings_;
+  Engine& engine_;
+  GenerationOptions options_;
+  std::unique_ptr<Session> session_;
+  /// Tokens that come before the next prompt: the conversation, when the session lost it.
+  std::vector<int32_t> lost_;
+  std::string system_;
+  bool stats_;
+  LineEditor editor_;
+};
+
+int Conversation::Loop() {
+  Say(fmt::format("Chat with {}. /help lists the commands, Ctrl-D ends.",
+                  engine_.model().source()));
+  while (!TerminationRequested()) {
+    Message message;
+    const Event event = ReadMessage(message);
+    if (event != Event::kLine) fmt::print(stderr, "\n");
+    if (event == Event::kInterrupted) continue;
+    if (event == Event::kEnd) break;
+    if (message.text.find_first_not_of(" \t\r\n") == std::string::npos) continue;
+    editor_.Remember(message.text);
+    if (message.text.front() == '/' && !message.quoted) {
+      if (!Command(message.text)) break;
+      continue;
+    }
+    try {
+      Answer(message.text);
+    } catch (const Error& error) {
+      // What one message cannot have (it is too long, say) need not end the conversation.
+      if (error.kind() == ErrorKind::kInternal || error.kind() == ErrorKind::kIo) throw;
+      Report(error);
+      if (error.kind() == ErrorKind::kResource) Say("/reset starts a new conversation.");
+    }
+  }
+  return TerminationRequested() ? kExitCancelled : kExitOk;
+}
+
+Conversation::Event Conversation::ReadMessage(Message& message) {
+  std::string line;
+  Event event = editor_.Read("> ", line);
+  if (event != Event::kLine) return event;
+  if (line.starts_with(kBlock)) {
+    return ReadBlock(std::string_view(line).substr(kBlock.size()), message);
+  }
+  while (line.ends_with('\\')) {
+    line.back() = '\n';
+    message.text += line;
+    event = editor_.Read(". ", line);
+    if (event != Event::kLine) return event;
+  }
+  message.text += line;
+  return Event::kLine;
+}
+
+Conversation::Event Conversation::ReadBlock(std::string_view first_line, Message& message) {
+  message.quoted = true;
+  std::string line(first_line);
+  bool first = true;
+  while (!line.ends_with(kBlock)) {
+    if (!first || !line.empty()) message.text += line + "\n";
+    first = false;
+    if (const Event event = editor_.Read(". ", line); event != Event::kLine) return event;
+  }
+  message.text += line.substr(0, line.size() - kBlock.size());
+  return Event::kLine;
+}
+
+bool Conversation::Command(const std::string& line) {
+  const size_t name_end = std::min(line.find_first_of(" \t\n"), line.size());
+  const std::string name = line.substr(0, name_end);
+  const size_t rest = line.find_first_not_of(" \t\n", name_end);
+  const std::string argument = rest == std::string::npos ? "" : line.substr(rest);
+  if (name == "/exit" || name == "/quit") return false;
+  if (name == "/help") {
+    fmt::print(stderr, "{}", kHelp);
+  } else if (name == "/reset") {
+    Forget();
+    Say("A new conversation.");
+  } else if (name == "/system") {
+    system_ = argument;
+    Forget();
+    Say(system_.empty() ? "A new conversation without instructions."
+                        : "A new conversation with these instructions.");
+  } else if (name == "/stats") {
+    stats_ = !stats_;
+    Say(stats_ ? "Each reply is followed by its speed." : "Speed is no longer said.");
+  } else {
+    Report(Error(ErrorKind::kInvalidArgument,
+                 fmt::format("unknown command {}: nothing was sent", Printable(name)),
+                 "/help lists the commands"));
+  }
+  return true;
+}
+
+void Conversation::Forget() {
+  session_->Reset();
+  lost_.clear();
+}
+
+std::vector<int32_t> Conversation::NextPrompt(const std::string& text) const {
+  const ChatFormat& chat = engine_.model().RequireChat();
+  if (session_->tokens().empty() && lost_.empty()) {
+    std::vector<ChatMessage> messages;
+    if (!system_.empty()) messages.push_back({Role::kSystem, system_});
+    messages.push_back({Role::kUser, text});
+    return chat.Render(messages);
+  }
+  std::vector<int32_t> prompt = lost_;
+  const std::vector<int32_t> turn = chat.RenderNextTurn(false, text);
+  prompt.insert(prompt.end(), turn.begin(), turn.end());
+  return prompt;
+}
+
+void Conversation::Answer(const std::string& text) {
+  const std::vector<int32_t> prompt = NextPrompt(text);
+  const std::vector<int32_t> before = session_->tokens();
+  const auto mend = [&] {
+    if (session_->tokens().size() >= before.size() + prompt.size()) {
+      lost_.clear();
+      return;
+    }
+    // It ended before the reply began. Half a message must not stay: the conversation is put
+    // together again with the next one.
+    session_->Reset();
+    if (!before.empty()) lost_ = before;
+  };
+  GenerationResult result;
+  try {
+    result = Reply(prompt);
+  } catch (const Error&) {
+    mend();
+    throw;
+  }
+  mend();
+  if (result.reason == EndReason::kCancelled) Say("(stopped)");
+  if (result.reason == EndReason::kContextFull) {
+    log::Warning("the context of {} tokens is full: /reset starts a new conversation",
+                 session_->context());
+  }
+  if (stats_) PrintStats(result, engine_, options_.sampling.seed);
+  // Another draw for the next reply, still a function of the seed.
+  ++options_.sampling.seed;
+}
+
+GenerationResult Conversation::Reply(const std::vector<int32_t>& prompt) {
+  bool ends_in_newline = false;
+  ProgressLine progress("reading", ProgressLine::Elsewhere::kSilent, settings_.output.quiet);
+  const auto print = [&](std::string_view piece) {
+    progress.Clear();
+    if (piece.empty()) return;
+    Print(ForStdout(piece));
+    FlushOutput();
+    ends_in_newline = piece.back() == '\n';
+  };
+  ClearInterrupt();
+  GenerationResult result = Generate(
+      *session_, prompt, options_, print, Interrupted, [&progress](int64_t done, int64_t total) {
+        if (done < total)
+          progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
+      });
+  progress.Clear();
+  if (!ends_in_newline) Print("\n");
+  FlushOutput();
+  return result;
+}
+
+}  // namespace
+
+int Chat(Engine& engine, const RunSettings& settings, const GenerationOptions& options) {
+  const InterruptScope interrupts(InterruptMode::kChat);
+  return Conversation(engine, settings, options).Loop();
+}
+
+}  // namespace tandem::cli

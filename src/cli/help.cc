@@ -1,0 +1,165 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/help.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+namespace tandem::cli {
+namespace {
+
+constexpr size_t kWidth = 100;
+/// Names wider than this get their description on the next line.
+constexpr size_t kNameColumn = 30;
+
+using Row = std::pair<std::string, std::string>;
+
+std::string NameOf(const CLI::Option& option) {
+  std::string name;
+  if (option.get_positional()) {
+    name = option.get_name();
+  } else {
+    for (const auto& part : option.get_snames()) name += (name.empty() ? "-" : ", -") + part;
+    if (name.empty()) name = "    ";
+    for (const auto& part : option.get_lnames()) {
+      name += (name == "    " ? "--" : ", --") + part;
+    }
+    // Choices are listed with the description: some are long.
+    const std::string type = option.get_type_name();
+    if (option.get_items_expected_max() != 0 && type.find('|') == std::string::npos) {
+      name += " " + type;
+    }
+  }
+  return name;
+}
+
+std::string DescriptionOf(const CLI::Option& option) {
+  std::string text = option.get_description();
+  const std::string type = option.get_type_name();
+  if (type.find('|') != std::string::npos) text += ": " + type;
+  if (option.get_required()) text += " (required)";
+  if (!option.get_default_str().empty()) text += " [" + option.get_default_str() + "]";
+  return text;
+}
+
+/// `text` wrapped, later lines indented by `indent`.
+std::string Wrapped(std::string_view text, size_t indent) {
+  std::string out;
+  size_t column = indent;
+  while (!text.empty()) {
+    const size_t space = std::min(text.find(' '), text.size());
+    if (column > indent && column + 1 + space > kWidth) {
+      out += "\n" + std::string(indent, ' ');
+      column = indent;
+    } else if (column > indent) {
+      out += ' ';
+      ++column;
+    }
+    out += text.substr(0, space);
+    column += space;
+    text.remove_prefix(std::min(space + 1, text.size()));
+  }
+  return out;
+}
+
+std::string Section(std::string_view title, const std::vector<Row>& rows) {
+  std::string out = fmt::format("\n{}:\n", title);
+  for (const auto& [name, description] : rows) {
+    out += fmt::format("  {:<{}}", name, kNameColumn - 2);
+    if (name.size() + 3 > kNameColumn) out += "\n" + std::string(kNameColumn, ' ');
+    out += Wrapped(description, kNameColumn) + "\n";
+  }
+  return out;
+}
+
+/// Rows by group, groups in the order of their first appearance.
+template <typename Items, typename MakeRow>
+std::string Sections(const Items& items, const MakeRow& row) {
+  std::vector<std::pair<std::string, std::vector<Row>>> groups;
+  for (const auto* item : items) {
+    const std::string& name = item->get_group();
+    if (name.empty()) continue;  // hidden
+    auto group = std::find_if(groups.begin(), groups.end(),
+                              [&](const auto& known) { return known.first == name; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {name, {}});
+    group->second.push_back(row(*item));
+  }
+  std::string out;
+  for (const auto& [name, rows] : groups) out += Section(name, rows);
+  return out;
+}
+
+std::string Usage(const CLI::App& app) {
+  std::string usage = CommandLineOf(app);
+  if (!app.get_subcommands([](const CLI::App*) { return true; }).empty()) usage += " COMMAND";
+  usage += " [OPTIONS]";
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_positional()) continue;
+    usage += option->get_required() ? " " + option->get_name() : " [" + option->get_name() + "]";
+  }
+  return usage;
+}
+
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string CommandLineOf(const CLI::App& app) {
+  const CLI::App* parent = app.get_parent();
+  return parent == nullptr ? app.get_name() : CommandLineOf(*parent) + " " + app.get_name();
+}
+
+std::string HelpText(const CLI::App& app) {
+  std::string out = Wrapped(app.get_description(), 0) + "\n\nUsage: " + Usage(app) + "\n";
+  out += Sections(
+      app.get_subcommands([](const CLI::App*) { return true; }),
+      [](const CLI::App& command) { return Row(command.get_name(), command.get_description()); });
+  out += Sections(app.get_options(), [](const CLI::Option& option) {
+    return Row(NameOf(option), DescriptionOf(option));
+  });
+  const std::string footer = app.get_footer();
+  if (!footer.empty()) out += "\n" + footer;
+  return out;
+}
+
+std::string UnknownArgumentHint(const CLI::App& app, std::string_view argument) {
+  const std::string help = fmt::format("{} --help lists what there is", CommandLineOf(app));
+  if (argument.size() < 3 || argument.size() > 40) return help;
+  std::string_view name = argument.substr(0, argument.find('='));
+  std::vector<std::string> known;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const auto& part : option->get_lnames()) known.push_back("--" + part);
+  }
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    known.push_back(command->get_name());
+  }
+  const std::string* best = nullptr;
+  size_t best_distance = name.size() / 3 + 1;
+  for (const std::string& candidate : known) {
+    const bool abbreviation = name.starts_with("--") && candidate.starts_with(name);
+    const size_t distance = abbreviation ? 0 : EditDistance(name, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = &candidate;
+    }
+  }
+  return best == nullptr ? help : fmt::format("did you mean {}? {}", *best, help);
+}
+
+}  // namespace tandem::cli

@@ -1,0 +1,152 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// tandem info: what a model is made of and what running it needs.
+#include "engine/info.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/output.h"
+
+namespace tandem::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct InfoSettings {
+  OutputOptions output;
+  ModelOptions model;
+  bool tensors = false;
+};
+
+void PrintRow(std::string_view name, std::string_view value) {
+  Print(fmt::format("{:<24} {}\n", name, Printable(value, 400)));
+}
+
+std::string ShapeText(const std::vector<int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+void PrintTensors(const ModelInfo& info) {
+  Print("\nTensors\n");
+  size_t width = 0;
+  for (const TensorInfo& tensor : info.tensors) {
+    width = std::max(width, Printable(tensor.name, 60).size());
+  }
+  for (const TensorInfo& tensor : info.tensors) {
+    Print(fmt::format("  {:<{}}  {:<6} {:>9}  {}\n", Printable(tensor.name, 60), width, tensor.type,
+                      HumanBytes(tensor.bytes), ShapeText(tensor.shape)));
+  }
+}
+
+void PrintReport(const ModelInfo& info, const MemoryNeed& need, int64_t context, bool tensors) {
+  PrintRow("Model", info.source);
+  if (!info.name.empty()) PrintRow("Name", info.name);
+  PrintRow("Architecture", info.architecture);
+  PrintRow("Format", fmt::format("{}, {}", info.format, HumanBytes(info.file_bytes)));
+  PrintRow("Weights", HumanCount(info.weights));
+  PrintRow("Tokenizer", info.tokenizer);
+  PrintRow("Context length", std::to_string(info.context_length));
+  Print("\nShape\n");
+  for (const auto& [name, value] : info.shape) PrintRow("  " + Printable(name), value);
+  Print("\nTypes\n");
+  for (const auto& [type, use] : info.types) {
+    PrintRow("  " + type, fmt::format("{:>4} tensors {:>9}", use.first, HumanBytes(use.second)));
+  }
+  Print("\nRunning it\n");
+  PrintRow("  read per new token", HumanBytes(info.bytes_per_token));
+  PrintRow(
+      fmt::format("  memory, {} tokens", context),
+      fmt::format("{} (weights {}, keys and values {}, activations {})",
+                  HumanBytes(need.weights + need.kv + need.activations), HumanBytes(need.weights),
+                  HumanBytes(need.kv), HumanBytes(need.activations)));
+  if (!info.notes.empty()) Print("\nNotes\n");
+  for (const std::string& note : info.notes) Print(fmt::format("  {}\n", Printable(note, 300)));
+  if (tensors) PrintTensors(info);
+}
+
+Json ToJson(const ModelInfo& info, const MemoryNeed& need, int64_t context, bool with_tensors) {
+  Json shape = Json::object();
+  for (const auto& [name, value] : info.shape) shape[name] = value;
+  Json types = Json::object();
+  for (const auto& [type, use] : info.types) {
+    types[type] = {{"tensors", use.first}, {"bytes", use.second}};
+  }
+  Json json = {{"model", info.source},
+               {"name", info.name},
+               {"architecture", info.architecture},
+               {"format", info.format},
+               {"file_bytes", info.file_bytes},
+               {"weights", info.weights},
+               {"tokenizer", info.tokenizer},
+               {"context_length", info.context_length},
+               {"shape", std::move(shape)},
+               {"types", std::move(types)},
+               {"bytes_per_token", info.bytes_per_token},
+               {"memory",
+                {{"context", context},
+                 {"weights", need.weights},
+                 {"kv", need.kv},
+                 {"activations", need.activations},
+                 {"total", need.weights + need.kv + need.activations}}},
+               {"notes", info.notes}};
+  if (with_tensors) {
+    Json tensors = Json::array();
+    for (const TensorInfo& tensor : info.tensors) {
+      tensors.push_back({{"name", tensor.name},
+                         {"type", tensor.type},
+                         {"shape", tensor.shape},
+                         {"bytes", tensor.bytes}});
+    }
+    json["tensors"] = std::move(tensors);
+  }
+  return json;
+}
+
+int RunInfo(const InfoSettings& settings) {
+  // The notes are part of the report.
+  const std::string& path = settings.model.model;
+  const auto model = path.empty() ? Model::LoadEmbedded() : Model::Load(path);
+  const ModelInfo info = Describe(*model);
+  const int64_t context =
+      settings.model.context > 0 ? settings.model.context : model->context_length();
+  if (context > model->context_length()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--ctx: {} tokens are more than the model's {}", context,
+                            model->context_length()));
+  }
+  const MemoryNeed need = EstimateMemory(*model, context, KvTypeOf(settings.model));
+  if (settings.output.json) {
+    PrintJson(ToJson(info, need, context, settings.tensors));
+  } else {
+    PrintReport(info, need, context, settings.tensors);
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddInfoCommand(CLI::App& app, Action& action) {
+  auto settings = std::make_shared<InfoSettings>();
+  CLI::App& command =
+      *app.add_subcommand("info", "What a model is made of, and the memory it needs")
+           ->group("Look closer");
+  CLI::Option* model = AddModel(command, settings->model);
+  AddPath(command, "MODEL", settings->model.model, "The same as -m")->excludes(model);
+  command.add_flag("--tensors", settings->tensors, "List every tensor");
+  AddContext(command, settings->model);
+  AddKv(command, settings->model);
+  AddJson(command, settings->output);
+  command.final_callback(
+      [settings, &action] { action = [settings] { return RunInfo(*settings); }; });
+}
+
+}  // namespace tandem::cli

@@ -1,0 +1,120 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The program `tandem`: reads the command line, runs one command, turns whatever happens into an
+// exit code and at most two lines on stderr.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/help.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+
+namespace tandem::cli {
+namespace {
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  tandem run -p \"What is the capital of Brazil?\"     one answer\n"
+    "  tandem run -m gemma-3n-E2B-it-Q4_K_M.gguf          a chat with a model of yours\n"
+    "  git log -5 | tandem run -m MODEL --system \"Sum it up.\"\n"
+    "  tandem convert ./gemma-3n-E4B-it -o e2b.gguf --type q4_k_m --slice e2b\n"
+    "  tandem bench -m MODEL -p 128,512 -n 64 --json\n"
+    "\n"
+    "Exit codes:\n";
+
+constexpr const char* kEnvironment =
+    "\n"
+    "Environment: NO_COLOR, TANDEM_HISTORY, XDG_STATE_HOME. All of it is explained in "
+    "docs/cli.md.\n";
+
+/// A file descriptor 0, 1 or 2 that is closed would be given to the next file we open, which would
+/// then get our output. Each is pointed at something that refuses instead.
+void KeepStandardDescriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) != -1) continue;
+    if (::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) ::_exit(kExitIo);
+  }
+}
+
+/// The command that was asked for, or the program itself.
+const CLI::App& Chosen(const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  return commands.empty() ? app : *commands.front();
+}
+
+/// CLI11's complaint in our words.
+Error UsageError(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& command = Chosen(app);
+  const auto extras = app.remaining(true);
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !extras.empty()) {
+    const std::string& first = extras.front();
+    const bool is_option = first.starts_with("-");
+    const auto* kind = is_option ? "option" : &command == &app ? "command" : "argument";
+    return Error(ErrorKind::kInvalidArgument,
+                 fmt::format("unknown {} \"{}\"", kind, Printable(first)),
+                 UnknownArgumentHint(command, first));
+  }
+  std::string what = error.what();
+  what = what.substr(0, what.find('\n'));
+  if (&command == &app && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    what = "no command given";
+  }
+  return Error(ErrorKind::kInvalidArgument, what,
+               fmt::format("{} --help lists what there is", CommandLineOf(command)));
+}
+
+int Main(int argc, const char* const* argv) {
+  CLI::App app("Runs Gemma 3n on this machine: chat, convert, score and measure.", "tandem");
+  app.set_help_flag("-h,--help", "Print this help");
+  app.set_version_flag("--version", "tandem " TANDEM_VERSION, "Print the version");
+  app.require_subcommand(1);
+
+  Action action;
+  AddRunCommand(app, action);
+  AddConvertCommand(app, action);
+  AddScoreCommand(app, action);
+  AddInfoCommand(app, action);
+  AddTokenizeCommand(app, action);
+  AddBenchCommand(app, action);
+  AddCompletionCommand(app, action);
+  // Last: commands would inherit it.
+  app.footer(kExamples + std::string(ExitCodeHelp()) + kEnvironment);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    Print(HelpText(Chosen(app)));
+    return kExitOk;
+  } catch (const CLI::CallForVersion&) {
+    Print("tandem " TANDEM_VERSION "\n");
+    return kExitOk;
+  } catch (const CLI::ParseError& error) {
+    return Report(UsageError(app, error));
+  }
+  return action();
+}
+
+}  // namespace
+}  // namespace tandem::cli
+
+int main(int argc, char** argv) {
+  using namespace tandem::cli;
+  KeepStandardDescriptors();
+  // A closed pipe is told by the write that fails.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    InstallInterruptHandlers();
+    const int code = Main(argc, argv);
+    FlushOutput();
+    return code;
+  } catch (...) {
+    return ReportCurrentException();
+  }
+}

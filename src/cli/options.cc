@@ -1,0 +1,148 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/options.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/log.h"
+#include "core/thread_team.h"
+
+namespace tandem::cli {
+namespace {
+
+/// Beyond any model; a model's own length is checked when it is known.
+constexpr int64_t kMaxContext = int64_t{1} << 31;
+
+constexpr const char* kRunsGroup = "How it runs";
+
+}  // namespace
+
+void ThrowBadValue(std::string_view option, std::string_view text, std::string_view expected) {
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("{}: \"{}\" is not {}", option, Printable(text), expected));
+}
+
+double ParseReal(std::string_view option, std::string_view text, double min, double max) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || !std::isfinite(value) || value < min || value > max) {
+    ThrowBadValue(option, text, fmt::format("a number from {} to {}", min, max));
+  }
+  return value;
+}
+
+std::string ErrorName(const std::string& names) {
+  std::string longest;
+  for (size_t start = 0; start < names.size();) {
+    const size_t comma = std::min(names.find(',', start), names.size());
+    std::string name = names.substr(start, comma - start);
+    if (longest.empty() || (name.starts_with("--") && !longest.starts_with("--"))) longest = name;
+    start = comma + 1;
+  }
+  return longest;
+}
+
+CLI::Option* AddChoice(CLI::App& app, const std::string& names, std::string& target,
+                       const std::vector<std::string>& choices, const std::string& help) {
+  const std::string all = fmt::format("{}", fmt::join(choices, "|"));
+  return app
+      .add_option_function<std::string>(
+          names,
+          [&target, choices, all, name = ErrorName(names)](const std::string& text) {
+            if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
+              ThrowBadValue(name, text, "one of " + all);
+            }
+            target = text;
+          },
+          help)
+      ->type_name(all);
+}
+
+CLI::Option* AddRepeatable(CLI::App& app, const std::string& names, const std::string& type_name,
+                           std::function<void(const std::string&)> take, const std::string& help) {
+  return app
+      .add_option_function<std::vector<std::string>>(
+          names,
+          [take = std::move(take)](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts) take(text);
+          },
+          help)
+      ->allow_extra_args(false)
+      ->type_name(type_name);
+}
+
+void AddQuiet(CLI::App& app, OutputOptions& output) {
+  app.add_flag("-q,--quiet", output.quiet, "Only errors and warnings on standard error");
+}
+
+void AddJson(CLI::App& app, OutputOptions& output) {
+  app.add_flag("--json", output.json, "Print the result as JSON");
+}
+
+void ApplyQuiet(const OutputOptions& output) {
+  if (output.quiet) log::SetLevel(log::Level::kWarning);
+}
+
+CLI::Option* AddModel(CLI::App& app, ModelOptions& options) {
+  return AddPath(app, "-m,--model", options.model,
+                 "GGUF file or Hugging Face folder; the built-in model if not given");
+}
+
+void AddDevices(CLI::App& app, ModelOptions& options) {
+  std::vector<std::string> devices = DeviceNames();
+  devices.insert(devices.begin(), "auto");
+  AddChoice(app, "--device", options.device, devices, "Device of everything")
+      ->default_str("auto")
+      ->group(kRunsGroup);
+  AddChoice(app, "--prefill", options.prefill, devices, "Device of prompts, if another")
+      ->group(kRunsGroup);
+  AddChoice(app, "--decode", options.decode, devices, "Device of new tokens, if another")
+      ->group(kRunsGroup);
+  AddInteger(app, "-t,--threads", options.threads, 0, kMaxThreads,
+             "CPU threads; 0 is one per processor")
+      ->default_str("0")
+      ->group(kRunsGroup);
+  AddKv(app, options)->group(kRunsGroup);
+}
+
+CLI::Option* AddKv(CLI::App& app, ModelOptions& options) {
+  return AddChoice(app, "--kv", options.kv, {"auto", "f32", "f16"},
+                   "How keys and values are stored; auto is f32 for F32 and BF16 models, else f16")
+      ->default_str("auto");
+}
+
+void AddContext(CLI::App& app, ModelOptions& options) {
+  AddInteger(app, "--ctx", options.context, int64_t{1}, kMaxContext,
+             "Context length in tokens; the model's own if not given")
+      ->group(kRunsGroup);
+}
+
+KvType KvTypeOf(const ModelOptions& options) {
+  if (options.kv == "f32") return KvType::kF32;
+  if (options.kv == "f16") return KvType::kF16;
+  return KvType::kAuto;
+}
+
+EngineOptions EngineOptionsOf(const ModelOptions& options) {
+  EngineOptions engine;
+  engine.device = options.device;
+  engine.prefill = options.prefill;
+  engine.decode = options.decode;
+  engine.threads = options.threads;
+  engine.kv = KvTypeOf(options);
+  return engine;
+}
+
+int ThreadsOf(const ModelOptions& options) {
+  return options.threads > 0 ? options.threads : AvailableProcessors();
+}
+
+std::shared_ptr<const Model> LoadModel(const ModelOptions& options) {
+  auto model = options.model.empty() ? Model::LoadEmbedded() : Model::Load(options.model);
+  for (const std::string& note : model->notes()) log::Info("{}", Printable(note, 300));
+  return model;
+}
+
+}  // namespace tandem::cli
