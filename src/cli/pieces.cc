@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/pieces.h"
 
+#include <fmt/format.h>
+
 #include "core/error.h"
 
 namespace tandem::cli {
@@ -30,7 +32,7 @@ std::string PieceForTable(const Tokenizer* tokenizer, int32_t id) {
       escaped += c;
     }
   }
-  return "\"" + Printable(escaped, kTableWidth) + "\"";
+  return fmt::format("\"{}\"", Printable(escaped, kTableWidth));
 }
 
 std::string PieceForJson(const Tokenizer& tokenizer, int32_t id) {

@@ -60,7 +60,8 @@ void WriteGeneral(const ModelSource& source, const QuantizePlan& plan, GgufWrite
       return it != config.end() && it->is_number() ? std::optional(it->get<double>())
                                                    : std::nullopt;
     };
-    if (const auto value = number("temperature")) {
+    const bool greedy = config.is_object() && config.value("do_sample", nlohmann::json()) == false;
+    if (const auto value = greedy ? std::optional(0.0) : number("temperature")) {
       writer.Add<float>("general.sampling.temp", static_cast<float>(*value));
     }
     if (const auto value = number("top_k"); value && *value >= 0 && *value < 1e9) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/utf8.h"
+
 namespace tandem {
 namespace {
 
@@ -38,10 +40,14 @@ BpeModel::BpeModel(const Vocab& vocab) : vocab_(vocab), table_(vocab.pieces) {
   before_space_.erase(std::unique(before_space_.begin(), before_space_.end()), before_space_.end());
 }
 
-// Padding rows ("[PAD262144]") are typed unused too, but no two pieces make one.
+// Padding rows ("[PAD262144]") are typed unused too, but no two neighbours make one: a neighbour is
+// a piece or a single character, known or not.
 bool BpeModel::CanBeMade(std::string_view piece) const {
+  const auto is_neighbour = [this](std::string_view part) {
+    return Utf8SequenceLength(part) == part.size() || Find(part) != kNoToken;
+  };
   for (size_t at = 1; at < piece.size(); ++at) {
-    if (Find(piece.substr(0, at)) != kNoToken && Find(piece.substr(at)) != kNoToken) return true;
+    if (is_neighbour(piece.substr(0, at)) && is_neighbour(piece.substr(at))) return true;
   }
   return false;
 }

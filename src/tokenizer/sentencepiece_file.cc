@@ -160,6 +160,9 @@ void ReadPiece(WireReader reader, Vocab& vocab) {
     if (field.number == kPieceKind) type = reader.Integer(field);
   }
   if (type < 1 || type > 6) reader.Fail(fmt::format("piece type {}", type));
+  // SentencePiece refuses empty ones as well; at two bytes each they would cost many times the
+  // file.
+  if (text.empty()) reader.Fail("an empty piece");
   if (text.size() > kMaxPieceBytes) reader.Fail(fmt::format("a piece of {} bytes", text.size()));
   if (vocab.size() == kMaxPieces) reader.Fail("too many pieces");
   vocab.pieces.emplace_back(text);

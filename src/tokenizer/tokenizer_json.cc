@@ -357,13 +357,15 @@ class Builder {
     }
   }
 
+  // Ways to make `piece` of two neighbours. Merging by text joins a character that has no piece
+  // too, merging by list does not: where that matters, the count does not match either.
   static size_t CountSplits(std::string_view piece, const PieceTable& table) {
+    const auto is_neighbour = [&table](std::string_view part) {
+      return Utf8SequenceLength(part) == part.size() || table.Find(part) != kNoToken;
+    };
     size_t count = 0;
     for (size_t at = 1; at < piece.size(); ++at) {
-      if ((static_cast<unsigned char>(piece[at]) & 0xc0) == 0x80) continue;
-      if (table.Find(piece.substr(0, at)) != kNoToken && table.Find(piece.substr(at)) != kNoToken) {
-        ++count;
-      }
+      if (is_neighbour(piece.substr(0, at)) && is_neighbour(piece.substr(at))) ++count;
     }
     return count;
   }

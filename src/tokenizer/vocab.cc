@@ -12,9 +12,9 @@
 namespace tandem {
 namespace {
 
-// Known by name because files disagree about their type: Gemma's own tokenizer.model types the
-// turn markers USER_DEFINED, exactly as it types "\n", tokenizer.json marks only some of them
-// special, and GGUF files copy either. Left as text they would let a user end their own turn.
+// Known by name because files disagree about their type: some tokenizer.model files type the turn
+// markers USER_DEFINED, exactly as they type "\n", tokenizer.json marks only some of these special,
+// and GGUF files copy either. Left as text they would let a user end their own turn.
 constexpr std::string_view kSpecialNames[] = {
     "<pad>",
     "<eos>",

@@ -74,8 +74,8 @@ struct Vocab {
 
 /// Longer pieces are refused: matching costs time in proportion, and real ones stay below 100.
 inline constexpr size_t kMaxPieceBytes = 1024;
-/// More pieces than this are refused; also keeps every rank exact in a float.
-inline constexpr size_t kMaxPieces = size_t{1} << 24;
+/// More pieces than this (16 times Gemma's) are refused; also keeps every rank exact in a float.
+inline constexpr size_t kMaxPieces = size_t{1} << 22;
 
 /// Whether Gemma gives `piece` a meaning beyond its text (turns, image, audio, padding, reserved).
 bool IsSpecialPieceName(std::string_view piece);

@@ -107,7 +107,11 @@ void Step::Execute(const Attention& op, RowContext& rows) {
   const int64_t group = op.heads / tensor.kv_heads;
   const float* q = Data(op.q);
   float* context = Data(op.context);
-  team_.ParallelFor(rows.count() * op.heads, 1, [&](int64_t begin, int64_t end, int) {
+  // A head over fewer than some hundred keys is not worth another thread.
+  const int64_t longest = rows.rows.back().position + 1;
+  const int64_t keys = op.window > 0 ? std::min(op.window, longest) : longest;
+  const int64_t grain = std::max<int64_t>(1, kThreadWork / (2 * keys * head_dim));
+  team_.ParallelFor(rows.count() * op.heads, grain, [&](int64_t begin, int64_t end, int) {
     std::vector<float> scores;
     std::vector<float> buffer(static_cast<size_t>(head_dim));
     for (int64_t item = begin; item < end; ++item) {

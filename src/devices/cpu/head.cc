@@ -19,7 +19,7 @@ void Step::Execute(const LmHead& op, RowContext& rows) {
   float* logits = Data(op.logits);
   MatMul(team_, op.table, Data(op.y), op.table.cols, rows.count(), logits, vocab);
   if (op.soft_cap == 0) return;
-  team_.ParallelFor(rows.count() * vocab, 64, [&](int64_t begin, int64_t end, int) {
+  team_.ParallelFor(rows.count() * vocab, kThreadWork / 16, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       logits[i] = op.soft_cap * std::tanh(logits[i] / op.soft_cap);
     }

@@ -67,7 +67,9 @@ float Gelu(float x) {
 void MatMul(ThreadTeam& team, const WeightView& w, const float* x, int64_t x_stride, int64_t rows,
             float* y, int64_t y_stride, std::span<const uint8_t> skip) {
   if (rows == 0) return;
-  team.ParallelFor(w.rows, kPanelRows, [&](int64_t begin, int64_t end, int) {
+  const int64_t panel_work = kPanelRows * w.cols * rows;
+  const int64_t grain = kPanelRows * ((kThreadWork + panel_work - 1) / panel_work);
+  team.ParallelFor(w.rows, grain, [&](int64_t begin, int64_t end, int) {
     std::vector<float> panel(static_cast<size_t>(kPanelRows * w.cols));
     int64_t index[kPanelRows];
     int64_t r = begin;

@@ -15,6 +15,10 @@
 
 namespace tandem::cpu {
 
+/// Multiplications worth handing to another thread: waking one takes 5 to 20 us, in which a core
+/// does about this many. A tanh or exp counts as 16.
+inline constexpr int64_t kThreadWork = 1 << 16;
+
 /// sum_i a[i] b[i]
 float Dot(const float* a, const float* b, int64_t n);
 /// sum_i x[i]

@@ -46,7 +46,7 @@ void Step::Execute(const GatedMlp& op, RowContext& rows) {
     }
   }
   MatMul(team_, op.up, normed, width, count, up, ffn, dead);
-  team_.ParallelFor(count * ffn, 64, [&](int64_t begin, int64_t end, int) {
+  team_.ParallelFor(count * ffn, kThreadWork / 16, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) gate[i] = Gelu(gate[i]) * up[i];
   });
   float* out = Data(op.out);
