@@ -11,6 +11,7 @@
 // [ids, vocabulary] to OUT without a header.
 #include <llama.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -36,8 +37,8 @@ int main(int argc, char** argv) {
   if (model == nullptr) return 1;
 
   llama_context_params params = llama_context_default_params();
-  params.n_ctx = 512;
-  params.n_batch = params.n_ubatch = 512;
+  params.n_ctx = static_cast<uint32_t>(std::max<size_t>(512, ids.size()));
+  params.n_batch = params.n_ubatch = params.n_ctx;
   params.n_threads = params.n_threads_batch = threads;
   params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
   params.type_k = params.type_v = kv_type;
