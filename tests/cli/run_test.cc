@@ -45,8 +45,8 @@ TEST(Run, PipedInputIsThePromptAndPNeverReadsIt) {
             "5 + 6 = 11.\n");
   // An input that never ends must not be waited for.
   const Finished run = Shell(
-      "mkfifo \"$0.fifo\" 2>/dev/null; timeout 60 \"$TANDEM\" run --temp 0 -q -p 'What is 5 + 6?' "
-      "< <(sleep 100)");
+      "exec 9< <(exec sleep 100); other=$!; timeout 60 \"$TANDEM\" run --temp 0 -q "
+      "-p 'What is 5 + 6?' <&9; kill $other");
   EXPECT_EQ(run.out, "5 + 6 = 11.\n");
 }
 
