@@ -87,8 +87,9 @@ class Session {
   uint64_t kv_bytes() const;
 
   /// Runs `ids` after the tokens so far and returns the logits of the last one, [vocab_rows], valid
-  /// until the next call. Throws Error kInvalidArgument (empty, id outside the vocabulary),
-  /// kResource (context full), kCancelled; the tokens of completed steps stay.
+  /// until the next step of any session of the engine. Throws Error kInvalidArgument (empty, id
+  /// outside the vocabulary), kResource (context full), kCancelled; the tokens of completed steps
+  /// stay, and so do deferred ones.
   std::span<const float> Append(std::span<const int32_t> ids, const CancelCheck& cancelled = {},
                                 const StepProgress& progress = {});
   /// The same with the logits of every id, handed out in order.
@@ -108,8 +109,8 @@ class Session {
 
   explicit Session(std::unique_ptr<Impl> impl);
   void CheckRoom(std::span<const int32_t> ids) const;
-  void RunPending(bool all_wanted, int64_t chunk, const RowSink& sink, const CancelCheck& cancelled,
-                  const StepProgress& progress);
+  void Run(std::span<const int32_t> ids, bool all_wanted, int64_t chunk, const RowSink& sink,
+           const CancelCheck& cancelled, const StepProgress& progress);
 
   std::unique_ptr<Impl> impl_;
 };

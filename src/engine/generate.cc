@@ -54,7 +54,7 @@ class Reply {
       Emit(stop_.Push(decoder_->Flush()));
       if (!stop_.matched()) Emit(stop_.Flush());
     }
-    result_.reason = reason;
+    result_.reason = stop_.matched() ? EndReason::kStopString : reason;
     return std::move(result_);
   }
 
@@ -143,9 +143,7 @@ GenerationResult Generate(Session& session, std::span<const int32_t> prompt,
     const bool cancel = cancelled && cancelled();
     if (stopped || full || cancel) {
       session.Defer(id);
-      return reply.Finish(stopped ? EndReason::kStopString
-                          : full  ? EndReason::kMaxTokens
-                                  : EndReason::kCancelled);
+      return reply.Finish(full ? EndReason::kMaxTokens : EndReason::kCancelled);
     }
     logits = session.Append({&id, 1});
   }

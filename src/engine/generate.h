@@ -18,8 +18,8 @@ namespace tandem {
 
 struct GenerationOptions {
   SamplingOptions sampling;
-  int64_t max_tokens = -1;        ///< -1 = until the context is full.
-  std::vector<std::string> stop;  ///< The reply ends before the first of these; not empty strings.
+  int64_t max_tokens = -1;           ///< -1 = until the context is full.
+  std::vector<std::string> stop;     ///< The reply ends before the first one complete; none empty.
   std::vector<int32_t> stop_tokens;  ///< Besides the model's own end tokens.
 };
 

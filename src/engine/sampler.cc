@@ -79,7 +79,10 @@ int32_t Sampler::Sample(std::span<const float> logits, std::span<const int32_t> 
 void Sampler::AdjustLogits(std::span<const int32_t> history) {
   for (const auto& [id, bias] : options_.logit_bias) {
     if (static_cast<size_t>(id) < candidates_.size()) {
-      candidates_[static_cast<size_t>(id)].logit += static_cast<float>(bias);
+      // Opposite infinities have no sum; then the bias, which the caller set, decides.
+      float& logit = candidates_[static_cast<size_t>(id)].logit;
+      const auto sum = static_cast<float>(logit + bias);
+      logit = std::isnan(sum) ? static_cast<float>(bias) : sum;
     }
   }
   const bool penalise = options_.repeat_penalty != 1 || options_.frequency_penalty != 0 ||
@@ -113,7 +116,9 @@ void Sampler::CutTail() {
   size_t keep = 0;
   while (keep < candidates_.size()) {
     const double weight = std::exp(candidates_[keep].logit - highest);
-    if (keep > 0 && (sum >= options_.top_p * total || weight < options_.min_p)) break;
+    // Small weights vanish in the sum, so that 1 must be told apart to mean all.
+    const bool enough = options_.top_p < 1 && sum >= options_.top_p * total;
+    if (keep > 0 && (enough || weight < options_.min_p)) break;
     sum += weight;
     ++keep;
   }

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/score.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -19,6 +21,15 @@ double LogSumExp(std::span<const float> logits) {
   double sum = 0;
   for (const float logit : logits) sum += std::exp(logit - highest);
   return highest + std::log(sum);
+}
+
+// Before any is looked up in logits.
+void CheckIds(std::span<const int32_t> ids, int64_t vocab) {
+  for (const int32_t id : ids) {
+    if (id >= 0 && id < vocab) continue;
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("token id {} is outside the vocabulary of {}", id, vocab));
+  }
 }
 
 std::vector<std::pair<int32_t, double>> Likeliest(std::span<const float> logits, int count,
@@ -49,6 +60,7 @@ ScoreResult Score(Session& session, std::span<const int32_t> ids, const ScoreOpt
                   std::optional<int32_t> window_start, const CancelCheck& cancelled,
                   const StepProgress& progress) {
   if (ids.empty()) throw Error(ErrorKind::kInvalidArgument, "there are no tokens to score");
+  CheckIds(ids, session.engine().model().vocab_rows());
   const auto start = std::chrono::steady_clock::now();
   std::optional<NpyWriter<float>> file;
   if (options.logits_file) {

@@ -96,10 +96,12 @@ void Session::CheckRoom(std::span<const int32_t> ids) const {
   }
 }
 
-// Runs the tokens that have not run yet, in steps of at most `chunk`, and hands out the logits of
-// the last one, or of all.
-void Session::RunPending(bool all_wanted, int64_t chunk, const RowSink& sink,
-                         const CancelCheck& cancelled, const StepProgress& progress) {
+// Adds `ids`, runs all tokens that have not run yet, in steps of at most `chunk`, and hands out the
+// logits of the last one, or of all.
+void Session::Run(std::span<const int32_t> ids, bool all_wanted, int64_t chunk, const RowSink& sink,
+                  const CancelCheck& cancelled, const StepProgress& progress) {
+  const auto before = static_cast<int64_t>(impl_->tokens.size());
+  impl_->tokens.insert(impl_->tokens.end(), ids.begin(), ids.end());
   Engine::Impl& engine = *impl_->engine.impl_;
   const auto total = static_cast<int64_t>(impl_->tokens.size());
   const int64_t first = impl_->done;
@@ -127,8 +129,9 @@ void Session::RunPending(bool all_wanted, int64_t chunk, const RowSink& sink,
       if (progress) progress(impl_->done - first, total - first);
     }
   } catch (...) {
-    // What has not run is forgotten, so that a caller may go on or try again.
-    impl_->tokens.resize(static_cast<size_t>(impl_->done));
+    // Of `ids`, what has not run is forgotten, so that a caller may go on or try again. Tokens that
+    // were deferred before stay so.
+    impl_->tokens.resize(static_cast<size_t>(std::max(before, impl_->done)));
     throw;
   }
 }
@@ -137,10 +140,9 @@ std::span<const float> Session::Append(std::span<const int32_t> ids, const Cance
                                        const StepProgress& progress) {
   if (ids.empty()) throw Error(ErrorKind::kInvalidArgument, "there are no tokens to run");
   CheckRoom(ids);
-  impl_->tokens.insert(impl_->tokens.end(), ids.begin(), ids.end());
   std::span<const float> last;
-  RunPending(
-      false, impl_->engine.options().chunk,
+  Run(
+      ids, false, impl_->engine.options().chunk,
       [&](int64_t, std::span<const float> logits) { last = logits; }, cancelled, progress);
   return last;
 }
@@ -152,12 +154,11 @@ void Session::AppendScored(
   if (ids.empty()) return;
   CheckRoom(ids);
   const auto first = static_cast<int64_t>(impl_->tokens.size());
-  impl_->tokens.insert(impl_->tokens.end(), ids.begin(), ids.end());
-  RunPending(true, std::min(kScoredRows, impl_->engine.options().chunk),
-             [&](int64_t position, std::span<const float> logits) {
-               if (position >= first) row(static_cast<size_t>(position - first), logits);
-             },
-             cancelled, {});
+  Run(ids, true, std::min(kScoredRows, impl_->engine.options().chunk),
+      [&](int64_t position, std::span<const float> logits) {
+        if (position >= first) row(static_cast<size_t>(position - first), logits);
+      },
+      cancelled, {});
 }
 
 void Session::Defer(int32_t id) {

@@ -23,18 +23,21 @@ StopMatcher::StopMatcher(std::vector<std::string> stops) : stops_(std::move(stop
 std::string StopMatcher::Push(std::string_view text) {
   if (matched_) return {};
   held_ += text;
-  size_t first = std::string::npos;
+  // Of the stop strings found, the one that ends first, so that it does not matter in which pieces
+  // the text came; of those that end together, the longest.
+  size_t end = std::string::npos;
+  size_t show = held_.size();
   size_t overlap = 0;
   for (const std::string& stop : stops_) {
-    first = std::min(first, held_.find(stop));
     overlap = std::max(overlap, Overlap(held_, stop));
+    const size_t begin = held_.find(stop);
+    if (begin == std::string::npos || begin + stop.size() > end) continue;
+    show = begin + stop.size() < end ? begin : std::min(show, begin);
+    end = begin + stop.size();
   }
-  if (first != std::string::npos) {
-    matched_ = true;
-    return held_.substr(0, first);
-  }
+  matched_ = end != std::string::npos;
+  if (!matched_) show -= overlap;
   // Stop strings need not be whole characters, but what is shown must be.
-  size_t show = held_.size() - overlap;
   while (show > 0 && show < held_.size() &&
          (static_cast<unsigned char>(held_[show]) & 0xc0) == 0x80) {
     --show;

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Finds the first of several stop strings in a text that arrives in pieces, and lets through only
-// what no stop string can begin in. One text per object; one thread at a time.
+// what no stop string can begin in. First is the one that is complete first, of those complete
+// together the longest, whatever the pieces. One text per object; one thread at a time.
 #pragma once
 
 #include <string>
@@ -17,7 +18,7 @@ class StopMatcher {
   explicit StopMatcher(std::vector<std::string> stops);
 
   /// Adds text and returns what may be shown now: everything before a stop string, less an end that
-  /// could still become one. Returns nothing more once matched.
+  /// could still become one; whole characters if `text` is. Returns nothing more once matched.
   std::string Push(std::string_view text);
   /// At the end of the text: what was held back.
   std::string Flush();
