@@ -45,8 +45,8 @@ ForkableMemory::ForkableMemory(size_t size) : size_(size) {
   Map(/*is_private=*/false);
 }
 
-// Maps the backing file, at the same address when there is one already: pointers into the block stay
-// good.
+// Maps the backing file, at the same address when there is one already: pointers into the block
+// stay good.
 void ForkableMemory::Map(bool is_private) {
   const int sharing = backing_ == nullptr ? MAP_PRIVATE | MAP_ANONYMOUS
                       : is_private        ? MAP_PRIVATE | MAP_NORESERVE
@@ -82,8 +82,8 @@ ForkableMemory ForkableMemory::Fork(std::span<const Range> used) {
     }
     return copy;
   }
-  // So far every write went to the file, which now stays as it is: both copies see it through private
-  // mappings, whose written pages are their own.
+  // So far every write went to the file, which now stays as it is: both copies see it through
+  // private mappings, whose written pages are their own.
   ForkableMemory copy;
   copy.size_ = size_;
   copy.backing_ = backing_;

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A block of zero-initialised memory that can be forked: both copies share their pages until one of
-// them writes to a page. Pages are taken from the system on first use. Owns the memory; movable. One
-// thread at a time per object; forks of one block are independent of each other.
+// them writes to a page. Pages are taken from the system on first use. Owns the memory; movable.
+// One thread at a time per object; forks of one block are independent of each other.
 #pragma once
 
 #include <cstddef>
@@ -30,9 +30,9 @@ class ForkableMemory {
   std::byte* data() const { return data_; }
   size_t size() const { return size_; }
 
-  /// A block with the same content. The first fork of a block copies nothing; a fork of a block that
-  /// has been forked before copies the bytes of `used`, outside of which the content is taken to be
-  /// zero. Throws Error kResource.
+  /// A block with the same content. The first fork of a block copies nothing; a fork of a block
+  /// that has been forked before copies the bytes of `used`, outside of which the content is taken
+  /// to be zero. Throws Error kResource.
   ForkableMemory Fork(std::span<const Range> used);
 
  private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace tandem {
 
@@ -57,14 +58,15 @@ int64_t KvStore::WindowStart(size_t cache, int64_t position) const {
 
 int64_t KvStore::FirstHeld(size_t cache) const { return first_held_[cache]; }
 
-void KvStore::Advance(int64_t end) {
-  assert(end >= end_ && end - end_ <= shape_.chunk);
-  end_ = end;
+void KvStore::BeginStep(int64_t count) {
+  assert(count >= 0 && count <= shape_.chunk && end_ + count <= shape_.context);
   for (size_t i = 0; i < views_.size(); ++i) {
-    // What lay a whole ring earlier has been overwritten.
-    first_held_[i] = std::max(first_held_[i], end - views_[i].capacity);
+    // What lay a whole ring earlier is overwritten.
+    first_held_[i] = std::max(first_held_[i], end_ + count - views_[i].capacity);
   }
 }
+
+void KvStore::EndStep(int64_t count) { end_ += count; }
 
 bool KvStore::Holds(int64_t position) const {
   for (size_t i = 0; i < views_.size(); ++i) {
@@ -104,8 +106,7 @@ KvSnapshot KvStore::TakeSnapshot() const {
   for (size_t i = 0; i < views_.size(); ++i) {
     if (program_->caches[i].window == 0) continue;
     const int64_t first = WindowStart(i, end_);
-    auto& rows =
-        snapshot.rows.emplace_back(2 * static_cast<size_t>(end_ - first) * row_bytes_[i]);
+    auto& rows = snapshot.rows.emplace_back(2 * static_cast<size_t>(end_ - first) * row_bytes_[i]);
     std::byte* target = rows.data();
     for (int64_t p = first; p < end_; ++p, target += row_bytes_[i]) {
       std::memcpy(target, KeyRow(i, p), row_bytes_[i]);

@@ -1,9 +1,9 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keys and values of one session: per cache tensor of the Program, a ring for windowed layers and the
-// whole context for the others. It knows which positions each ring still holds, which decides how far
-// a session can go back. One thread at a time; forks share pages until they write.
+// Keys and values of one session: per cache tensor of the Program, a ring for windowed layers and
+// the whole context for the others. It knows which positions each ring still holds, which decides
+// how far a session can go back. One thread at a time; forks share pages until they write.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,8 @@ namespace tandem {
 struct KvShape {
   int64_t context = 0;  ///< Most positions.
   int64_t chunk = 0;    ///< Most rows of a step.
-  int64_t slack = 0;    ///< Positions that rings keep beyond what a step needs, to go back at no cost.
+  int64_t slack =
+      0;  ///< Positions that rings keep beyond what a step needs, to go back at no cost.
   DType type = DType::kF32;
 };
 
@@ -47,8 +48,11 @@ class KvStore {
   /// Positions that have been written and not taken back: [0, end()).
   int64_t end() const { return end_; }
 
-  /// Tells that a step has written the positions [end(), end).
-  void Advance(int64_t end);
+  /// Tells that a step is about to write `count` positions from end() on: what its slots held is
+  /// gone, whether or not the step succeeds.
+  void BeginStep(int64_t count);
+  /// Tells that it has.
+  void EndStep(int64_t count);
   /// Whether every layer still holds what a token at `position` would look back at.
   bool Holds(int64_t position) const;
   /// Takes back the positions from `position` on. REQUIRES: Holds(position), position <= end().
@@ -71,8 +75,8 @@ class KvStore {
   const std::byte* ValueRow(size_t cache, int64_t position) const;
   std::byte* KeyRow(size_t cache, int64_t position);
   std::byte* ValueRow(size_t cache, int64_t position);
-  /// Declares that rows from FirstHeld positions `first` (one per cache tensor) up to `end` have been
-  /// filled in by hand, as when a saved session is read.
+  /// Declares that rows from FirstHeld positions `first` (one per cache tensor) up to `end` have
+  /// been filled in by hand, as when a saved session is read.
   void Adopt(std::span<const int64_t> first, int64_t end);
   size_t cache_count() const { return views_.size(); }
 

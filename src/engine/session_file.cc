@@ -20,7 +20,8 @@
 namespace tandem {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "the layout is written as it is in memory");
+static_assert(std::endian::native == std::endian::little,
+              "the layout is written as it is in memory");
 
 constexpr std::string_view kMagic = "TNDMSESS";
 constexpr uint32_t kVersion = 1;
@@ -175,7 +176,8 @@ class Reader {
       // Later tokens look back at the window; without it the session could not go on.
       const int64_t window = program_.caches[i].window;
       const auto needed =
-          window == 0 ? 0 : std::max<int64_t>(0, static_cast<int64_t>(header_.positions) - window + 1);
+          window == 0 ? 0
+                      : std::max<int64_t>(0, static_cast<int64_t>(header_.positions) - window + 1);
       if (first_[i] > needed) Corrupt("keys and values are missing");
     }
     if (expected != file_size) Corrupt(fmt::format("{} bytes, expected {}", file_size, expected));

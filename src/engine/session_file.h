@@ -28,10 +28,11 @@ using Fingerprint = std::array<uint8_t, 16>;
 void WriteSession(const std::filesystem::path& path, const Program& program,
                   const Fingerprint& model, const std::vector<int32_t>& tokens, const KvStore& kv);
 
-/// Reads a session of this model into `kv`, which must be fresh, and returns its tokens, each inside
-/// [0, vocab_rows). Keys and values stored in another element type are converted. Throws Error:
-/// kNotFound, kIo, kCorruptFile (cut, changed, not a session), kUnsupported (another version, another
-/// model), kResource (more tokens than the context). `kv` is unspecified after an error.
+/// Reads a session of this model into `kv`, which must be fresh, and returns its tokens, each
+/// inside [0, vocab_rows). Keys and values stored in another element type are converted. Throws
+/// Error: kNotFound, kIo, kCorruptFile (cut, changed, not a session), kUnsupported (another
+/// version, another model), kResource (more tokens than the context). `kv` is unspecified after an
+/// error.
 std::vector<int32_t> ReadSession(const std::filesystem::path& path, const Program& program,
                                  const Fingerprint& model, KvStore& kv);
 
