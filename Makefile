@@ -48,6 +48,10 @@ test: tests ## Install what is missing, build, run the tests (fast and slow)
 test-fast: tests ## The same with the fast tests only
 	@$(call run-tests,$(TANDEM_PRESET)) -L '^fast$$'
 
+.PHONY: accuracy
+accuracy: tests ## Exact replies of fable in every weight type (SEED=20261123), minutes
+	@tools/measure-accuracy.sh build
+
 .PHONY: bench
 bench: ## Build and run the micro-benchmarks
 	@$(deps) build bench

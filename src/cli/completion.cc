@@ -30,8 +30,8 @@ std::vector<std::string> NamesOf(const CLI::Option& option) {
 
 /// The values of an option that takes one of a few, separated by spaces; empty for others.
 std::string ChoicesOf(const CLI::Option& option) {
+  if (!TakesChoice(option)) return {};
   std::string choices = option.get_type_name();
-  if (choices.find('|') == std::string::npos) return {};
   for (char& c : choices) c = c == '|' ? ' ' : c;
   return choices;
 }

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "cli/options.h"
+
 namespace tandem::cli {
 namespace {
 
@@ -29,9 +31,8 @@ std::string NameOf(const CLI::Option& option) {
       name += (name == "    " ? "--" : ", --") + part;
     }
     // Choices are listed with the description: some are long.
-    const std::string type = option.get_type_name();
-    if (option.get_items_expected_max() != 0 && type.find('|') == std::string::npos) {
-      name += " " + type;
+    if (option.get_items_expected_max() != 0) {
+      name += TakesChoice(option) ? " NAME" : " " + option.get_type_name();
     }
   }
   return name;
@@ -39,8 +40,7 @@ std::string NameOf(const CLI::Option& option) {
 
 std::string DescriptionOf(const CLI::Option& option) {
   std::string text = option.get_description();
-  const std::string type = option.get_type_name();
-  if (type.find('|') != std::string::npos) text += ": " + type;
+  if (TakesChoice(option)) text += ": " + option.get_type_name();
   if (option.get_required()) text += " (required)";
   if (!option.get_default_str().empty()) text += " [" + option.get_default_str() + "]";
   return text;

@@ -41,6 +41,13 @@ void UseUtf8Locale() {
   if (std::strcmp(::nl_langinfo(CODESET), "UTF-8") != 0) std::setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+/// Takes what signals left in their descriptor.
+void DrainSignals() {
+  char ignored[64];
+  while (::read(SignalDescriptor(), ignored, sizeof(ignored)) > 0) {
+  }
+}
+
 }  // namespace
 
 struct LineEditor::Impl {
@@ -90,9 +97,7 @@ struct LineEditor::Impl {
       pollfd sources[] = {{STDIN_FILENO, POLLIN, 0}, {SignalDescriptor(), POLLIN, 0}};
       if (::poll(sources, 2, -1) < 0 && errno != EINTR) return false;
       if ((sources[1].revents & POLLIN) != 0) {
-        char ignored[64];
-        while (::read(SignalDescriptor(), ignored, sizeof(ignored)) > 0) {
-        }
+        DrainSignals();
         if (!Interrupted()) Redraw();
         continue;
       }
@@ -161,6 +166,8 @@ LineEditor::~LineEditor() {
 LineEditor::Event LineEditor::Read(const std::string& prompt, std::string& line) {
   impl_->prompt = prompt;
   impl_->interrupted = false;
+  // What came before concerned a reply or another line.
+  DrainSignals();
   ClearInterrupt();
   int count = 0;
   const char* text = el_gets(impl_->editor, &count);

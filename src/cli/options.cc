@@ -44,6 +44,11 @@ std::string ErrorName(const std::string& names) {
   return longest;
 }
 
+bool TakesChoice(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  return !type.empty() && type.front() >= 'a' && type.front() <= 'z';
+}
+
 CLI::Option* AddChoice(CLI::App& app, const std::string& names, std::string& target,
                        const std::vector<std::string>& choices, const std::string& help) {
   const std::string all = fmt::format("{}", fmt::join(choices, "|"));
@@ -109,7 +114,7 @@ void AddDevices(CLI::App& app, ModelOptions& options) {
 
 CLI::Option* AddKv(CLI::App& app, ModelOptions& options) {
   return AddChoice(app, "--kv", options.kv, {"auto", "f32", "f16"},
-                   "How keys and values are stored; auto is f32 for F32 and BF16 models, else f16")
+                   "Keys and values, where auto is f32 for F32 and BF16 models and else f16")
       ->default_str("auto");
 }
 

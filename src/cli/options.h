@@ -4,8 +4,8 @@
 // Options that commands share, and how values on the command line are read: strictly, with their
 // range. Mistakes are Error kInvalidArgument that names the option.
 //
-// The type name of an option tells help and completion what it takes: "FILE" (or "FOLDER") a path,
-// "a|b|c" one of these, anything else a word to type.
+// The type name of an option tells help and completion what it takes: "FILE" a path, "a|b|c" in
+// lower case one of these, anything else in capitals a word to type.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -102,7 +102,9 @@ CLI::Option* AddReal(CLI::App& app, const std::string& names, T& target, double 
       ->type_name("X");
 }
 
-/// One of `choices`; `target` gets the text.
+/// Whether `option` was made by AddChoice: its type name then is "a|b|c".
+bool TakesChoice(const CLI::Option& option);
+/// One of `choices`, in lower case; `target` gets the text.
 CLI::Option* AddChoice(CLI::App& app, const std::string& names, std::string& target,
                        const std::vector<std::string>& choices, const std::string& help);
 /// Any text; `target` may be a std::string or a std::optional of one.

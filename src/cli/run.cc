@@ -135,9 +135,11 @@ void RequireText(const Model& model, bool raw) {
 
 void IntroduceEmbedded() {
   log::Info(
-      "this is the small demonstration model built into tandem. It tells stories about animals, "
-      "and can add, sort, spell, repeat, reverse and count words, name capitals, translate a few "
-      "words, write small JSON and emoji: little else");
+      "this is the demonstration model built into tandem: small, trained on a few tasks only");
+  log::Info(
+      "it tells stories about animals, adds, sorts, spells, repeats, reverses and counts words, "
+      "and "
+      "knows some capitals, translations, JSON and emoji");
   log::Info("a real model: tandem run -m gemma-3n-E2B-it-Q4_K_M.gguf");
 }
 
@@ -178,8 +180,14 @@ int Answer(Engine& engine, const RunSettings& settings, const GenerationOptions&
   ProgressLine progress("reading the prompt", ProgressLine::Elsewhere::kSilent,
                         settings.output.quiet);
   const InterruptScope interrupts(InterruptMode::kCancel);
-  const auto print = [&](std::string_view piece) {
+  // Only when there is a reply, so that an error stays alone.
+  bool introduced = !engine.model().is_embedded();
+  const auto introduce = [&] {
     progress.Clear();
+    if (!std::exchange(introduced, true)) IntroduceEmbedded();
+  };
+  const auto print = [&](std::string_view piece) {
+    introduce();
     if (json || piece.empty()) return;
     Print(ForStdout(piece));
     FlushOutput();
@@ -190,7 +198,7 @@ int Answer(Engine& engine, const RunSettings& settings, const GenerationOptions&
         if (done < total)
           progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
       });
-  progress.Clear();
+  introduce();
   if (json) {
     PrintReplyJson(result, engine, options.sampling.seed);
   } else if (!ends_in_newline) {
@@ -232,8 +240,9 @@ int RunCommand(const Run& run) {
   RequireText(*model, settings.raw);
   const GenerationOptions options = OptionsFor(*model, run.sampling);
   Engine engine(model, EngineOptionsOf(settings.model));
+  if (!interactive) return Answer(engine, settings, options, prompt);
   if (model->is_embedded()) IntroduceEmbedded();
-  return interactive ? Chat(engine, settings, options) : Answer(engine, settings, options, prompt);
+  return Chat(engine, settings, options);
 }
 
 }  // namespace

@@ -89,11 +89,7 @@ class TensorStream {
         std::vector<float> row(static_cast<size_t>(tensor.cols));
         for (int64_t i = begin; i < end; ++i) {
           std::byte* target = packed_.data() + static_cast<size_t>(i) * row_bytes;
-          const auto raw = tensor.RawRow(first + i, planned.type);
-          if (!raw.empty()) {
-            std::copy(raw.begin(), raw.end(), target);
-            continue;
-          }
+          if (tensor.CopyRow(first + i, planned.type, target)) continue;
           tensor.ReadRow(first + i, row.data());
           QuantizeRow(planned.type, row.data(), target, tensor.cols);
         }
@@ -113,10 +109,13 @@ void CheckOutput(const ConvertOptions& options, const ModelSource& source) {
   if (options.output.empty()) {
     throw Error(ErrorKind::kInvalidArgument, "no output file is named", "name it with -o");
   }
-  std::error_code error;
-  if (!source.path.empty() && std::filesystem::equivalent(source.path, options.output, error)) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("{}: the output would replace its own source", source.name));
+  for (const std::filesystem::path& path : SourceFiles(source)) {
+    std::error_code error;
+    if (!std::filesystem::equivalent(path, options.output, error)) continue;
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("{}: the output would replace its own source", Printable(path.string(), 4096)),
+        "name another output file");
   }
 }
 

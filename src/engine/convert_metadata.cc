@@ -60,7 +60,8 @@ void WriteGeneral(const ModelSource& source, const QuantizePlan& plan, GgufWrite
       return it != config.end() && it->is_number() ? std::optional(it->get<double>())
                                                    : std::nullopt;
     };
-    if (const auto value = number("temperature")) {
+    const bool greedy = config.is_object() && config.value("do_sample", nlohmann::json()) == false;
+    if (const auto value = greedy ? std::optional(0.0) : number("temperature")) {
       writer.Add<float>("general.sampling.temp", static_cast<float>(*value));
     }
     if (const auto value = number("top_k"); value && *value >= 0 && *value < 1e9) {
@@ -75,12 +76,15 @@ void WriteGeneral(const ModelSource& source, const QuantizePlan& plan, GgufWrite
   writer.Add<uint32_t>("general.quantization_version", kQuantizationVersion);
 }
 
-void WriteTokenizer(const Vocab& vocab, int64_t rows, GgufWriter& writer) {
+}  // namespace
+
+void WriteTokenizer(const Tokenizer& tokenizer, std::string_view chat_template, int64_t rows,
+                    GgufWriter& writer) {
+  const Vocab& vocab = tokenizer.vocab();
   std::vector<std::string> pieces = vocab.pieces;
   std::vector<float> scores = vocab.scores;
   std::vector<int32_t> types;
   for (const PieceType type : vocab.types) types.push_back(static_cast<int32_t>(type));
-  // Other engines expect a token for every row of the embedding.
   for (int64_t id = static_cast<int64_t>(pieces.size()); id < rows; ++id) {
     pieces.push_back(fmt::format("[PAD{}]", id));
     scores.push_back(-1000);
@@ -103,9 +107,12 @@ void WriteTokenizer(const Vocab& vocab, int64_t rows, GgufWriter& writer) {
   writer.Add<bool>("tokenizer.ggml.add_bos_token", vocab.add_bos);
   writer.Add<bool>("tokenizer.ggml.add_eos_token", false);
   writer.Add<bool>("tokenizer.ggml.add_space_prefix", vocab.add_space_prefix);
+  if (!chat_template.empty()) {
+    writer.AddString("tokenizer.chat_template", chat_template);
+  } else if (ChatFormat::IsPossible(tokenizer)) {
+    writer.AddString("tokenizer.chat_template", kGemmaTemplate);
+  }
 }
-
-}  // namespace
 
 std::vector<std::string> WriteMetadata(const ModelSource& source,
                                        const gemma3n::HyperParams& params, const QuantizePlan& plan,
@@ -125,12 +132,7 @@ std::vector<std::string> WriteMetadata(const ModelSource& source,
                               tokenizer.size(), params.vocab),
                   "tokenizer and weights do not belong together");
     }
-    WriteTokenizer(tokenizer.vocab(), params.vocab, writer);
-    if (!source.chat_template.empty()) {
-      writer.AddString("tokenizer.chat_template", source.chat_template);
-    } else if (ChatFormat::IsPossible(tokenizer)) {
-      writer.AddString("tokenizer.chat_template", kGemmaTemplate);
-    }
+    WriteTokenizer(tokenizer, source.chat_template, params.vocab, writer);
   }
   if (!source.gguf && gemma3n::HasTowers(source.config)) {
     notes.push_back("vision and audio towers are left out: this is the text model");

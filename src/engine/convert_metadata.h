@@ -5,11 +5,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/quantize_plan.h"
 #include "engine/source.h"
 #include "formats/gguf_writer.h"
+#include "tokenizer/tokenizer.h"
 
 namespace tandem {
 
@@ -19,5 +21,11 @@ namespace tandem {
 std::vector<std::string> WriteMetadata(const ModelSource& source,
                                        const gemma3n::HyperParams& params, const QuantizePlan& plan,
                                        GgufWriter& writer);
+
+/// Declares the tokenizer.* keys. Other engines expect a piece for every row of the embedding, so
+/// the vocabulary is padded to `rows`. An empty `chat_template` stands for Gemma's, which is
+/// written where the vocabulary has turns.
+void WriteTokenizer(const Tokenizer& tokenizer, std::string_view chat_template, int64_t rows,
+                    GgufWriter& writer);
 
 }  // namespace tandem

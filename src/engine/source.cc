@@ -117,7 +117,10 @@ gemma3n::Weights ReadWeights(const ModelSource& source, const gemma3n::HyperPara
     if (tensor == nullptr) return std::nullopt;
     return set.View(*tensor);
   };
-  return gemma3n::LoadWeights(lookup, params, source.name);
+  const auto namer = [&](const std::string& name, int index) {
+    return prefix + gemma3n::HfTensorName(name, index);
+  };
+  return gemma3n::LoadWeights(lookup, params, source.name, namer);
 }
 
 uint64_t SourceBytes(const ModelSource& source) {
@@ -125,6 +128,21 @@ uint64_t SourceBytes(const ModelSource& source) {
   uint64_t bytes = 0;
   for (const SafetensorsTensor& tensor : source.safetensors->tensors()) bytes += tensor.data.size();
   return bytes;
+}
+
+std::vector<fs::path> SourceFiles(const ModelSource& source) {
+  std::vector<fs::path> files;
+  if (source.gguf && !source.embedded) {
+    for (size_t part = 0; part < source.gguf->part_count(); ++part) {
+      files.push_back(source.gguf->part_path(part));
+    }
+  } else if (source.safetensors) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(source.path, error)) {
+      files.push_back(entry.path());
+    }
+  }
+  return files;
 }
 
 std::string SourceFormat(const ModelSource& source) {

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "formats/gguf.h"
 #include "formats/safetensors.h"
@@ -44,6 +45,8 @@ gemma3n::Weights ReadWeights(const ModelSource& source, const gemma3n::HyperPara
 
 /// Bytes of all weight files.
 uint64_t SourceBytes(const ModelSource& source);
+/// The files that `source` is made of: parts of a GGUF file, or all files of a folder.
+std::vector<std::filesystem::path> SourceFiles(const ModelSource& source);
 /// "GGUF v3" or "Hugging Face".
 std::string SourceFormat(const ModelSource& source);
 

@@ -65,6 +65,8 @@ class GgufFile {
 
   /// Printable path of a part, for messages. Part 0 always exists.
   const std::string& part_name(size_t part = 0) const { return parts_[part].name; }
+  /// Where a part was opened; empty for bytes in memory.
+  const std::filesystem::path& part_path(size_t part = 0) const { return parts_[part].file.path(); }
   size_t part_count() const { return parts_.size(); }
   /// Bytes of all parts.
   uint64_t file_bytes() const;

@@ -24,6 +24,10 @@ constexpr float kDenseBelow = -8.0f;
 // Stands for a threshold at exactly the mean, since 0 means dense.
 constexpr float kMeanThreshold = 1e-30f;
 
+// Our own: no published model needs it, since their clip of 120 is the default and coefficients in
+// files are clipped already.
+constexpr const char* kClipKey = "altup.coef_clip";
+
 std::string Key(const char* name) { return fmt::format("{}.{}", kArchitecture, name); }
 
 int64_t ReadInt(const GgufMetadata& data, const char* name) { return data.GetInt(Key(name)); }
@@ -113,6 +117,16 @@ const GgufTensor& Tensor(const GgufFile& file, const char* name) {
   return *tensor;
 }
 
+// Any layer that has one makes it an error for another to have none.
+bool HasCorrectScale(const GgufFile& file, int layers) {
+  for (int layer = 0; layer < layers; ++layer) {
+    if (file.FindTensor(fmt::format("blk.{}.altup_correct_scale.weight", layer)) != nullptr) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 HyperParams ReadGgufParams(const GgufFile& file) {
@@ -146,8 +160,9 @@ HyperParams ReadGgufParams(const GgufFile& file) {
   p.altup_inputs = narrow("altup.num_inputs", ReadInt(data, "altup.num_inputs", p.altup_inputs));
   p.altup_active = narrow("altup.active_idx", ReadInt(data, "altup.active_idx", p.altup_active));
   p.altup_correct_scale =
-      data.FindBool(Key("altup.correct_scale"))
-          .value_or(file.FindTensor("blk.0.altup_correct_scale.weight") != nullptr);
+      data.FindBool(Key("altup.correct_scale")).value_or(HasCorrectScale(file, p.layers));
+  p.altup_coefficient_clip =
+      static_cast<float>(data.FindFloat(Key(kClipKey)).value_or(p.altup_coefficient_clip));
   p.rope_theta_full =
       static_cast<float>(data.FindFloat(Key("rope.freq_base")).value_or(p.rope_theta_full));
   const auto local = data.FindFloat(Key("rope.freq_base_swa"));
@@ -212,6 +227,9 @@ void WriteGgufParams(const HyperParams& p, GgufWriter& writer) {
   u32("vocab_size_per_layer_input", p.ple_vocab);
   u32("altup.num_inputs", p.altup_inputs);
   u32("altup.active_idx", p.altup_active);
+  if (p.altup_coefficient_clip != HyperParams().altup_coefficient_clip) {
+    f32(kClipKey, p.altup_coefficient_clip);
+  }
   std::vector<float> sparsity;
   for (const auto& multiplier : p.sparsity) {
     sparsity.push_back(!multiplier        ? -std::numeric_limits<float>::infinity()

@@ -58,8 +58,8 @@ struct OutputTensor {
 
   /// Unpacks one row.
   void ReadRow(int64_t row, float* target) const;
-  /// The bytes of one row when the source stores exactly this row in `type`, else empty.
-  std::span<const std::byte> RawRow(int64_t row, DType type) const;
+  /// Copies the bytes of one row to `target` when the source stores it in `type`. Returns whether.
+  bool CopyRow(int64_t row, DType type, std::byte* target) const;
 };
 
 /// The tensors of a GGUF file of this model in the usual order: 24 per layer (less the key and

@@ -99,6 +99,8 @@ void ReadRope(const Fields& fields, const std::string& file, HyperParams& p) {
   const json* parameters = fields.Find("rope_parameters");
   if (parameters == nullptr) return;
   if (!parameters->is_object()) fields.Bad("rope_parameters", "an object");
+  // One set of values instead of one per kind of layer is not Gemma 3n's, unless it says nothing.
+  only_default(*parameters, "rope_parameters");
   const auto read = [&](const char* kind, float& theta) {
     const auto rope = parameters->find(kind);
     if (rope == parameters->end() || rope->is_null()) return;

@@ -102,20 +102,23 @@ void OutputTensor::ReadRow(int64_t row, float* target) const {
   }
 }
 
-std::span<const std::byte> OutputTensor::RawRow(int64_t row, DType type) const {
+bool OutputTensor::CopyRow(int64_t row, DType type, std::byte* target) const {
   for (const WeightView& matrix : stack) {
     if (row < matrix.rows) {
-      if (matrix.type != type) return {};
-      return {matrix.Row(row), matrix.RowDataBytes()};
+      if (matrix.type != type) return false;
+      std::copy_n(matrix.Row(row), matrix.RowDataBytes(), target);
+      return true;
     }
     row -= matrix.rows;
   }
-  const bool whole = column_width > 0 && table.type == type && row < table.rows;
-  for (size_t i = 0; i < columns.size(); ++i) {
-    if (columns[i] != static_cast<int64_t>(i) * column_width) return {};
+  if (columns.empty() || table.type != type || row >= table.rows) return false;
+  // Ranges are whole blocks: LoadWeights saw to it.
+  const size_t bytes = RowBytes(type, column_width);
+  for (const int64_t column : columns) {
+    std::copy_n(table.Row(row) + RowBytes(type, column), bytes, target);
+    target += bytes;
   }
-  if (!whole) return {};
-  return {table.Row(row), RowBytes(type, cols)};
+  return true;
 }
 
 std::vector<OutputTensor> ListTensors(const HyperParams& p, const Weights& w) {

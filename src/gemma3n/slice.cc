@@ -70,21 +70,22 @@ std::vector<int> ParseLayerList(const std::string& text) {
 }
 
 SlicedModel Slice(const HyperParams& params, const Weights& weights, const SliceSpec& spec) {
+  const auto is_skipped = [&](int layer) {
+    return std::find(spec.skip.begin(), spec.skip.end(), layer) != spec.skip.end();
+  };
   for (const int layer : spec.skip) {
     if (layer < 0 || layer >= params.layers) {
       Refuse(fmt::format("there is no layer {} to skip (the model has {})", layer, params.layers));
     }
     for (int other = params.FirstShared(); other < params.layers; ++other) {
-      if (params.KvSource(other) == layer) {
+      if (params.KvSource(other) == layer && !is_skipped(other)) {
         Refuse(fmt::format("layer {} cannot go: layer {} uses its keys and values", layer, other));
       }
     }
   }
   std::vector<int> kept;
   for (int layer = 0; layer < params.layers; ++layer) {
-    if (std::find(spec.skip.begin(), spec.skip.end(), layer) == spec.skip.end()) {
-      kept.push_back(layer);
-    }
+    if (!is_skipped(layer)) kept.push_back(layer);
   }
   if (kept.empty()) Refuse("no layer would be left");
   CheckOrder(params, kept);

@@ -29,7 +29,7 @@ std::vector<int> ParseLayerList(const std::string& text);
 
 /// Hyper-parameters and weights of the slice: kept layers are renumbered, FFNs keep their first
 /// units. Throws Error kInvalidArgument when the slice would skip a layer whose keys and values
-/// others share, leave no layer, change the order of local and global layers, or ask for widths
+/// kept ones share, leave no layer, change the order of local and global layers, or ask for widths
 /// that the model, or its blocks of quantised weights, does not have. The result's spans and views
 /// point into `weights`' own.
 struct SlicedModel {

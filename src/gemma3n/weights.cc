@@ -13,8 +13,9 @@ namespace {
 
 class Loader {
  public:
-  Loader(const TensorLookup& lookup, const HyperParams& params, const std::string& file)
-      : lookup_(lookup), params_(params), file_(file) {}
+  Loader(const TensorLookup& lookup, const HyperParams& params, const std::string& file,
+         const TensorNamer& namer)
+      : lookup_(lookup), params_(params), file_(file), namer_(namer) {}
 
   Weights Run() {
     const HyperParams& p = params_;
@@ -24,7 +25,7 @@ class Loader {
     weights.ple_table = Required("per_layer_token_embd.weight", 0);
     const int64_t ple_total = p.layers * p.ple_width;
     if (weights.ple_table.cols != ple_total || weights.ple_table.rows < p.ple_vocab) {
-      WrongShape("per_layer_token_embd.weight", weights.ple_table, p.ple_vocab, ple_total);
+      WrongShape("per_layer_token_embd.weight", 0, weights.ple_table, p.ple_vocab, ple_total);
     }
     for (int i = 0; i + 1 < p.altup_inputs; ++i) {
       weights.altup_projections.push_back(Matrix("altup_proj.weight", p.width, p.width, i));
@@ -88,10 +89,16 @@ class Loader {
     return w;
   }
 
+  // What the file calls it.
+  std::string Shown(const std::string& name, int index) const {
+    return namer_ ? namer_(name, index) : name;
+  }
+
   WeightView Required(const std::string& name, int index) const {
     auto view = lookup_(name, index);
     if (!view) {
-      throw Error(ErrorKind::kNotFound, fmt::format("{}: tensor '{}' is missing", file_, name),
+      throw Error(ErrorKind::kNotFound,
+                  fmt::format("{}: tensor '{}' is missing", file_, Shown(name, index)),
                   "the file is incomplete, or not a Gemma 3n text model");
     }
     return *view;
@@ -102,17 +109,17 @@ class Loader {
     return view && view->rows == rows && view->cols == params_.width;
   }
 
-  [[noreturn]] void WrongShape(const std::string& name, const WeightView& view, int64_t rows,
-                               int64_t cols) const {
+  [[noreturn]] void WrongShape(const std::string& name, int index, const WeightView& view,
+                               int64_t rows, int64_t cols) const {
     throw Error(ErrorKind::kCorruptFile,
                 fmt::format("{}: tensor '{}' is [{}, {}], the configuration asks for [{}, {}]",
-                            file_, name, view.rows, view.cols, rows, cols),
+                            file_, Shown(name, index), view.rows, view.cols, rows, cols),
                 "weights and configuration do not belong together");
   }
 
   WeightView Matrix(const std::string& name, int64_t rows, int64_t cols, int index = 0) const {
     const WeightView view = Required(name, index);
-    if (view.rows != rows || view.cols != cols) WrongShape(name, view, rows, cols);
+    if (view.rows != rows || view.cols != cols) WrongShape(name, index, view, rows, cols);
     return view;
   }
 
@@ -146,14 +153,15 @@ class Loader {
   const TensorLookup& lookup_;
   const HyperParams& params_;
   const std::string& file_;
+  const TensorNamer& namer_;
   std::list<std::vector<float>>* owned_ = nullptr;
 };
 
 }  // namespace
 
-Weights LoadWeights(const TensorLookup& lookup, const HyperParams& params,
-                    const std::string& file) {
-  return Loader(lookup, params, file).Run();
+Weights LoadWeights(const TensorLookup& lookup, const HyperParams& params, const std::string& file,
+                    const TensorNamer& namer) {
+  return Loader(lookup, params, file, namer).Run();
 }
 
 }  // namespace tandem::gemma3n

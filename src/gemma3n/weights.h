@@ -24,6 +24,9 @@ namespace tandem::gemma3n {
 /// Throws Error for a tensor that is there and cannot be viewed.
 using TensorLookup = std::function<std::optional<WeightView>(const std::string& name, int index)>;
 
+/// What the files call the tensor that TensorLookup finds, for messages.
+using TensorNamer = std::function<std::string(const std::string& name, int index)>;
+
 /// Of one layer. Layers that share another's keys and values may lack key, value and k_norm.
 struct LayerWeights {
   std::span<const float> attention_norm, post_attention_norm;         // [D]
@@ -56,7 +59,8 @@ struct Weights {
 };
 
 /// Finds and checks every tensor. Throws Error kNotFound (missing tensor), kCorruptFile (wrong
-/// shape), naming `file` and the tensor.
-Weights LoadWeights(const TensorLookup& lookup, const HyperParams& params, const std::string& file);
+/// shape), naming `file` and the tensor, by its canonical name where there is no `namer`.
+Weights LoadWeights(const TensorLookup& lookup, const HyperParams& params, const std::string& file,
+                    const TensorNamer& namer = {});
 
 }  // namespace tandem::gemma3n
