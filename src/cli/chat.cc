@@ -62,6 +62,7 @@ class Conversation {
   void Answer(const std::string& text);
   GenerationResult Reply(const std::vector<int32_t>& prompt);
   std::vector<int32_t> NextPrompt(const std::string& text) const;
+  bool HasTurns() const { return !session_->tokens().empty() || !lost_.empty(); }
   void Forget();
   void Say(std::string_view text) const {
     if (!settings_.output.quiet) fmt::print(stderr, "{}\n", text);
@@ -98,8 +99,9 @@ int Conversation::Loop() {
     } catch (const Error& error) {
       // What one message cannot have (it is too long, say) need not end the conversation.
       if (error.kind() == ErrorKind::kInternal || error.kind() == ErrorKind::kIo) throw;
-      Report(error);
-      if (error.kind() == ErrorKind::kResource) Say("/reset starts a new conversation.");
+      const bool full = error.kind() == ErrorKind::kResource && HasTurns();
+      Report(full ? Error(error.kind(), error.message(), "/reset starts a new conversation")
+                  : error);
     }
   }
   return TerminationRequested() ? kExitCancelled : kExitOk;
@@ -169,7 +171,7 @@ void Conversation::Forget() {
 
 std::vector<int32_t> Conversation::NextPrompt(const std::string& text) const {
   const ChatFormat& chat = engine_.model().RequireChat();
-  if (session_->tokens().empty() && lost_.empty()) {
+  if (!HasTurns()) {
     std::vector<ChatMessage> messages;
     if (!system_.empty()) messages.push_back({Role::kSystem, system_});
     messages.push_back({Role::kUser, text});

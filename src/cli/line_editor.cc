@@ -169,6 +169,8 @@ LineEditor::Event LineEditor::Read(const std::string& prompt, std::string& line)
   // What came before concerned a reply or another line.
   DrainSignals();
   ClearInterrupt();
+  // libedit would print the prompt first, and keys that follow it at once would be the terminal's.
+  el_set(impl_->editor, EL_PREP_TERM, 1);
   int count = 0;
   const char* text = el_gets(impl_->editor, &count);
   if (impl_->interrupted) {

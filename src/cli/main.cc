@@ -53,7 +53,9 @@ const CLI::App& Chosen(const CLI::App& app) {
 Error UsageError(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = Chosen(app);
   const auto extras = app.remaining(true);
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !extras.empty()) {
+  const bool missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  const bool no_command = missing && &command == &app;
+  if (!extras.empty() && (no_command || dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)) {
     const std::string& first = extras.front();
     const bool is_option = first.starts_with("-");
     const auto* kind = is_option ? "option" : &command == &app ? "command" : "argument";
@@ -63,9 +65,7 @@ Error UsageError(const CLI::App& app, const CLI::ParseError& error) {
   }
   std::string what = error.what();
   what = what.substr(0, what.find('\n'));
-  if (&command == &app && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
-    what = "no command given";
-  }
+  if (no_command) what = "no command given";
   return Error(ErrorKind::kInvalidArgument, what,
                fmt::format("{} --help lists what there is", CommandLineOf(command)));
 }

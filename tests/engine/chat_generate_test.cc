@@ -67,12 +67,13 @@ TEST_F(ChatTest, AnyTokensAreStreamedAsWholeCharacters) {
   }
   const auto prompt = Render({{Role::kUser, "Show me a fox emoji."}});
   size_t replaced = 0;
-  for (const uint64_t seed : {1, 2, 3}) {
+  options.max_tokens = 25;
+  for (const uint64_t seed : {1, 2}) {
     options.sampling.seed = seed;
     const auto result = Stream(*engine_.NewSession(), prompt, options);
     replaced += result.text.find("\xef\xbf\xbd") != std::string::npos;
   }
-  EXPECT_EQ(replaced, 3u);
+  EXPECT_EQ(replaced, 2u);
 }
 
 TEST_F(ChatTest, StopStringsOfEmojiNeverShowAPart) {

@@ -87,18 +87,18 @@ TEST_F(GenerateTest, EveryEndTokenOfTheModelEndsAReply) {
 
 TEST_F(GenerateTest, MaxTokensAndStopTokensCutTheSameReply) {
   const Ids prompt = Prompt("Count the words: one two three");
-  const GenerationResult whole = Run(prompt, WildOptions(12, 7));
-  ASSERT_EQ(whole.tokens.size(), 12u);
+  const GenerationResult whole = Run(prompt, WildOptions(8, 7));
+  ASSERT_EQ(whole.tokens.size(), 8u);
   EXPECT_EQ(whole.reason, EndReason::kMaxTokens);
-  for (const size_t length : {0, 1, 5, 11}) {
+  for (const size_t length : {0, 1, 7}) {
     const auto first = std::span(whole.tokens).first(length);
     const GenerationResult cut = Run(prompt, WildOptions(static_cast<int64_t>(length), 7));
     EXPECT_EQ(cut.reason, EndReason::kMaxTokens);
     EXPECT_EQ(cut.tokens, Ids(first.begin(), first.end()));
     EXPECT_EQ(cut.text, tokenizer_.Decode(first));
-    ExpectSessionHolds(Joined(prompt, first));
+    EXPECT_EQ(session_->tokens(), Joined(prompt, first));
 
-    GenerationOptions options = WildOptions(12, 7);
+    GenerationOptions options = WildOptions(8, 7);
     options.stop_tokens = {whole.tokens[length], 1 << 30, -5};
     const GenerationResult stopped = Run(prompt, options);
     EXPECT_EQ(stopped.reason, EndReason::kEndOfTurn);
@@ -121,13 +121,13 @@ TEST_F(GenerateTest, NoTokensAskedForMeansTheSinkIsSilent) {
 // Any substring may be the stop string; the reply ends with the token that completes it.
 TEST_F(GenerateTest, StopStringsCutTheReplyBeforeThem) {
   const Ids prompt = Prompt("Tell me a story about a fox named Leo.");
-  const GenerationResult whole = Run(prompt, GreedyOptions(16));
-  ASSERT_GT(whole.text.size(), 40u) << whole.text;
+  const GenerationResult whole = Run(prompt, GreedyOptions(12));
+  ASSERT_GT(whole.text.size(), 30u) << whole.text;
   std::mt19937_64 random(1);
-  for (int round = 0; round < 12; ++round) {
+  for (int round = 0; round < 6; ++round) {
     const size_t begin = random() % whole.text.size();
     const std::string stop = whole.text.substr(begin, 1 + random() % 4);
-    GenerationOptions options = GreedyOptions(16);
+    GenerationOptions options = GreedyOptions(12);
     options.stop = {"not in any reply", stop};
     std::string streamed;
     session_->Reset();
@@ -209,7 +209,7 @@ TEST_F(GenerateTest, CancellingAnywhereKeepsTheSessionUsable) {
   ASSERT_GT(prompt.size(), 16u);
   ASSERT_LE(prompt.size(), 24u);
   const Ids reply = Run(prompt, WildOptions(6, 5)).tokens;
-  for (int questions = 0; questions < 8; ++questions) {
+  for (int questions = 0; questions < 6; ++questions) {
     const auto session = engine.NewSession();
     int left = questions;
     const GenerationResult result =
@@ -231,16 +231,16 @@ TEST_F(GenerateTest, SeedsGiveTheSameReplyOnEveryEngine) {
   const Ids prompt = Prompt("Tell me a story about a fox named Leo.");
   GenerationOptions options = DefaultGenerationOptions(*Fable());
   options.sampling.temperature = 3;
-  options.max_tokens = 15;
+  options.max_tokens = 8;
   std::vector<Ids> replies;
   for (const uint64_t seed : {1, 2, 3}) {
     options.sampling.seed = seed;
     replies.push_back(Run(prompt, options).tokens);
-    EXPECT_EQ(Run(prompt, options).tokens, replies.back());
   }
+  EXPECT_EQ(Run(prompt, options).tokens, replies[2]);
   EXPECT_NE(replies[0], replies[1]);
   EXPECT_NE(replies[1], replies[2]);
-  for (const auto& [chunk, threads] : {std::pair(1, 1), std::pair(7, 3), std::pair(256, 2)}) {
+  for (const auto& [chunk, threads] : {std::pair(1, 1), std::pair(7, 3)}) {
     Engine engine(Fable(), Options(chunk, threads));
     EXPECT_EQ(Generate(*engine.NewSession(), prompt, options).tokens, replies[2]) << chunk;
   }
@@ -266,7 +266,7 @@ TEST_F(GenerateTest, OptionsThatMakeNoSenseAreRefusedBeforeAnythingRuns) {
 TEST(GenerateByIdsTest, AModelWithoutTokenizerGeneratesTokens) {
   Engine engine(RandomModel("base"), Options(16));
   const Ids prompt = RandomIds(20, 6);
-  const GenerationResult result = Generate(*engine.NewSession(), prompt, GreedyOptions(30));
+  const GenerationResult result = Generate(*engine.NewSession(), prompt, GreedyOptions(10));
   EXPECT_EQ(result.text, "");
   Ids ids = prompt;
   for (const int32_t token : result.tokens) {

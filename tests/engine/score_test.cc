@@ -49,7 +49,7 @@ class ScoreTest : public testing::Test {
 };
 
 TEST_F(ScoreTest, PerplexityIsThatOfTheLogits) {
-  for (const size_t count : {2, 16, 17, 256, 257, 300, 512}) {
+  for (const size_t count : {2, 17, 256, 270}) {
     const Ids ids = RandomIds(count, count);
     const ScoreResult result = Score(*session_, ids, {});
     ASSERT_EQ(result.tokens.size(), count);
@@ -80,7 +80,7 @@ TEST_F(ScoreTest, WhatTheSessionHeldDoesNotMatter) {
 
 TEST_F(ScoreTest, LongTextsAreScoredInWindows) {
   const Ids ids = RandomIds(50, 3);
-  for (const int64_t context : {2, 16, 20, 49, 50}) {
+  for (const int64_t context : {2, 20, 49, 50}) {
     for (const bool started : {false, true}) {
       const auto session = engine_.NewSession(context);
       const auto start = started ? std::optional<int32_t>(2) : std::nullopt;

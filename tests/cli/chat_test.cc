@@ -1,0 +1,143 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// tandem run on a terminal: a conversation, its commands and its keys.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <string>
+
+#include "cli/process.h"
+#include "cli/terminal.h"
+
+namespace tandem::test {
+namespace {
+
+constexpr const char* kCtrlC = "\x03";
+constexpr const char* kCtrlD = "\x04";
+
+bool Contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+class Chat : public testing::Test {
+ protected:
+  Chat()
+      : history_(folder_ / "state/history"),
+        terminal_({"run", "--temp", "0"}, {{"TANDEM_HISTORY", history_}, {"NO_COLOR", "1"}}) {
+    greeting_ = terminal_.WaitFor("\n> ");
+  }
+
+  TemporaryFolder folder_;
+  std::string history_;
+  Terminal terminal_;
+  std::string greeting_;
+};
+
+TEST_F(Chat, RemembersTheConversationUntilReset) {
+  EXPECT_TRUE(Contains(greeting_, "demonstration model")) << greeting_;
+  EXPECT_TRUE(Contains(terminal_.Ask("Hello! My name is Tom."), "Nice to meet you, Tom!"));
+  EXPECT_TRUE(Contains(terminal_.Ask("What is my name?"), "Your name is Tom."));
+  EXPECT_TRUE(Contains(terminal_.Ask("/reset"), "new conversation"));
+  EXPECT_FALSE(Contains(terminal_.Ask("What is my name?"), "Your name is Tom."));
+  terminal_.Type(kCtrlD);
+  EXPECT_EQ(terminal_.Wait(), 0) << terminal_.screen();
+}
+
+TEST_F(Chat, CommandsAreNotSent) {
+  const std::string help = terminal_.Ask("/help");
+  for (const char* command : {"/reset", "/system", "/stats", "/exit"}) {
+    EXPECT_TRUE(Contains(help, command)) << help;
+  }
+  EXPECT_TRUE(Contains(terminal_.Ask("/hlep"), "error: unknown command /hlep"));
+  EXPECT_FALSE(Contains(terminal_.Ask("What is 2 + 2?"), "stats:"));
+  terminal_.Ask("/stats");
+  const std::string reply = terminal_.Ask("What is 2 + 3?");
+  EXPECT_TRUE(Contains(reply, "stats:")) << reply;
+  EXPECT_TRUE(Contains(terminal_.Ask("/system Be brief."), "new conversation"));
+  terminal_.Type("/exit\n");
+  EXPECT_EQ(terminal_.Wait(), 0) << terminal_.screen();
+}
+
+TEST_F(Chat, MessagesMayHaveSeveralLines) {
+  // fable answers what it was trained on, whatever white space stands between the words.
+  terminal_.Type("Repeat: kite \\\n");
+  EXPECT_FALSE(terminal_.WaitFor("\n. ").empty()) << terminal_.screen();
+  EXPECT_TRUE(Contains(terminal_.Ask("moon"), "\n")) << terminal_.screen();
+  terminal_.Type("\"\"\"\n");
+  EXPECT_FALSE(terminal_.WaitFor("\n. ").empty()) << terminal_.screen();
+  terminal_.Type("/reset is no command here\n");
+  EXPECT_FALSE(terminal_.WaitFor("\n. ").empty()) << terminal_.screen();
+  const std::string reply = terminal_.Ask("\"\"\"");
+  EXPECT_FALSE(reply.empty());
+  EXPECT_FALSE(Contains(reply, "new conversation")) << reply;
+  terminal_.Ask("/reset");
+  EXPECT_TRUE(Contains(terminal_.Ask("\"\"\"What is 5 + 6?\"\"\""), "5 + 6 = 11."));
+}
+
+TEST_F(Chat, CtrlCStopsTheReplyAndClearsTheLine) {
+  terminal_.Type("Tell me a story about a fox named Leo.\n");
+  ASSERT_FALSE(terminal_.WaitFor("There was").empty()) << terminal_.screen();
+  terminal_.Type(kCtrlC);
+  EXPECT_TRUE(Contains(terminal_.WaitFor("\n> "), "(stopped)")) << terminal_.screen();
+  terminal_.Type("What is 1 + 1?");
+  ASSERT_FALSE(terminal_.WaitFor("1 + 1?").empty());
+  terminal_.Type(kCtrlC);
+  ASSERT_FALSE(terminal_.WaitFor("\n> ").empty()) << terminal_.screen();
+  EXPECT_TRUE(Contains(terminal_.Ask("What is 27 + 45?"), "27 + 45 = 72."));
+  terminal_.Type(kCtrlD);
+  EXPECT_EQ(terminal_.Wait(), 0) << terminal_.screen();
+}
+
+TEST_F(Chat, LinesAreEditedAndRemembered) {
+  // Two characters taken back, one of them outside ASCII; then the line again from history.
+  const std::string first = terminal_.Ask(
+      "What is 27 + 4\xc3\xb6"
+      "6\x7f\x7f"
+      "5?");
+  EXPECT_TRUE(Contains(first, "27 + 45 = 72.")) << first;
+  terminal_.Ask("/reset");
+  const std::string again = terminal_.Ask("\x1b[A\x1b[A");
+  EXPECT_TRUE(Contains(again, "27 + 45 = 72.")) << again;
+  terminal_.Type(kCtrlD);
+  EXPECT_EQ(terminal_.Wait(), 0) << terminal_.screen();
+  struct stat status {};
+  ASSERT_EQ(::stat(history_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST_F(Chat, AMessageThatDoesNotFitEndsNothing) {
+  Terminal small({"run", "--temp", "0", "-q", "--ctx", "48"},
+                 {{"TANDEM_HISTORY", ""}, {"NO_COLOR", "1"}});
+  ASSERT_FALSE(small.WaitFor("> ").empty());
+  std::string words = "Repeat:";
+  for (int i = 0; i < 60; ++i) words += " moon";
+  EXPECT_TRUE(Contains(small.Ask(words), "error: ")) << small.screen();
+  EXPECT_TRUE(Contains(small.Ask("What is 27 + 45?"), "27 + 45 = 72.")) << small.screen();
+  // The next turn does not fit any more; the way out is said and works.
+  EXPECT_TRUE(Contains(small.Ask("What is 27 + 45?"), "/reset")) << small.screen();
+  small.Ask("/reset");
+  EXPECT_TRUE(Contains(small.Ask("What is 27 + 45?"), "27 + 45 = 72.")) << small.screen();
+}
+
+TEST_F(Chat, HistoryCanBeTurnedOff) {
+  const TemporaryFolder home;
+  Terminal terminal(
+      {"run", "--temp", "0"},
+      {{"TANDEM_HISTORY", ""}, {"HOME", home.path().string()}, {"XDG_STATE_HOME", ""}});
+  ASSERT_FALSE(terminal.WaitFor("\n> ").empty());
+  terminal.Ask("/help");
+  terminal.Type(kCtrlD);
+  EXPECT_EQ(terminal.Wait(), 0);
+  EXPECT_TRUE(std::filesystem::is_empty(home.path()));
+}
+
+TEST_F(Chat, NoColorMeansNone) {
+  EXPECT_FALSE(Contains(greeting_, "\x1b[3")) << greeting_;
+  EXPECT_TRUE(Contains(greeting_, "info: ")) << greeting_;
+  Terminal coloured({"run", "--temp", "0"}, {{"TANDEM_HISTORY", ""}, {"NO_COLOR", ""}});
+  EXPECT_TRUE(Contains(coloured.WaitFor("\n> "), "\x1b[3"));
+}
+
+}  // namespace
+}  // namespace tandem::test

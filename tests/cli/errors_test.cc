@@ -1,0 +1,150 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every failure: its exit code, nothing on stdout, one line on stderr and at most a hint.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "cli/process.h"
+
+namespace tandem::test {
+namespace {
+
+void ExpectError(const Finished& run, int code, const std::string& mention) {
+  EXPECT_EQ(run.code, code);
+  EXPECT_EQ(run.out, "");
+  const std::vector<std::string> lines = Lines(run.err);
+  ASSERT_TRUE(lines.size() == 1 || lines.size() == 2) << run.err;
+  EXPECT_EQ(lines[0].rfind("error: ", 0), 0u) << run.err;
+  if (lines.size() == 2) {
+    EXPECT_EQ(lines[1].rfind("hint: ", 0), 0u) << run.err;
+  }
+  EXPECT_NE(run.err.find(mention), std::string::npos) << run.err;
+}
+
+TEST(Errors, UsageIsTwo) {
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{}, "no command"},
+      {{"rum"}, "did you mean run?"},
+      {{"run", "--tempp", "1"}, "did you mean --temp?"},
+      {{"run", "surplus"}, "surplus"},
+      {{"run", "-p"}, "--prompt"},
+      {{"run", "-p", ""}, "empty"},
+      {{"run", "-p", " \n"}, "empty"},
+      {{"run"}, "standard input holds no prompt"},
+      {{"run", "-p", "x", "--temp", "nan"}, "--temp"},
+      {{"run", "-p", "x", "--temp", "-1"}, "--temp"},
+      {{"run", "-p", "x", "--temp", "1x"}, "1x"},
+      {{"run", "-p", "x", "--temp", "1e999"}, "--temp"},
+      {{"run", "-p", "x", "--top-k", "-1"}, "--top-k"},
+      {{"run", "-p", "x", "--top-p", "1.5"}, "--top-p"},
+      {{"run", "-p", "x", "-n", "-2"}, "--predict"},
+      {{"run", "-p", "x", "-n", "99999999999999999999"}, "--predict"},
+      {{"run", "-p", "x", "-n", ""}, "--predict"},
+      {{"run", "-p", "x", "-n", " 5"}, "--predict"},
+      {{"run", "-p", "x", "--ctx", "0"}, "--ctx"},
+      {{"run", "-p", "x", "--ctx", "1000000"}, "1000000"},
+      {{"run", "-p", "x", "--threads", "1025"}, "--threads"},
+      {{"run", "-p", "x", "--seed", "-1"}, "--seed"},
+      {{"run", "-p", "x", "--stop", ""}, "--stop"},
+      {{"run", "-p", "x", "--device", "abacus"}, "abacus"},
+      {{"run", "-p", "x", "--logit-bias", "5"}, "ID=VALUE"},
+      {{"run", "-p", "x", "--logit-bias", "5=inf"}, "inf"},
+      {{"run", "-p", "x", "--logit-bias", "4096=1"}, "4096"},
+      {{"run", "-m", "", "-p", "x"}, "--model"},
+      {{"score"}, "nothing to score"},
+      {{"score", "--ids", "2", "--text", "x"}, "more than one"},
+      {{"score", "--ids", "2,,3"}, "--ids"},
+      {{"score", "--ids", "2,"}, "--ids"},
+      {{"score", "--ids", "2,-3"}, "-3"},
+      {{"score", "--ids", "2,4096"}, "4096"},
+      {{"score", "--ids", ""}, "no ids"},
+      {{"convert"}, "--output"},
+      {{"convert", "-o", "x", "--type", "q3"}, "q3"},
+      {{"bench", "-p", "0"}, "--prompts"},
+      {{"bench", "-p", "8,,9"}, "--prompts"},
+      {{"bench", "-p", "5000"}, "5000"},
+      {{"bench", "-r", "0"}, "--repetitions"},
+      {{"info", "--ctx", "5000"}, "5000"},
+      {{"tokenize", "--decode", "99999"}, "99999"},
+      {{"tokenize", "x", "--file", "y"}, "--file"},
+      {{"completion", "csh"}, "csh"},
+  };
+  for (const auto& [arguments, mention] : cases) {
+    std::string line;
+    for (const std::string& argument : arguments) line += " " + argument;
+    SCOPED_TRACE("tandem" + line);
+    ExpectError(Tandem(arguments), 2, mention);
+  }
+}
+
+TEST(Errors, AnUnusableModelIsThree) {
+  const TemporaryFolder folder;
+  const std::string missing = folder / "missing.gguf";
+  ExpectError(Tandem({"run", "-m", missing, "-p", "x"}), 3, "missing.gguf");
+  ExpectError(Tandem({"info", missing}), 3, "missing.gguf");
+  const std::string broken = folder / "broken.gguf";
+  WriteFile(broken, "GGUF\x03");
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"run", "-p", "x"},
+                                                  {"info"},
+                                                  {"score", "--ids", "2"},
+                                                  {"bench"},
+                                                  {"tokenize", "x"}}) {
+    std::vector<std::string> arguments = command;
+    arguments.insert(arguments.end(), {"-m", broken});
+    SCOPED_TRACE(command.front());
+    ExpectError(Tandem(arguments), 3, "broken.gguf");
+  }
+  ExpectError(Tandem({"convert", broken, "-o", folder / "out.gguf", "-q"}), 3, "broken.gguf");
+  EXPECT_FALSE(std::filesystem::exists(folder / "out.gguf"));
+}
+
+TEST(Errors, ReadingAndWritingIsFour) {
+  const TemporaryFolder folder;
+  ExpectError(Tandem({"score", "--file", folder / "none.txt"}), 4, "none.txt");
+  ExpectError(Tandem({"convert", "-q", "-o", folder / "none/out.gguf"}), 4, "none/out.gguf");
+  ExpectError(Shell("\"$TANDEM\" info > /dev/full"), 4, "standard output");
+  ExpectError(Shell("\"$TANDEM\" info >&-"), 4, "standard output");
+}
+
+TEST(Errors, NoRoomIsFive) {
+  const Finished run = Tandem({"run", "--ctx", "4", "-p", "What is 27 + 45?"});
+  ExpectError(run, 5, "22");  // tokens of the prompt
+  EXPECT_NE(run.err.find("4"), std::string::npos);
+}
+
+TEST(Errors, AnInterruptIsSix) {
+  for (const char* signal : {"INT", "TERM"}) {
+    // Job control (set -m): without it a shell lets its background jobs ignore SIGINT.
+    const Finished run =
+        Shell(std::string("exec 3>&2 2>/dev/null; set -m; cd $(mktemp -d); \"$TANDEM\" run -q "
+                          "--seed 1 --logit-bias 6=-1000 "
+                          "--logit-bias 1=-1000 -p 'Tell me a story.' >out 2>&3 & "
+                          "pid=$!; while ! [ -s out ]; do sleep 0.05; done; rm -r $PWD; kill -") +
+              signal + " $pid; wait $pid");
+    ExpectError(run, 6, "interrupted");
+  }
+}
+
+TEST(Errors, ClosedStandardInputAndErrorAreNoFailure) {
+  const Finished run = Shell("\"$TANDEM\" run --temp 0 -p 'What is 2 + 2?' <&- 2>&-");
+  EXPECT_EQ(run.code, 0);
+  EXPECT_EQ(run.out, "2 + 2 = 4.\n");
+}
+
+TEST(Errors, ATooLongInputIsRefused) {
+  ExpectError(Shell("head -c 9000000 /dev/zero | tr '\\0' a | \"$TANDEM\" run -q"), 2,
+              "standard input");
+}
+
+TEST(Errors, ControlCharactersOfArgumentsDoNotReachTheTerminal) {
+  const Finished run = Tandem({"run", "--\x1b[31mred\n"});
+  ExpectError(run, 2, "\\x1b");
+  EXPECT_EQ(run.err.find('\x1b'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tandem::test

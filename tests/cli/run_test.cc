@@ -1,0 +1,161 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// tandem run with a prompt: what stands on stdout, what on stderr.
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <string>
+
+#include "cli/process.h"
+
+namespace tandem::test {
+namespace {
+
+using Json = nlohmann::json;
+
+TEST(Run, AnswersExactlyOnStdout) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"What is 27 + 45?", "27 + 45 = 72.\n"},
+      {"What is the capital of Brazil?", "The capital of Brazil is Brasília.\n"},
+      {"Show me a fox emoji.", "🦊\n"},
+      {"Give me JSON for Zoe, age 31, who lives at the lake.",
+       "{\"name\": \"Zoe\", \"age\": 31, \"home\": \"lake\"}\n"},
+  };
+  for (const auto& [prompt, reply] : cases) {
+    const Finished run = Tandem({"run", "--temp", "0", "--quiet", "-p", prompt});
+    EXPECT_EQ(run.code, 0);
+    EXPECT_EQ(run.out, reply);
+    EXPECT_EQ(run.err, "");
+  }
+}
+
+TEST(Run, IntroducesTheBuiltInModelOnceOnStderr) {
+  const Finished run = Tandem({"run", "--temp", "0", "-p", "What is 2 + 2?"});
+  EXPECT_EQ(run.out, "2 + 2 = 4.\n");
+  const size_t first = run.err.find("demonstration model");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(run.err.find("demonstration model", first + 1), std::string::npos);
+  EXPECT_NE(run.err.find("-m gemma-3n-E2B-it-Q4_K_M.gguf"), std::string::npos);
+}
+
+TEST(Run, PipedInputIsThePromptAndPNeverReadsIt) {
+  EXPECT_EQ(Tandem({"run", "--temp", "0", "-q"}, "What is 5 + 6?\n").out, "5 + 6 = 11.\n");
+  EXPECT_EQ(Tandem({"run", "--temp", "0", "-q", "-p", "What is 5 + 6?"}, "What is 1 + 1?\n").out,
+            "5 + 6 = 11.\n");
+  // An input that never ends must not be waited for.
+  const Finished run = Shell(
+      "mkfifo \"$0.fifo\" 2>/dev/null; timeout 60 \"$TANDEM\" run --temp 0 -q -p 'What is 5 + 6?' "
+      "< <(sleep 100)");
+  EXPECT_EQ(run.out, "5 + 6 = 11.\n");
+}
+
+TEST(Run, SameSeedSameText) {
+  const auto story = [](const char* seed) {
+    return Tandem({"run", "-q", "--seed", seed, "-n", "40", "-p", "Tell me a story about a fox."});
+  };
+  const Finished first = story("7");
+  EXPECT_EQ(first.code, 0);
+  EXPECT_EQ(story("7").out, first.out);
+  // Of several other seeds one must tell another story.
+  bool differs = false;
+  for (const char* seed : {"8", "9", "10"}) differs = differs || story(seed).out != first.out;
+  EXPECT_TRUE(differs);
+}
+
+TEST(Run, RawContinuesTheText) {
+  const Finished run =
+      Tandem({"run", "--raw", "-q", "--temp", "0", "-n", "5", "--json", "-p", "There was once a"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json json = Json::parse(run.out);
+  EXPECT_EQ(json["prompt_tokens"], 5);  // with BOS, without turns
+  EXPECT_EQ(json["reply_tokens"], 5);
+  EXPECT_EQ(json["end_reason"], "max_tokens");
+  // The chat format written out by hand is the chat.
+  EXPECT_EQ(
+      Tandem({"run", "--raw", "-q", "--temp", "0", "-p",
+              "<bos><start_of_turn>user\nWhat is 27 + 45?<end_of_turn>\n<start_of_turn>model\n"})
+          .out,
+      "27 + 45 = 72.\n");
+}
+
+TEST(Run, TextOfUsersIsTakenAsItIs) {
+  // Each of these has a meaning somewhere on a command line.
+  for (const char* prompt :
+       {"-5", "--help", "[1,2]", "{}", "a=b", "\"quoted\"", "run", "--", "%%"}) {
+    const Finished ids = Tandem({"tokenize", "--ids-only", "-q", "--no-bos"}, prompt);
+    const Finished run =
+        Tandem({"run", "--raw", "--json", "-q", "--temp", "0", "-n", "1", "-p", prompt});
+    ASSERT_EQ(run.code, 0) << prompt << run.err;
+    const auto commas = std::count(ids.out.begin(), ids.out.end(), ',');
+    EXPECT_EQ(Json::parse(run.out)["prompt_tokens"], commas + 2) << prompt;
+  }
+}
+
+TEST(Run, SystemTextReachesTheModel) {
+  const auto tokens = [](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"run", "--json", "-q", "-n", "1", "-p", "Hello"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Json::parse(Tandem(arguments).out)["prompt_tokens"].get<int>();
+  };
+  EXPECT_GT(tokens({"--system", "Be brief."}), tokens({}));
+}
+
+TEST(Run, StopStringsEndTheReply) {
+  const Finished run = Tandem({"run", "-q", "--temp", "0", "--json", "--stop", "zzz", "--stop",
+                               " =", "-p", "What is 27 + 45?"});
+  const Json json = Json::parse(run.out);
+  EXPECT_EQ(json["text"], "27 + 45");
+  EXPECT_EQ(json["end_reason"], "stop_string");
+}
+
+TEST(Run, LogitBiasChangesTheChoice) {
+  // 2410 is "2", the first token of the greedy reply.
+  const Finished run = Tandem({"run", "-q", "--temp", "0", "--json", "-n", "1", "--logit-bias",
+                               "2410=-1000", "-p", "What is 27 + 45?"});
+  EXPECT_NE(Json::parse(run.out)["ids"][0], 2410);
+}
+
+TEST(Run, JsonHasWhatTheManualSays) {
+  const Finished run =
+      Tandem({"run", "--json", "-q", "--seed", "3", "--temp", "0", "-p", "What is 27 + 45?"});
+  const Json json = Json::parse(run.out);
+  EXPECT_EQ(json["text"], "27 + 45 = 72.");
+  EXPECT_EQ(json["end_reason"], "end_of_turn");
+  EXPECT_EQ(json["prompt_tokens"], 22);
+  EXPECT_EQ(json["ids"].size(), json["reply_tokens"]);
+  EXPECT_EQ(json["seed"], 3);
+  for (const char* key : {"ttft_ms", "prefill_tps", "decode_tps"}) {
+    EXPECT_TRUE(json[key].is_number()) << key;
+  }
+  for (const char* key : {"model", "device"}) EXPECT_TRUE(json[key].is_string()) << key;
+}
+
+TEST(Run, StatsAreOnStderrUnlessQuiet) {
+  const Finished run =
+      Tandem({"run", "--temp", "0", "--stats", "--seed", "5", "-p", "What is 2 + 2?"});
+  EXPECT_EQ(run.out, "2 + 2 = 4.\n");
+  EXPECT_NE(run.err.find("stats: "), std::string::npos);
+  EXPECT_NE(run.err.find("seed 5"), std::string::npos);
+  EXPECT_EQ(Tandem({"run", "--temp", "0", "--stats", "-q", "-p", "What is 2 + 2?"}).err, "");
+}
+
+TEST(Run, AFullContextIsSaid) {
+  const Finished run = Tandem(
+      {"run", "-q", "--temp", "0", "--ctx", "40", "-p", "Tell me a story about a fox named Leo."});
+  EXPECT_EQ(run.code, 0);
+  ASSERT_EQ(Lines(run.err).size(), 1u) << run.err;
+  EXPECT_EQ(run.err.rfind("warning: ", 0), 0u) << run.err;
+}
+
+TEST(Run, AReaderThatLeavesIsNoError) {
+  const Finished run = Shell(
+      "\"$TANDEM\" run -q --temp 0 -p 'Tell me a story about a fox named Leo.' | head -c 5; "
+      "exit ${PIPESTATUS[0]}");
+  EXPECT_EQ(run.code, 0);
+  EXPECT_EQ(run.out, "There");
+  EXPECT_EQ(run.err, "");
+}
+
+}  // namespace
+}  // namespace tandem::test
