@@ -44,8 +44,9 @@ TEST(Run, PipedInputIsThePromptAndPNeverReadsIt) {
   EXPECT_EQ(Tandem({"run", "--temp", "0", "-q", "-p", "What is 5 + 6?"}, "What is 1 + 1?\n").out,
             "5 + 6 = 11.\n");
   // An input that never ends must not be waited for.
-  const Finished run =
-      Shell("timeout 60 \"$TANDEM\" run --temp 0 -q -p 'What is 5 + 6?' < <(exec sleep 100)");
+  const Finished run = Shell(
+      "exec 9< <(exec sleep 100); other=$!; timeout 60 \"$TANDEM\" run --temp 0 -q "
+      "-p 'What is 5 + 6?' <&9; kill $other");
   EXPECT_EQ(run.out, "5 + 6 = 11.\n");
 }
 
