@@ -36,9 +36,13 @@ AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)
   if (std::filesystem::is_symlink(target_, ignored)) {
     target_ = std::filesystem::weakly_canonical(target_);
   }
-  if (std::filesystem::is_directory(target_, ignored)) {
+  // Renaming would put a file in the place of a device or a pipe, /dev/null for one.
+  const auto status = std::filesystem::status(target_, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
     throw Error(ErrorKind::kIo,
-                fmt::format("{}: is a directory", Printable(target_.string(), 4096)));
+                fmt::format("{}: {}", Printable(target_.string(), 4096),
+                            std::filesystem::is_directory(status) ? "is a directory"
+                                                                  : "not a regular file"));
   }
   std::string pattern = target_.string() + ".XXXXXX";
   fd_ = ::mkostemp(pattern.data(), O_CLOEXEC);

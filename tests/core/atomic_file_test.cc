@@ -3,6 +3,7 @@
 #include "core/atomic_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -81,9 +82,15 @@ TEST_F(AtomicFileTest, FollowsSymbolicLinks) {
   EXPECT_EQ(Read(directory_ / "real"), "new");
 }
 
-TEST_F(AtomicFileTest, RefusesMissingFoldersAndDirectories) {
+TEST_F(AtomicFileTest, RefusesWhatIsNotAFile) {
   EXPECT_THROW(AtomicFile(directory_ / "no" / "such"), Error);
   EXPECT_THROW(AtomicFile file(directory_), Error);
+  EXPECT_THROW(AtomicFile("/dev/null"), Error);
+  const fs::path pipe = directory_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THROW(AtomicFile{pipe}, Error);
+  fs::create_symlink("/dev/null", directory_ / "null");
+  EXPECT_THROW(AtomicFile{directory_ / "null"}, Error);
 }
 
 TEST_F(AtomicFileTest, MappedFileReadsItBack) {
