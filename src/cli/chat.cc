@@ -29,6 +29,9 @@ constexpr const char* kHelp =
     "  /help          this list\n"
     "  /reset         start a new conversation\n"
     "  /system TEXT   start a new conversation with these instructions (no TEXT: with none)\n"
+    "  /undo          take back the last message and its reply\n"
+    "  /save FILE     write the conversation to a file\n"
+    "  /load FILE     go on with the conversation of a file\n"
     "  /stats         say speed and time to first token after each reply, or stop to\n"
     "  /exit, /quit   leave; so does Ctrl-D\n"
     "  \\ at the end of a line goes on with the next one; \"\"\" opens and closes several lines.\n"
@@ -40,7 +43,7 @@ class Conversation {
       : settings_(settings),
         engine_(engine),
         options_(options),
-        session_(engine.NewSession(settings.model.context)),
+        session_(OpenSession(engine, settings)),
         system_(settings.system),
         stats_(settings.stats),
         editor_(HistoryFile()) {}
@@ -61,9 +64,11 @@ class Conversation {
   bool Command(const std::string& line);
   void Answer(const std::string& text);
   GenerationResult Reply(const std::vector<int32_t>& prompt);
-  std::vector<int32_t> NextPrompt(const std::string& text) const;
-  bool HasTurns() const { return !session_->tokens().empty() || !lost_.empty(); }
+  bool HasTurns() const { return !session_->tokens().empty(); }
   void Forget();
+  void Undo();
+  /// /save and /load.
+  void FileCommand(const std::string& name, const std::string& file);
   void Say(std::string_view text) const {
     if (!settings_.output.quiet) fmt::print(stderr, "{}\n", text);
   }
@@ -72,8 +77,8 @@ class Conversation {
   Engine& engine_;
   GenerationOptions options_;
   std::unique_ptr<Session> session_;
-  /// Tokens that come before the next prompt: the conversation, when the session lost it.
-  std::vector<int32_t> lost_;
+  /// Tokens that the session had before each message of this chat.
+  std::vector<int64_t> turns_;
   std::string system_;
   bool stats_;
   LineEditor editor_;
@@ -104,6 +109,7 @@ int Conversation::Loop() {
                   : error);
     }
   }
+  if (!settings_.session_file.empty()) session_->Save(settings_.session_file);
   return TerminationRequested() ? kExitCancelled : kExitOk;
 }
 
@@ -153,6 +159,10 @@ bool Conversation::Command(const std::string& line) {
     Forget();
     Say(system_.empty() ? "A new conversation without instructions."
                         : "A new conversation with these instructions.");
+  } else if (name == "/undo") {
+    Undo();
+  } else if (name == "/save" || name == "/load") {
+    FileCommand(name, argument);
   } else if (name == "/stats") {
     stats_ = !stats_;
     Say(stats_ ? "Each reply is followed by its speed." : "Speed is no longer said.");
@@ -166,44 +176,54 @@ bool Conversation::Command(const std::string& line) {
 
 void Conversation::Forget() {
   session_->Reset();
-  lost_.clear();
+  turns_.clear();
 }
 
-std::vector<int32_t> Conversation::NextPrompt(const std::string& text) const {
-  const ChatFormat& chat = engine_.model().RequireChat();
-  if (!HasTurns()) {
-    std::vector<ChatMessage> messages;
-    if (!system_.empty()) messages.push_back({Role::kSystem, system_});
-    messages.push_back({Role::kUser, text});
-    return chat.Render(messages);
+void Conversation::Undo() {
+  if (turns_.empty()) {
+    Say("There is no message of this chat to take back.");
+    return;
   }
-  std::vector<int32_t> prompt = lost_;
-  const std::vector<int32_t> turn = chat.RenderNextTurn(false, text);
-  prompt.insert(prompt.end(), turn.begin(), turn.end());
-  return prompt;
+  session_->Rewind(turns_.back());
+  turns_.pop_back();
+  Say("The last message and its reply are taken back.");
+}
+
+void Conversation::FileCommand(const std::string& name, const std::string& file) {
+  try {
+    if (file.empty()) {
+      throw Error(ErrorKind::kInvalidArgument, fmt::format("{} needs a file name", name));
+    }
+    if (name == "/save") {
+      session_->Save(file);
+      Say(fmt::format("Saved: {} tokens.", session_->tokens().size()));
+    } else {
+      session_->Load(file);
+      turns_.clear();
+      Say(fmt::format("Loaded: {} tokens.", session_->tokens().size()));
+    }
+  } catch (const Error& error) {
+    Report(error);
+  }
 }
 
 void Conversation::Answer(const std::string& text) {
-  const std::vector<int32_t> prompt = NextPrompt(text);
-  const std::vector<int32_t> before = session_->tokens();
-  const auto mend = [&] {
-    if (session_->tokens().size() >= before.size() + prompt.size()) {
-      lost_.clear();
-      return;
-    }
-    // It ended before the reply began. Half a message must not stay: the conversation is put
-    // together again with the next one.
-    session_->Reset();
-    if (!before.empty()) lost_ = before;
-  };
+  const std::vector<int32_t> prompt = NextPrompt(*session_, system_, text);
+  const auto before = static_cast<int64_t>(session_->tokens().size());
   GenerationResult result;
   try {
     result = Reply(prompt);
   } catch (const Error&) {
-    mend();
+    session_->Rewind(before);
     throw;
   }
-  mend();
+  if (static_cast<int64_t>(session_->tokens().size()) <
+      before + static_cast<int64_t>(prompt.size())) {
+    session_->Rewind(before);  // stopped before the reply began: half a message must not stay
+  } else {
+    turns_.push_back(before);
+    session_->MarkTurn();
+  }
   if (result.reason == EndReason::kCancelled) Say("(stopped)");
   if (result.reason == EndReason::kContextFull) {
     log::Warning("the context of {} tokens is full: /reset starts a new conversation",

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <random>
 #include <span>
@@ -143,17 +144,14 @@ void IntroduceEmbedded() {
   log::Info("a real model: tandem run -m gemma-3n-E2B-it-Q4_K_M.gguf");
 }
 
-std::vector<int32_t> PromptIds(const Model& model, const RunSettings& settings,
+std::vector<int32_t> PromptIds(const Session& session, const RunSettings& settings,
                                const std::string& text) {
-  if (settings.raw) {
-    const Tokenizer& tokenizer = model.RequireTokenizer();
-    return tokenizer.Encode(
-        text, {.add_bos = tokenizer.vocab().add_bos, .parse_special = true, .continues = false});
-  }
-  std::vector<ChatMessage> messages;
-  if (!settings.system.empty()) messages.push_back({Role::kSystem, settings.system});
-  messages.push_back({Role::kUser, text});
-  return model.RequireChat().Render(messages);
+  if (!settings.raw) return NextPrompt(session, settings.system, text);
+  const Tokenizer& tokenizer = session.engine().model().RequireTokenizer();
+  const bool first = session.tokens().empty();
+  return tokenizer.Encode(
+      text,
+      {.add_bos = first && tokenizer.vocab().add_bos, .parse_special = true, .continues = !first});
 }
 
 void PrintReplyJson(const GenerationResult& result, const Engine& engine, uint64_t seed) {
@@ -173,8 +171,8 @@ void PrintReplyJson(const GenerationResult& result, const Engine& engine, uint64
 /// One reply on stdout.
 int Answer(Engine& engine, const RunSettings& settings, const GenerationOptions& options,
            const std::string& text) {
-  const std::vector<int32_t> prompt = PromptIds(engine.model(), settings, text);
-  const auto session = engine.NewSession(settings.model.context);
+  const auto session = OpenSession(engine, settings);
+  const std::vector<int32_t> prompt = PromptIds(*session, settings, text);
   const bool json = settings.output.json;
   bool ends_in_newline = false;
   ProgressLine progress("reading the prompt", ProgressLine::Elsewhere::kSilent,
@@ -209,6 +207,8 @@ int Answer(Engine& engine, const RunSettings& settings, const GenerationOptions&
     log::Warning("the reply was cut: the context of {} tokens is full", session->context());
   }
   if (settings.stats && !settings.output.quiet) PrintStats(result, engine, options.sampling.seed);
+  const bool replied = result.reason != EndReason::kCancelled || !result.tokens.empty();
+  if (!settings.session_file.empty() && replied) session->Save(settings.session_file);
   if (result.reason == EndReason::kCancelled) {
     return Report(Error(ErrorKind::kCancelled, "interrupted"));
   }
@@ -247,6 +247,26 @@ int RunCommand(const Run& run) {
 
 }  // namespace
 
+std::unique_ptr<Session> OpenSession(Engine& engine, const RunSettings& settings) {
+  auto session = engine.NewSession(settings.model.context);
+  std::error_code error;
+  if (!settings.session_file.empty() && std::filesystem::exists(settings.session_file, error)) {
+    session->Load(settings.session_file);
+  }
+  return session;
+}
+
+std::vector<int32_t> NextPrompt(const Session& session, const std::string& system,
+                                const std::string& text) {
+  const ChatFormat& chat = session.engine().model().RequireChat();
+  // The engine keeps the end of a turn out of the session: it opens what comes next.
+  if (!session.tokens().empty()) return chat.RenderNextTurn(false, text);
+  std::vector<ChatMessage> messages;
+  if (!system.empty()) messages.push_back({Role::kSystem, system});
+  messages.push_back({Role::kUser, text});
+  return chat.Render(messages);
+}
+
 void PrintStats(const GenerationResult& result, const Engine& engine, uint64_t seed) {
   fmt::print(stderr,
              "stats: {} prompt tokens at {:.1f} tokens/s, first token after {:.0f} ms, {} reply "
@@ -265,6 +285,8 @@ void AddRunCommand(CLI::App& app, Action& action) {
   AddText(command, "-p,--prompt", settings.prompt, "TEXT",
           "Answer this and end; without it, what is piped in; on a terminal, a chat");
   AddText(command, "--system", settings.system, "TEXT", "Instructions for the whole conversation");
+  AddText(command, "--session", settings.session_file, "FILE",
+          "Go on with the conversation in FILE, if it is there, and save it there at the end");
   command.add_flag("--raw", settings.raw, "Continue the text as it is, without the chat format");
   AddInteger(command, "-n,--predict,--max-tokens", run->sampling.max_tokens, int64_t{-1},
              std::numeric_limits<int64_t>::max(), "Most tokens of a reply; -1 is no limit")

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -101,6 +102,24 @@ class Session {
   void Defer(int32_t id);
   /// Forgets everything.
   void Reset();
+
+  /// Keeps the first `count` tokens. Never waits: where the keys and values that windowed layers
+  /// need are gone, tokens since the last marked turn (or the start) become deferred and run again
+  /// with the next Append. Throws Error kInvalidArgument beyond the tokens so far.
+  void Rewind(int64_t count);
+  /// Remembers this point, so that going back to it or a little beyond it stays cheap; the last few
+  /// are kept. Call it at turn ends.
+  void MarkTurn();
+  /// A session with the same tokens that goes its own way. Memory is shared until one of the two
+  /// writes to it.
+  std::unique_ptr<Session> Fork();
+
+  /// Writes tokens, keys and values to a file that Load takes, atomically. Throws Error kIo.
+  void Save(const std::filesystem::path& path) const;
+  /// Replaces everything by a saved session of the same model. Throws Error: kNotFound, kIo,
+  /// kCorruptFile, kUnsupported (another model or version), kResource (longer than the context);
+  /// the session is then as it was.
+  void Load(const std::filesystem::path& path);
 
  private:
   friend class Engine;

@@ -4,13 +4,13 @@
 // What Engine and Session hide.
 #pragma once
 
-#include <cstdlib>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "devices/device.h"
 #include "engine/engine.h"
+#include "engine/kv_store.h"
 #include "engine/model_data.h"
 #include "placement/placement.h"
 
@@ -36,31 +36,10 @@ class Phase {
   std::vector<float*> pointers_;
 };
 
-/// Keys and values of one session: per cache tensor of the Program, a ring for windowed layers and
-/// the whole context for the others. Pages are taken from the system as they fill.
-class KvStorage {
- public:
-  /// Rings hold window - 1 + `chunk` positions, or the context when that is less.
-  KvStorage(const Program& program, int64_t context, int64_t chunk, DType type);
-
-  std::span<const KvView> views() const { return views_; }
-  uint64_t bytes() const { return bytes_; }
-
- private:
-  struct Free {
-    void operator()(std::byte* data) const { std::free(data); }
-  };
-
-  std::vector<std::unique_ptr<std::byte[], Free>> memory_;
-  std::vector<KvView> views_;
-  uint64_t bytes_ = 0;
-};
-
-/// Bytes of keys and values of a session, without making one.
-uint64_t KvBytes(const Program& program, int64_t context, int64_t chunk, DType type);
-
 /// The element type that `kv` means for this model.
 DType KvElementType(const ModelData& data, KvType kv);
+/// Keys and values of a session of `context` tokens.
+KvShape SessionKvShape(const ModelData& data, int64_t context, KvType kv, int64_t chunk);
 
 struct Engine::Impl {
   std::shared_ptr<const Model> model;
@@ -74,10 +53,10 @@ struct Engine::Impl {
 
 struct Session::Impl {
   Engine& engine;
-  int64_t context;
-  KvStorage kv;
-  std::vector<int32_t> tokens;
-  int64_t done = 0;  ///< Tokens that have run; the rest of `tokens` is deferred.
+  KvStore kv;                   ///< Holds the tokens that have run: [0, kv.end()).
+  std::vector<int32_t> tokens;  ///< Those, and deferred ones.
+  /// Marked turn ends, by position. Forks share them.
+  std::vector<std::shared_ptr<const KvSnapshot>> snapshots;
 };
 
 }  // namespace tandem

@@ -110,7 +110,7 @@ MemoryNeed EstimateMemory(const Model& model, int64_t context, KvType kv, int64_
   const ModelData& data = model.data();
   MemoryNeed need;
   need.weights = SourceBytes(data.source);
-  need.kv = KvBytes(data.decode, context, chunk, KvElementType(data, kv));
+  need.kv = KvBytes(data.decode, SessionKvShape(data, context, kv, chunk));
   for (const Value& value : data.prefill.values) {
     const int64_t rows = value.rows == RowSet::kAll ? chunk : 1;
     need.activations += static_cast<uint64_t>(rows * value.planes * value.width) * sizeof(float);

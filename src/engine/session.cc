@@ -6,6 +6,8 @@
 
 #include "core/error.h"
 #include "engine/engine_impl.h"
+#include "engine/fingerprint.h"
+#include "engine/session_file.h"
 
 namespace tandem {
 namespace {
@@ -13,49 +15,23 @@ namespace {
 // Rows whose logits are made at once: 16 of the full vocabulary are 17 MB.
 constexpr int64_t kScoredRows = 16;
 
-int64_t Capacity(const CacheTensor& cache, int64_t context, int64_t chunk) {
-  return cache.window > 0 ? std::min(context, cache.window - 1 + chunk) : context;
-}
+// Positions that a session can go back at no cost, beyond a chunk.
+constexpr int64_t kSlack = 64;
+
+// Snapshots kept, the newest ones: one of E2B with half keys and values is 16 MB.
+constexpr size_t kMaxSnapshots = 8;
 
 }  // namespace
-
-uint64_t KvBytes(const Program& program, int64_t context, int64_t chunk, DType type) {
-  uint64_t bytes = 0;
-  for (const CacheTensor& cache : program.caches) {
-    bytes +=
-        2 * static_cast<uint64_t>(Capacity(cache, context, chunk)) * RowBytes(type, cache.width());
-  }
-  return bytes;
-}
-
-KvStorage::KvStorage(const Program& program, int64_t context, int64_t chunk, DType type) {
-  bytes_ = KvBytes(program, context, chunk, type);
-  for (const CacheTensor& cache : program.caches) {
-    KvView view;
-    view.type = type;
-    view.width = cache.width();
-    view.capacity = Capacity(cache, context, chunk);
-    const auto half = static_cast<size_t>(view.capacity) * RowBytes(type, view.width);
-    // calloc leaves large blocks untouched until they are used.
-    auto* data = static_cast<std::byte*>(std::calloc(2, half));
-    if (data == nullptr) {
-      throw Error(ErrorKind::kResource,
-                  fmt::format("no memory for the keys and values of {} tokens: {} MB", context,
-                              bytes_ >> 20),
-                  "ask for a shorter context with --ctx");
-    }
-    memory_.emplace_back(data);
-    view.keys = data;
-    view.values = data + half;
-    views_.push_back(view);
-  }
-}
 
 DType KvElementType(const ModelData& data, KvType kv) {
   if (kv == KvType::kF32) return DType::kF32;
   if (kv == KvType::kF16) return DType::kF16;
   const DType stored = data.weights.layers[0].query.type;
   return stored == DType::kF32 || stored == DType::kBF16 ? DType::kF32 : DType::kF16;
+}
+
+KvShape SessionKvShape(const ModelData& data, int64_t context, KvType kv, int64_t chunk) {
+  return {context, chunk, kSlack, KvElementType(data, kv)};
 }
 
 std::unique_ptr<Session> Engine::NewSession(int64_t context) {
@@ -66,9 +42,8 @@ std::unique_ptr<Session> Engine::NewSession(int64_t context) {
   }
   if (context == 0) context = longest;
   const ModelData& data = model().data();
-  KvStorage kv(data.decode, context, impl_->options.chunk, KvElementType(data, impl_->options.kv));
-  auto session =
-      std::make_unique<Session::Impl>(Session::Impl{*this, context, std::move(kv), {}, 0});
+  KvStore kv(data.decode, SessionKvShape(data, context, impl_->options.kv, impl_->options.chunk));
+  auto session = std::make_unique<Session::Impl>(Session::Impl{*this, std::move(kv), {}, {}});
   return std::unique_ptr<Session>(new Session(std::move(session)));
 }
 
@@ -76,9 +51,11 @@ Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::~Session() = default;
 
 const Engine& Session::engine() const { return impl_->engine; }
-int64_t Session::context() const { return impl_->context; }
+int64_t Session::context() const { return impl_->kv.shape().context; }
 const std::vector<int32_t>& Session::tokens() const { return impl_->tokens; }
-uint64_t Session::kv_bytes() const { return impl_->kv.bytes(); }
+uint64_t Session::kv_bytes() const {
+  return KvBytes(engine().model().data().decode, impl_->kv.shape());
+}
 
 void Session::CheckRoom(std::span<const int32_t> ids) const {
   const int64_t vocab = engine().model().vocab_rows();
@@ -104,34 +81,36 @@ void Session::Run(std::span<const int32_t> ids, bool all_wanted, int64_t chunk, 
   impl_->tokens.insert(impl_->tokens.end(), ids.begin(), ids.end());
   Engine::Impl& engine = *impl_->engine.impl_;
   const auto total = static_cast<int64_t>(impl_->tokens.size());
-  const int64_t first = impl_->done;
-  const std::span<const KvView> views = impl_->kv.views();
+  KvStore& kv = impl_->kv;
+  const int64_t first = kv.end();
+  const std::span<const KvView> views = kv.views();
   const auto vocab = static_cast<size_t>(this->engine().model().vocab_rows());
   std::vector<StepRow> rows;
   try {
-    while (impl_->done < total) {
+    while (kv.end() < total) {
       if (cancelled && cancelled()) throw Error(ErrorKind::kCancelled, "cancelled");
-      const int64_t count = std::min(chunk, total - impl_->done);
+      const int64_t count = std::min(chunk, total - kv.end());
       rows.clear();
-      for (int64_t position = impl_->done; position < impl_->done + count; ++position) {
+      for (int64_t position = kv.end(); position < kv.end() + count; ++position) {
         rows.push_back({impl_->tokens[static_cast<size_t>(position)],
                         static_cast<int32_t>(position), 0, all_wanted || position + 1 == total});
       }
       // A single row that is not the last comes of a chunk length of 1.
       if (count == 1) rows[0].wanted = true;
       Phase& phase = all_wanted || count == 1 ? *engine.decode : *engine.prefill;
+      kv.BeginStep(count);
       const auto logits = phase.Run({&views, 1}, rows);
       size_t row = 0;
       for (const StepRow& step : rows) {
         if (step.wanted) sink(step.position, logits.subspan(row++ * vocab, vocab));
       }
-      impl_->done += count;
-      if (progress) progress(impl_->done - first, total - first);
+      kv.EndStep(count);
+      if (progress) progress(kv.end() - first, total - first);
     }
   } catch (...) {
     // Of `ids`, what has not run is forgotten, so that a caller may go on or try again. Tokens that
     // were deferred before stay so.
-    impl_->tokens.resize(static_cast<size_t>(std::max(before, impl_->done)));
+    impl_->tokens.resize(static_cast<size_t>(std::max(before, kv.end())));
     throw;
   }
 }
@@ -166,9 +145,57 @@ void Session::Defer(int32_t id) {
   impl_->tokens.push_back(id);
 }
 
-void Session::Reset() {
-  impl_->tokens.clear();
-  impl_->done = 0;
+void Session::Reset() { Rewind(0); }
+
+void Session::MarkTurn() {
+  auto& snapshots = impl_->snapshots;
+  const int64_t position = impl_->kv.end();
+  if (position == 0 || (!snapshots.empty() && snapshots.back()->position == position)) return;
+  if (snapshots.size() == kMaxSnapshots) snapshots.erase(snapshots.begin());
+  snapshots.push_back(std::make_shared<const KvSnapshot>(impl_->kv.TakeSnapshot()));
+}
+
+// The one place that decides how to go back: by truncation while the rings hold enough, else from
+// the last snapshot before that point, else from the start. What lies between runs again with the
+// next step, so going back itself never waits.
+void Session::Rewind(int64_t count) {
+  if (count < 0 || count > static_cast<int64_t>(tokens().size())) {
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("cannot go back to {} tokens: the session has {}", count, tokens().size()));
+  }
+  KvStore& kv = impl_->kv;
+  auto& snapshots = impl_->snapshots;
+  while (!snapshots.empty() && snapshots.back()->position > count) snapshots.pop_back();
+  impl_->tokens.resize(static_cast<size_t>(count));
+  if (count >= kv.end()) return;
+  if (kv.Holds(count)) {
+    kv.Truncate(count);
+  } else if (!snapshots.empty()) {
+    kv.Restore(*snapshots.back());
+  } else {
+    kv.Clear();
+  }
+}
+
+std::unique_ptr<Session> Session::Fork() {
+  auto copy = std::make_unique<Impl>(
+      Impl{impl_->engine, impl_->kv.Fork(), impl_->tokens, impl_->snapshots});
+  return std::unique_ptr<Session>(new Session(std::move(copy)));
+}
+
+void Session::Save(const std::filesystem::path& path) const {
+  const ModelData& data = engine().model().data();
+  WriteSession(path, data.decode, ModelFingerprint(data), impl_->tokens, impl_->kv);
+}
+
+void Session::Load(const std::filesystem::path& path) {
+  const ModelData& data = engine().model().data();
+  KvStore kv(data.decode, impl_->kv.shape());
+  std::vector<int32_t> loaded = ReadSession(path, data.decode, ModelFingerprint(data), kv);
+  impl_->kv = std::move(kv);
+  impl_->tokens = std::move(loaded);
+  impl_->snapshots.clear();
 }
 
 }  // namespace tandem

@@ -44,6 +44,21 @@ TEST_F(Chat, RemembersTheConversationUntilReset) {
   EXPECT_EQ(terminal_.Wait(), 0) << terminal_.screen();
 }
 
+TEST_F(Chat, UndoSaveAndLoad) {
+  const std::string file = folder_ / "saved";
+  terminal_.Ask("Hello! My name is Tom.");
+  EXPECT_TRUE(Contains(terminal_.Ask("/save " + file), "Saved"));
+  terminal_.Ask("/reset");
+  EXPECT_TRUE(Contains(terminal_.Ask("/load " + file + ".none"), "error: "));
+  EXPECT_TRUE(Contains(terminal_.Ask("/load " + file), "Loaded"));
+  EXPECT_TRUE(Contains(terminal_.Ask("What is my name?"), "Your name is Tom."));
+  EXPECT_TRUE(Contains(terminal_.Ask("/undo"), "taken back"));
+  EXPECT_TRUE(Contains(terminal_.Ask("What is my name?"), "Your name is Tom."));
+  terminal_.Ask("/reset");
+  EXPECT_TRUE(Contains(terminal_.Ask("/undo"), "no message"));
+  EXPECT_TRUE(Contains(terminal_.Ask("/save"), "needs a file name"));
+}
+
 TEST_F(Chat, CommandsAreNotSent) {
   const std::string help = terminal_.Ask("/help");
   for (const char* command : {"/reset", "/system", "/stats", "/exit"}) {

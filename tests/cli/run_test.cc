@@ -50,6 +50,27 @@ TEST(Run, PipedInputIsThePromptAndPNeverReadsIt) {
   EXPECT_EQ(run.out, "5 + 6 = 11.\n");
 }
 
+TEST(Run, SessionsGoOnFromAFile) {
+  const TemporaryFolder folder;
+  const std::string file = folder / "session";
+  const auto say = [&](const std::vector<std::string>& arguments) {
+    std::vector<std::string> all = {"run", "-q", "--temp", "0", "--session", file};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return Tandem(all);
+  };
+  EXPECT_EQ(say({"-p", "Hello! My name is Tom."}).out, "Nice to meet you, Tom!\n");
+  EXPECT_EQ(say({"-p", "What is my name?"}).out, "Your name is Tom.\n");
+  const std::string saved = ReadFile(file);
+  const Finished other = say({"-m", "data/random/base", "--raw", "-p", "x"});
+  EXPECT_EQ(other.code, 3);
+  WriteFile(file, saved.substr(0, saved.size() / 2));
+  const Finished cut = say({"-p", "What is my name?"});
+  EXPECT_EQ(cut.code, 3);
+  EXPECT_EQ(cut.out, "");
+  EXPECT_NE(cut.err.find("cut short or changed"), std::string::npos) << cut.err;
+  EXPECT_EQ(ReadFile(file), saved.substr(0, saved.size() / 2));
+}
+
 TEST(Run, SameSeedSameText) {
   const auto story = [](const char* seed) {
     return Tandem({"run", "-q", "--seed", seed, "-n", "40", "-p", "Tell me a story about a fox."});
