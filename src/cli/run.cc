@@ -224,6 +224,10 @@ int RunCommand(const Run& run) {
                 fmt::format("{} needs a prompt", settings.raw ? "--raw" : "--json"),
                 "give it with -p, or through a pipe");
   }
+  if (settings.raw && !settings.system.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "--system has no meaning with --raw",
+                "put the instructions into the text itself");
+  }
   std::string prompt;
   if (settings.prompt) {
     prompt = *settings.prompt;

@@ -97,11 +97,14 @@ Json ToJson(const ScoreResult& result, const ScoreSettings& settings, const Engi
     }
     tokens.push_back(std::move(row));
   }
-  return {
-      {"scored", result.scored},           {"total_log_probability", result.total_log_probability},
-      {"perplexity", result.Perplexity()}, {"windows", result.windows},
-      {"seconds", result.seconds},         {"model", engine.model().source()},
-      {"device", engine.Description()},    {"tokens", std::move(tokens)}};
+  return {{"scored", result.scored},
+          {"total_log_probability", result.total_log_probability},
+          {"perplexity", result.scored > 0 ? Json(result.Perplexity()) : Json()},
+          {"windows", result.windows},
+          {"seconds", result.seconds},
+          {"model", engine.model().source()},
+          {"device", engine.Description()},
+          {"tokens", std::move(tokens)}};
 }
 
 int RunScore(const ScoreSettings& settings) {
@@ -129,7 +132,9 @@ int RunScore(const ScoreSettings& settings) {
   }
   Print(fmt::format("tokens scored          {}\n", result.scored));
   Print(fmt::format("total log-probability  {:.4f}\n", result.total_log_probability));
-  Print(fmt::format("perplexity             {:.4f}\n", result.Perplexity()));
+  if (result.scored > 0) {
+    Print(fmt::format("perplexity             {:.4f}\n", result.Perplexity()));
+  }
   if (result.windows > 1) Print(fmt::format("windows                {}\n", result.windows));
   log::Info("{:.2f} s on {}", result.seconds, engine.Description());
   return kExitOk;

@@ -9,8 +9,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
+#include <random>
+#include <system_error>
 #include <utility>
 
 #include "core/error.h"
@@ -19,6 +20,8 @@ namespace tandem {
 namespace {
 
 constexpr size_t kBufferBytes = size_t{1} << 20;
+constexpr int kMaxAttempts = 100;
+constexpr int kMaxLinks = 40;  // as many as Linux follows
 
 [[noreturn]] void ThrowIo(const std::filesystem::path& path, const char* action) {
   const int code = errno;
@@ -28,29 +31,43 @@ constexpr size_t kBufferBytes = size_t{1} << 20;
       code == ENOSPC ? "free some disk space and try again" : "");
 }
 
+// A symbolic link is followed, dangling or not, so that the file it names is written and the link
+// stays.
+std::filesystem::path FollowLinks(std::filesystem::path path) {
+  std::error_code error;
+  for (int i = 0; std::filesystem::is_symlink(path, error); ++i) {
+    const auto next = std::filesystem::read_symlink(path, error);
+    if (error || i == kMaxLinks) {
+      throw Error(ErrorKind::kIo,
+                  fmt::format("{}: a chain of links without end", Printable(path.string(), 4096)));
+    }
+    path = next.is_absolute() ? next : path.parent_path() / next;
+  }
+  return path;
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)) {
-  // A symbolic link is followed, so that the file it names is replaced and the link stays.
-  std::error_code ignored;
-  if (std::filesystem::is_symlink(target_, ignored)) {
-    target_ = std::filesystem::weakly_canonical(target_);
-  }
+AtomicFile::AtomicFile(std::filesystem::path target) : target_(FollowLinks(std::move(target))) {
   // Renaming would put a file in the place of a device or a pipe, /dev/null for one.
+  std::error_code ignored;
   const auto status = std::filesystem::status(target_, ignored);
-  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+  const bool replaces = std::filesystem::exists(status);
+  if (replaces && !std::filesystem::is_regular_file(status)) {
     throw Error(ErrorKind::kIo,
                 fmt::format("{}: {}", Printable(target_.string(), 4096),
                             std::filesystem::is_directory(status) ? "is a directory"
                                                                   : "not a regular file"));
   }
-  std::string pattern = target_.string() + ".XXXXXX";
-  fd_ = ::mkostemp(pattern.data(), O_CLOEXEC);
+  std::random_device random;
+  for (int attempt = 0; fd_ < 0 && attempt < kMaxAttempts; ++attempt) {
+    temporary_ = target_.string() + fmt::format(".{:08x}", random());
+    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd_ < 0 && errno != EEXIST) break;
+  }
   if (fd_ < 0) ThrowIo(target_, "create a file beside it");
-  temporary_ = pattern;
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  ::fchmod(fd_, 0666 & ~mask);
+  // The new content keeps the permissions of the old.
+  if (replaces) ::fchmod(fd_, static_cast<mode_t>(status.permissions()));
   buffer_.reserve(kBufferBytes);
 }
 

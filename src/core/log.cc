@@ -25,7 +25,10 @@ spdlog::level::level_enum ToSpdlog(Level level) {
 std::shared_ptr<spdlog::logger> MakeLogger() {
   // https://no-color.org: colour only on a terminal, and only where NO_COLOR is unset or empty.
   const char* no_color = std::getenv("NO_COLOR");
-  const bool colour = (no_color == nullptr || *no_color == '\0') && ::isatty(STDERR_FILENO) != 0;
+  const char* terminal = std::getenv("TERM");
+  const bool dumb = terminal == nullptr || std::string_view(terminal) == "dumb";
+  const bool colour =
+      (no_color == nullptr || *no_color == '\0') && !dumb && ::isatty(STDERR_FILENO) != 0;
   auto sink = std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>(
       colour ? spdlog::color_mode::always : spdlog::color_mode::never);
   auto logger = std::make_shared<spdlog::logger>("tandem", std::move(sink));

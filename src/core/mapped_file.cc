@@ -18,7 +18,8 @@ namespace tandem {
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   const std::string name = Printable(path.string(), 4096);
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // O_NONBLOCK: opening a pipe must not wait for a writer; it is refused below.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     if (errno == ENOENT || errno == ENOTDIR) {
       throw Error(ErrorKind::kNotFound, fmt::format("{}: no such file", name));

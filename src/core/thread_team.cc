@@ -2,10 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/thread_team.h"
 
+#include <fmt/format.h>
 #include <sched.h>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
+
+#include "core/error.h"
 
 namespace tandem {
 
@@ -18,12 +22,22 @@ int AvailableProcessors() {
 
 ThreadTeam::ThreadTeam(int threads) {
   if (threads <= 0) threads = AvailableProcessors();
-  for (int worker = 1; worker < threads; ++worker) {
-    workers_.emplace_back([this, worker] { WorkerLoop(worker); });
+  try {
+    for (int worker = 1; worker < threads; ++worker) {
+      workers_.emplace_back([this, worker] { WorkerLoop(worker); });
+    }
+  } catch (const std::exception&) {
+    const size_t started = workers_.size();
+    Stop();
+    throw Error(ErrorKind::kResource,
+                fmt::format("cannot start {} threads: only {} could be", threads, started + 1),
+                "ask for fewer with --threads");
   }
 }
 
-ThreadTeam::~ThreadTeam() {
+ThreadTeam::~ThreadTeam() { Stop(); }
+
+void ThreadTeam::Stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;

@@ -18,7 +18,8 @@ namespace tandem {
 
 class ThreadTeam {
  public:
-  /// `threads` includes the calling thread; 0 means one per processor this process may use.
+  /// `threads` includes the calling thread; 0 means one per processor this process may use. Throws
+  /// Error kResource when the system refuses one.
   explicit ThreadTeam(int threads = 0);
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;
@@ -34,6 +35,7 @@ class ThreadTeam {
 
  private:
   void WorkerLoop(int worker);
+  void Stop();
   void RunShare(int worker);
 
   std::vector<std::thread> workers_;

@@ -34,7 +34,7 @@ struct BenchResult {
   std::string device;
   std::vector<BenchRow> prefill;
   std::vector<BenchRow> decode;
-  double ttft_ms = 0;  ///< Median time of the first prompt length, its first token included.
+  double ttft_ms = 0;  ///< Median time until the logits of the first prompt length are there.
 };
 
 /// Interleaves the measurements, a warm-up round first. Throws Error kInvalidArgument for lengths

@@ -44,14 +44,12 @@ bool IsRewritten(std::string_view key) {
 
 void WriteGeneral(const ModelSource& source, const QuantizePlan& plan, GgufWriter& writer) {
   writer.AddString("general.architecture", gemma3n::kArchitecture);
-  std::string name;
+  const std::string name = SourceModelName(source);
   if (source.gguf) {
-    name = source.gguf->metadata().FindString("general.name").value_or("");
     for (const GgufValue& value : source.gguf->metadata().values()) {
       if (!IsRewritten(value.key)) writer.Copy(value);
     }
   } else {
-    name = std::filesystem::weakly_canonical(source.path).filename().string();
     writer.AddString("general.type", "model");
     const nlohmann::json& config = source.generation_config;
     const auto number = [&](const char* key) -> std::optional<double> {
@@ -74,6 +72,18 @@ void WriteGeneral(const ModelSource& source, const QuantizePlan& plan, GgufWrite
   if (!name.empty()) writer.AddString("general.name", name);
   writer.Add<uint32_t>("general.file_type", plan.file_type);
   writer.Add<uint32_t>("general.quantization_version", kQuantizationVersion);
+}
+
+// GGUF has keys for two end tokens; a folder may list more.
+void NoteEndTokens(const ModelSource& source, const Vocab& vocab, std::vector<std::string>& notes) {
+  if (!source.generation_config.is_object()) return;
+  const auto eos = source.generation_config.find("eos_token_id");
+  if (eos == source.generation_config.end() || !eos->is_array()) return;
+  for (const nlohmann::json& id : *eos) {
+    if (id != vocab.eos && id != vocab.end_of_turn) {
+      notes.push_back(fmt::format("end token {} has no place in GGUF and is left out", id.dump()));
+    }
+  }
 }
 
 }  // namespace
@@ -132,6 +142,7 @@ std::vector<std::string> WriteMetadata(const ModelSource& source,
                               tokenizer.size(), params.vocab),
                   "tokenizer and weights do not belong together");
     }
+    NoteEndTokens(source, tokenizer.vocab(), notes);
     WriteTokenizer(tokenizer, source.chat_template, params.vocab, writer);
   }
   if (!source.gguf && gemma3n::HasTowers(source.config)) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 
 #include "core/error.h"
 #include "devices/cpu/cpu_device.h"
@@ -15,6 +16,20 @@ namespace {
 
 constexpr int64_t kMaxChunk = 4096;
 constexpr int kMaxThreads = 1024;
+
+// Activations of a step beyond this are cut by a shorter chunk: E4B needs 100 MB for 256 rows, so
+// only a file with absurd widths gets here.
+constexpr uint64_t kMaxActivationBytes = uint64_t{512} << 20;
+
+int64_t FittingChunk(const ModelData& data, int64_t chunk) {
+  while (chunk > 1 && ActivationBytes(data, chunk) > kMaxActivationBytes) chunk /= 2;
+  return chunk;
+}
+
+[[noreturn]] void NoMemory() {
+  throw Error(ErrorKind::kResource, "no memory for the activations of a step",
+              "close other programs, or use a smaller model");
+}
 
 // Index of the device called `name`, made on first use.
 size_t FindDevice(const std::string& name, int threads,
@@ -48,7 +63,7 @@ Phase::Phase(const Program& program, std::span<Device* const> devices, size_t pr
 }
 
 std::span<const float> Phase::Run(std::span<const std::span<const KvView>> caches,
-                                  std::span<const StepRow> rows) {
+                                  std::span<const StepRow> rows) try {
   const auto wanted =
       std::count_if(rows.begin(), rows.end(), [](const StepRow& row) { return row.wanted; });
   for (size_t i = 0; i < buffers_.size(); ++i) {
@@ -62,6 +77,8 @@ std::span<const float> Phase::Run(std::span<const std::span<const KvView>> cache
   for (const auto& segment : segments_) segment->Submit(bindings, rows).Wait();
   return {pointers_[static_cast<size_t>(program_.logits)],
           static_cast<size_t>(wanted * program_.vocab_rows)};
+} catch (const std::bad_alloc&) {
+  NoMemory();
 }
 
 Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
@@ -76,6 +93,7 @@ Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
   }
   impl_->model = std::move(model);
   impl_->options = options;
+  impl_->options.chunk = FittingChunk(impl_->model->data(), options.chunk);
   auto& devices = impl_->devices;
   const auto find = [&](const std::string& name) {
     return FindDevice(name.empty() ? options.device : name, options.threads, devices);
@@ -87,9 +105,9 @@ Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
   for (const auto& device : devices) pointers.push_back(device.get());
   const ModelData& data = impl_->model->data();
   impl_->decode = std::make_unique<Phase>(data.decode, pointers, impl_->decode_device, fallback,
-                                          ShapeClass{options.chunk, options.chunk});
+                                          ShapeClass{impl_->options.chunk, impl_->options.chunk});
   impl_->prefill = std::make_unique<Phase>(data.prefill, pointers, impl_->prefill_device, fallback,
-                                           ShapeClass{options.chunk, 1});
+                                           ShapeClass{impl_->options.chunk, 1});
 }
 
 Engine::~Engine() = default;

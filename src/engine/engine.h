@@ -31,7 +31,7 @@ struct EngineOptions {
   std::string prefill;          ///< Device of prompts; empty = `device`.
   std::string decode;           ///< Device of single tokens; empty = `device`.
   int threads = 0;              ///< CPU threads; 0 = one per available processor.
-  int64_t chunk = 256;          ///< Most prompt tokens per step.
+  int64_t chunk = 256;          ///< Most prompt tokens per step; less where memory asks for it.
   KvType kv = KvType::kAuto;
 };
 
@@ -42,8 +42,8 @@ class Session;
 
 class Engine {
  public:
-  /// Compiles the model for the devices. Throws Error kInvalidArgument for an unknown device,
-  /// kUnsupported for one that is not there, kResource without memory.
+  /// Compiles the model for the devices. Throws Error kInvalidArgument for an unknown device or an
+  /// option out of range, kUnsupported for an op that no device runs, kResource without threads.
   Engine(std::shared_ptr<const Model> model, const EngineOptions& options);
   ~Engine();
   Engine(const Engine&) = delete;

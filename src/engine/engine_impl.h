@@ -38,6 +38,9 @@ class Phase {
 
 /// The element type that `kv` means for this model.
 DType KvElementType(const ModelData& data, KvType kv);
+/// Bytes of the activations of a prefill step of `chunk` rows.
+uint64_t ActivationBytes(const ModelData& data, int64_t chunk);
+
 /// Keys and values of a session of `context` tokens.
 KvShape SessionKvShape(const ModelData& data, int64_t context, KvType kv, int64_t chunk);
 

@@ -67,8 +67,10 @@ void ListGguf(const GgufFile& file, ModelInfo& info) {
   }
 }
 
-void ListSafetensors(const SafetensorsSet& set, ModelInfo& info) {
-  for (const SafetensorsTensor& tensor : set.tensors()) {
+void ListSafetensors(const ModelSource& source, ModelInfo& info) {
+  const std::string prefix = TextPrefix(source);
+  for (const SafetensorsTensor& tensor : source.safetensors->tensors()) {
+    if (!tensor.name.starts_with(prefix)) continue;  // of a tower
     uint64_t elements = 1;
     for (const int64_t n : tensor.shape) elements *= static_cast<uint64_t>(n);
     AddTensor(
@@ -95,7 +97,7 @@ ModelInfo Describe(const Model& model) {
   if (data.source.gguf) {
     ListGguf(*data.source.gguf, info);
   } else {
-    ListSafetensors(*data.source.safetensors, info);
+    ListSafetensors(data.source, info);
   }
   if (data.tokenizer) {
     info.tokenizer = fmt::format("SentencePiece BPE, {} pieces, {}", data.tokenizer->size(),
@@ -106,19 +108,24 @@ ModelInfo Describe(const Model& model) {
   return info;
 }
 
+uint64_t ActivationBytes(const ModelData& data, int64_t chunk) {
+  uint64_t floats = 0;
+  for (const Value& value : data.prefill.values) {
+    const int64_t rows = value.rows == RowSet::kAll ? chunk : 1;
+    floats += static_cast<uint64_t>(rows * value.planes * value.width);
+  }
+  // Inside an MLP: gate and up of every row, and the normed input.
+  const int64_t widest = *std::max_element(data.params.ffn.begin(), data.params.ffn.end());
+  floats += static_cast<uint64_t>(chunk * (2 * widest + data.params.width));
+  return floats * sizeof(float);
+}
+
 MemoryNeed EstimateMemory(const Model& model, int64_t context, KvType kv, int64_t chunk) {
   const ModelData& data = model.data();
   MemoryNeed need;
   need.weights = SourceBytes(data.source);
   need.kv = KvBytes(data.decode, SessionKvShape(data, context, kv, chunk));
-  for (const Value& value : data.prefill.values) {
-    const int64_t rows = value.rows == RowSet::kAll ? chunk : 1;
-    need.activations += static_cast<uint64_t>(rows * value.planes * value.width) * sizeof(float);
-  }
-  // Inside an MLP: gate and up of every row, and the normed input.
-  const int64_t widest = *std::max_element(data.params.ffn.begin(), data.params.ffn.end());
-  need.activations +=
-      static_cast<uint64_t>(chunk * (2 * widest + data.params.width)) * sizeof(float);
+  need.activations = ActivationBytes(data, chunk);
   return need;
 }
 

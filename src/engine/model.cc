@@ -83,6 +83,24 @@ void LoadText(ModelData& data) {
   }
 }
 
+// Padding, ids beyond the vocabulary or without per-layer embeddings, unused pieces. Tokens that
+// end a reply stay allowed: fine-tuned models often name one of them as their padding.
+std::vector<bool> BannedIds(const ModelData& data) {
+  const int64_t ids = std::min(data.params.vocab, data.params.ple_vocab);
+  std::vector<bool> banned(static_cast<size_t>(ids), false);
+  if (data.tokenizer) {
+    const Vocab& vocab = data.tokenizer->vocab();
+    for (size_t id = 0; id < banned.size(); ++id) {
+      banned[id] = id >= vocab.size() || static_cast<int32_t>(id) == vocab.pad ||
+                   vocab.pieces[id] == "<pad>" || vocab.types[id] == PieceType::kUnused;
+    }
+  }
+  for (const int32_t id : data.end_tokens) {
+    if (id < ids) banned[static_cast<size_t>(id)] = false;
+  }
+  return banned;
+}
+
 std::shared_ptr<const Model> FromSource(ModelSource source) {
   auto data = std::make_unique<ModelData>();
   data->source = std::move(source);
@@ -103,6 +121,7 @@ std::shared_ptr<const Model> FromSource(ModelSource source) {
           "{}: vision and audio towers are ignored; this is the text model", files.name));
     }
   }
+  data->banned = BannedIds(*data);
   return std::make_shared<const Model>(std::move(data));
 }
 
@@ -133,10 +152,7 @@ const GenerationDefaults& Model::defaults() const { return data_->defaults; }
 const std::vector<std::string>& Model::notes() const { return data_->notes; }
 const std::vector<int32_t>& Model::end_tokens() const { return data_->end_tokens; }
 
-std::string Model::name() const {
-  if (!data_->source.gguf) return data_->source.path.filename().string();
-  return std::string(data_->source.gguf->metadata().FindString("general.name").value_or(""));
-}
+std::string Model::name() const { return SourceModelName(data_->source); }
 
 const Tokenizer* Model::tokenizer() const {
   return data_->tokenizer ? &*data_->tokenizer : nullptr;
@@ -161,11 +177,8 @@ const ChatFormat& Model::RequireChat() const {
 }
 
 bool Model::IsBanned(int32_t id) const {
-  if (id < 0 || id >= data_->params.ple_vocab || id >= data_->params.vocab) return true;
-  if (!data_->tokenizer) return false;
-  const Vocab& vocab = data_->tokenizer->vocab();
-  const auto index = static_cast<size_t>(id);
-  return index >= vocab.size() || id == vocab.pad || vocab.types[index] == PieceType::kUnused;
+  return id < 0 || id >= static_cast<int64_t>(data_->banned.size()) ||
+         data_->banned[static_cast<size_t>(id)];
 }
 
 Tokenizer LoadTokenizer(const std::filesystem::path& path) {
@@ -176,7 +189,7 @@ Tokenizer LoadTokenizer(const std::filesystem::path& path) {
     const std::string_view start(reinterpret_cast<const char*>(file.bytes().data()),
                                  std::min<size_t>(file.size(), 4));
     if (start != "GGUF") return Tokenizer(LoadVocab(path));
-    return TokenizerOf(OpenSource(path));
+    return TokenizerOf(OpenSource(path, {.allow_unsupported_types = true}));
   }
   ModelSource source;
   source.name = Printable(path.string(), 4096);

@@ -29,6 +29,7 @@ struct ModelData {
   std::optional<ChatFormat> chat;
   GenerationDefaults defaults;
   std::vector<int32_t> end_tokens;
+  std::vector<bool> banned;  ///< By id: sampling never returns it.
   std::vector<std::string> notes;
 };
 

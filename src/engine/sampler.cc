@@ -48,7 +48,7 @@ int32_t Sampler::Sample(std::span<const float> logits, std::span<const int32_t> 
   candidates_.clear();
   for (size_t id = 0; id < logits.size(); ++id) {
     if (std::isnan(logits[id])) {
-      throw Error(ErrorKind::kInternal, fmt::format("the logit of token {} is not a number", id),
+      throw Error(ErrorKind::kCorruptFile, fmt::format("the logit of token {} is not a number", id),
                   "the model's weights may be damaged");
     }
     candidates_.push_back({static_cast<int32_t>(id), logits[id]});
@@ -58,7 +58,7 @@ int32_t Sampler::Sample(std::span<const float> logits, std::span<const int32_t> 
     return c.logit == -INFINITY || (banned_ && banned_(c.id));
   });
   if (candidates_.empty()) {
-    throw Error(ErrorKind::kInternal, "no token is allowed", "relax logit biases");
+    throw Error(ErrorKind::kInvalidArgument, "no token is allowed", "relax logit biases");
   }
   const auto likelier = [](const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;

@@ -37,8 +37,8 @@ class Sampler {
 
   /// The next token. Order: bias and penalties on logits; greedy, or top-k, top-p, min-p on
   /// probabilities at temperature 1, then temperature among those left.
-  /// `history` is prompt and reply so far. Throws Error kInternal when no id is allowed or a logit
-  /// is NaN.
+  /// `history` is prompt and reply so far. Throws Error kInvalidArgument when no id is
+  /// allowed, kCorruptFile when a logit is NaN.
   int32_t Sample(std::span<const float> logits, std::span<const int32_t> history);
 
  private:

@@ -89,6 +89,12 @@ ScoreResult Score(Session& session, std::span<const int32_t> ids, const ScoreOpt
           slice,
           [&](size_t index, std::span<const float> logits) {
             const double log_sum = LogSumExp(logits);
+            if (!std::isfinite(log_sum)) {
+              throw Error(
+                  ErrorKind::kCorruptFile,
+                  fmt::format("{}: its logits are not numbers", session.engine().model().source()),
+                  "the model's weights are damaged");
+            }
             TokenScore score;
             score.token = slice[index];
             score.log_probability = next;

@@ -12,8 +12,9 @@
 namespace tandem {
 namespace {
 
-// Rows whose logits are made at once: 16 of the full vocabulary are 17 MB.
+// Rows whose logits are made at once, and logits at most: 16 rows of Gemma 3n's vocabulary.
 constexpr int64_t kScoredRows = 16;
+constexpr int64_t kScoredLogits = int64_t{1} << 22;
 
 // Positions that a session can go back at no cost, beyond a chunk.
 constexpr int64_t kSlack = 64;
@@ -69,7 +70,9 @@ void Session::CheckRoom(std::span<const int32_t> ids) const {
     throw Error(ErrorKind::kResource,
                 fmt::format("{} tokens do not fit: the context of {} has room for {}", ids.size(),
                             context(), remaining()),
-                "shorten the text, or ask for a longer context with --ctx");
+                context() < engine().model().context_length()
+                    ? "shorten the text, or ask for a longer context with --ctx"
+                    : "shorten the text: the model has no longer context");
   }
 }
 
@@ -133,7 +136,9 @@ void Session::AppendScored(
   if (ids.empty()) return;
   CheckRoom(ids);
   const auto first = static_cast<int64_t>(impl_->tokens.size());
-  Run(ids, true, std::min(kScoredRows, impl_->engine.options().chunk),
+  Run(ids, true,
+      std::clamp(kScoredLogits / engine().model().vocab_rows(), int64_t{1},
+                 std::min(kScoredRows, impl_->engine.options().chunk)),
       [&](int64_t position, std::span<const float> logits) {
         if (position >= first) row(static_cast<size_t>(position - first), logits);
       },

@@ -72,23 +72,12 @@ ModelSource FromGguf(GgufFile file, std::string name) {
   return source;
 }
 
-// The prefix in front of a checkpoint's text tensors, told by the one tensor that all have.
-std::string HfPrefix(const SafetensorsSet& set, const std::string& name) {
-  for (const char* prefix :
-       {"model.language_model.", "language_model.model.", "language_model.", "model.", ""}) {
-    if (set.Find(fmt::format("{}embed_tokens.weight", prefix)) != nullptr) return prefix;
-  }
-  throw Error(ErrorKind::kNotFound,
-              fmt::format("{}: tensor 'embed_tokens.weight' is missing", name),
-              "the folder is incomplete, or not a Gemma 3n model");
-}
-
 }  // namespace
 
-ModelSource OpenSource(const fs::path& path) {
+ModelSource OpenSource(const fs::path& path, GgufOptions options) {
   std::error_code error;
   if (fs::is_directory(path, error)) return OpenFolder(path);
-  ModelSource source = FromGguf(GgufFile::Open(path), Printable(path.string(), 4096));
+  ModelSource source = FromGguf(GgufFile::Open(path, options), Printable(path.string(), 4096));
   source.path = path;
   return source;
 }
@@ -110,7 +99,7 @@ gemma3n::Weights ReadWeights(const ModelSource& source, const gemma3n::HyperPara
     return gemma3n::LoadWeights(gemma3n::GgufLookup(*source.gguf), params, source.name);
   }
   const SafetensorsSet& set = *source.safetensors;
-  const std::string prefix = HfPrefix(set, source.name);
+  const std::string prefix = TextPrefix(source);
   const auto lookup = [&](const std::string& name, int index) -> std::optional<WeightView> {
     const std::string hf = gemma3n::HfTensorName(name, index);
     const SafetensorsTensor* tensor = hf.empty() ? nullptr : set.Find(prefix + hf);
@@ -125,9 +114,33 @@ gemma3n::Weights ReadWeights(const ModelSource& source, const gemma3n::HyperPara
 
 uint64_t SourceBytes(const ModelSource& source) {
   if (source.gguf) return source.gguf->file_bytes();
+  const std::string prefix = TextPrefix(source);
   uint64_t bytes = 0;
-  for (const SafetensorsTensor& tensor : source.safetensors->tensors()) bytes += tensor.data.size();
+  for (const SafetensorsTensor& tensor : source.safetensors->tensors()) {
+    if (tensor.name.starts_with(prefix)) bytes += tensor.data.size();
+  }
   return bytes;
+}
+
+std::string TextPrefix(const ModelSource& source) {
+  // Told by the one tensor that all text models have.
+  for (const char* prefix :
+       {"model.language_model.", "language_model.model.", "language_model.", "model.", ""}) {
+    if (source.safetensors->Find(fmt::format("{}embed_tokens.weight", prefix)) != nullptr) {
+      return prefix;
+    }
+  }
+  throw Error(ErrorKind::kNotFound,
+              fmt::format("{}: tensor 'embed_tokens.weight' is missing", source.name),
+              "the folder is incomplete, or not a Gemma 3n model");
+}
+
+std::string SourceModelName(const ModelSource& source) {
+  if (source.gguf) {
+    return std::string(source.gguf->metadata().FindString("general.name").value_or(""));
+  }
+  std::error_code error;
+  return fs::weakly_canonical(source.path, error).filename().string();
 }
 
 std::vector<fs::path> SourceFiles(const ModelSource& source) {

@@ -35,7 +35,7 @@ struct ModelSource {
 };
 
 /// Opens what `path` names. Throws Error as Model::Load.
-ModelSource OpenSource(const std::filesystem::path& path);
+ModelSource OpenSource(const std::filesystem::path& path, GgufOptions options = {});
 /// The built-in model.
 ModelSource OpenEmbeddedSource();
 
@@ -43,7 +43,12 @@ gemma3n::HyperParams ReadParams(const ModelSource& source);
 /// `source` must outlive the weights.
 gemma3n::Weights ReadWeights(const ModelSource& source, const gemma3n::HyperParams& params);
 
-/// Bytes of all weight files.
+/// general.name of a GGUF file, the name of a folder; may be empty.
+std::string SourceModelName(const ModelSource& source);
+/// Prefix of the text model's tensors in a Hugging Face folder. Throws Error kNotFound without one.
+std::string TextPrefix(const ModelSource& source);
+
+/// Bytes of the text model's weights: of all GGUF files, of a folder's text tensors.
 uint64_t SourceBytes(const ModelSource& source);
 /// The files that `source` is made of: parts of a GGUF file, or all files of a folder.
 std::vector<std::filesystem::path> SourceFiles(const ModelSource& source);

@@ -12,8 +12,6 @@
 namespace tandem::gemma3n {
 namespace {
 
-constexpr int64_t kMaxLayers = 1024;
-
 // The published PLE vocabulary of files whose tables are padded to the 262,400 rows of the token
 // embedding: their padding rows are zeros, where the reference reads row 0.
 constexpr int64_t kPaddedVocab = 262400;
@@ -197,6 +195,15 @@ TensorLookup GgufLookup(const GgufFile& file) {
   return [&file](const std::string& name, int index) -> std::optional<WeightView> {
     const GgufTensor* tensor = file.FindTensor(name);
     if (tensor == nullptr) return std::nullopt;
+    // Only the AltUp projections are stacks.
+    const int64_t depth = tensor->ne[2] * tensor->ne[3];
+    const bool stack = name == "altup_proj.weight" || name == "altup_unembd_proj.weight";
+    if (stack ? index >= depth : depth != 1) {
+      throw Error(
+          ErrorKind::kCorruptFile,
+          fmt::format("{}: tensor '{}' is a stack of {} matrices", file.part_name(), name, depth),
+          "weights and configuration do not belong together");
+    }
     return file.View(*tensor, index);
   };
 }

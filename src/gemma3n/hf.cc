@@ -73,8 +73,6 @@ class Fields {
   const std::string& file_;
 };
 
-constexpr int64_t kMaxLayers = 1024;
-
 const json& TextConfig(const json& config) {
   const auto nested = config.find("text_config");
   return nested != config.end() && nested->is_object() ? *nested : config;
@@ -142,6 +140,8 @@ void ReadFfn(const Fields& fields, HyperParams& p) {
     return;
   }
   for (const json& value : *ffn) p.ffn.push_back(fields.ToInt(value, "intermediate_size"));
+  // As with layer_types: a slice may keep the list of the whole model.
+  if (p.ffn.size() > static_cast<size_t>(p.layers)) p.ffn.resize(static_cast<size_t>(p.layers));
 }
 
 void ReadSparsity(const Fields& fields, HyperParams& p) {
@@ -264,6 +264,10 @@ HyperParams ReadHfConfig(const json& config, const std::string& file) {
   if (activation != "gelu_pytorch_tanh") {
     throw Error(ErrorKind::kUnsupported,
                 fmt::format("{}: activation '{}' is not Gemma 3n's", file, Printable(activation)));
+  }
+  if (fields.Bool("attention_bias", false)) {
+    throw Error(ErrorKind::kUnsupported,
+                fmt::format("{}: attention biases are not something that Gemma 3n has", file));
   }
   if (!fields.Bool("tie_word_embeddings", true)) {
     throw Error(ErrorKind::kUnsupported,

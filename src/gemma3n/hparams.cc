@@ -13,10 +13,9 @@ namespace {
 
 // Bounds on what a file may ask for: far above any Gemma, far below what would make a product of
 // two of them overflow or a single buffer absurd.
-constexpr int64_t kMaxLayers = 1024;
 constexpr int64_t kMaxWidth = 1 << 17;
 constexpr int64_t kMaxFfn = 1 << 20;
-constexpr int64_t kMaxVocab = 1 << 24;
+constexpr int64_t kMaxVocab = 1 << 22;
 constexpr int64_t kMaxHeads = 1024;
 constexpr int64_t kMaxContext = 1 << 24;
 constexpr int64_t kMaxAltUp = 16;
@@ -55,6 +54,8 @@ void HyperParams::Validate(const std::string& file) const {
   in_range("per-layer input width", ple_width, 1, kMaxWidth);
   in_range("LAuReL rank", laurel_rank, 1, kMaxWidth);
   in_range("number of KV-shared layers", shared_kv_layers, 0, layers - 1);
+  in_range("width of all query heads", int64_t{heads} * head_dim, 2, kMaxWidth);
+  in_range("width of all KV heads", int64_t{kv_heads} * head_dim, 2, kMaxWidth);
   in_range("sliding window", window, 1, kMaxContext);
   in_range("AltUp streams", altup_inputs, 1, kMaxAltUp);
   in_range("active AltUp stream", altup_active, 0, altup_inputs - 1);

@@ -13,6 +13,9 @@
 
 namespace tandem::gemma3n {
 
+/// Most layers that a file may ask for.
+inline constexpr int64_t kMaxLayers = 1024;
+
 enum class LayerKind {
   kSliding,  ///< Attends to the last `window` positions, local RoPE base.
   kFull,     ///< Attends to everything, global RoPE base.

@@ -27,6 +27,7 @@ class Loader {
     if (weights.ple_table.cols != ple_total || weights.ple_table.rows < p.ple_vocab) {
       WrongShape("per_layer_token_embd.weight", 0, weights.ple_table, p.ple_vocab, ple_total);
     }
+    CheckPleBlocks(weights.ple_table);
     for (int i = 0; i + 1 < p.altup_inputs; ++i) {
       weights.altup_projections.push_back(Matrix("altup_proj.weight", p.width, p.width, i));
       weights.altup_unembeddings.push_back(Matrix("altup_unembd_proj.weight", p.width, p.width, i));
@@ -38,7 +39,6 @@ class Loader {
       weights.layers.push_back(Layer(layer));
       weights.layers.back().ple_projection = projection.Rows(layer * p.ple_width, p.ple_width);
       weights.layers.back().ple_column = layer * p.ple_width;
-      CheckPleColumn(weights.ple_table, layer);
     }
     return weights;
   }
@@ -140,14 +140,15 @@ class Loader {
     return values;
   }
 
-  void CheckPleColumn(const WeightView& table, int layer) const {
+  // Layers are read by their columns, so a block may not reach from one into the next.
+  void CheckPleBlocks(const WeightView& table) const {
     if (params_.ple_width % BlockElements(table.type) == 0) return;
-    throw Error(ErrorKind::kUnsupported,
-                fmt::format("{}: tensor 'per_layer_token_embd.weight': type {} packs {} elements, "
-                            "which does not divide the {} of layer {}",
-                            file_, DTypeName(table.type), BlockElements(table.type),
-                            params_.ple_width, layer),
-                "convert the model again with --type q8_0");
+    throw Error(
+        ErrorKind::kUnsupported,
+        fmt::format("{}: tensor 'per_layer_token_embd.weight': type {} packs {} elements, "
+                    "which does not divide the {} of a layer",
+                    file_, DTypeName(table.type), BlockElements(table.type), params_.ple_width),
+        "convert the model again with --type q8_0");
   }
 
   const TensorLookup& lookup_;

@@ -147,7 +147,8 @@ struct AttentionOut {
 
 /// z = RMS_pre(h); g = z Wg^T; u = z Wu^T; out = h + RMS_post((gelu(g') * u) Wd^T)        [T, D]
 /// Dense: g' = g. Sparse: g' = max(0, g - (mean(g) + multiplier * std(g))) with the population
-/// standard deviation over the layer's own F; a neuron at 0 is never multiplied in Wu or Wd.
+/// standard deviation over the layer's own F. A neuron at 0 adds nothing, exactly: its row of Wu
+/// and column of Wd need not be read.
 struct GatedMlp {
   ValueId h = kNoId;
   std::span<const float> pre_norm;

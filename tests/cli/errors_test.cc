@@ -110,6 +110,18 @@ TEST(Errors, ReadingAndWritingIsFour) {
   ExpectError(Shell("\"$TANDEM\" info >&-"), 4, "standard output");
 }
 
+TEST(Errors, ModelsMustBeFiles) {
+  const TemporaryFolder folder;
+  ExpectError(
+      Shell("mkfifo " + (folder / "pipe") + "; timeout 20 \"$TANDEM\" info " + (folder / "pipe")),
+      4, "not a regular file");
+  ExpectError(Shell("timeout 20 \"$TANDEM\" convert -q -o /dev/null"), 4, "not a regular file");
+}
+
+TEST(Errors, RawHasNoSystemText) {
+  ExpectError(Tandem({"run", "--raw", "--system", "x", "-p", "y"}), 2, "--system");
+}
+
 TEST(Errors, NoRoomIsFive) {
   const Finished run = Tandem({"run", "--ctx", "4", "-p", "What is 27 + 45?"});
   ExpectError(run, 5, "22");  // tokens of the prompt

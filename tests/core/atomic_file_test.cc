@@ -80,6 +80,20 @@ TEST_F(AtomicFileTest, FollowsSymbolicLinks) {
   file.Commit();
   EXPECT_TRUE(fs::is_symlink(directory_ / "link"));
   EXPECT_EQ(Read(directory_ / "real"), "new");
+  fs::create_symlink("target", directory_ / "dangling");
+  AtomicFile(directory_ / "dangling").Commit();
+  EXPECT_TRUE(fs::is_symlink(directory_ / "dangling"));
+  EXPECT_TRUE(fs::is_regular_file(directory_ / "target"));
+  fs::create_symlink("loop", directory_ / "loop");
+  EXPECT_THROW(AtomicFile{directory_ / "loop"}, Error);
+}
+
+TEST_F(AtomicFileTest, KeepsPermissionsOfWhatItReplaces) {
+  const fs::path target = directory_ / "private";
+  AtomicFile(target).Commit();
+  fs::permissions(target, fs::perms::owner_read | fs::perms::owner_write);
+  AtomicFile(target).Commit();
+  EXPECT_EQ(fs::status(target).permissions(), fs::perms::owner_read | fs::perms::owner_write);
 }
 
 TEST_F(AtomicFileTest, RefusesWhatIsNotAFile) {

@@ -3,9 +3,13 @@
 #include "core/thread_team.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <stdexcept>
+
+#include "core/error.h"
 
 namespace tandem {
 namespace {
@@ -37,6 +41,28 @@ TEST(ThreadTeam, RethrowsAndStaysUsable) {
   team.ParallelFor(100, 1, [&](int64_t begin, int64_t end, int) { sum += end - begin; });
   EXPECT_EQ(sum.load(), 100);
 }
+
+// Sanitizers need more address space than the limit below leaves.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
+
+[[noreturn]] void StartTooManyThreads() {
+  // Too little address space for the stacks of so many.
+  const rlimit limit{rlim_t{1} << 30, rlim_t{1} << 30};
+  ::setrlimit(RLIMIT_AS, &limit);
+  try {
+    const ThreadTeam team(1000);
+  } catch (const Error& error) {
+    std::_Exit(error.kind() == ErrorKind::kResource ? 3 : 4);
+  }
+  std::_Exit(0);
+}
+
+// Where the system has no more threads to give, the team says so and leaves none behind.
+TEST(ThreadTeam, SaysWhenThreadsCannotBeStarted) {
+  EXPECT_EXIT(StartTooManyThreads(), testing::ExitedWithCode(3), "");
+}
+
+#endif
 
 }  // namespace
 }  // namespace tandem

@@ -210,7 +210,7 @@ TEST(SamplerTest, InfiniteBiasesMeanAlwaysAndNever) {
   const Error error = Caught([&] {
     draws({{0, -kInfinity}, {1, -kInfinity}, {2, -kInfinity}}, {3});
   });
-  EXPECT_EQ(error.kind(), ErrorKind::kInternal);
+  EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
   EXPECT_EQ(error.message(), "no token is allowed");
 }
 
@@ -296,10 +296,10 @@ TEST(SamplerTest, LogitsThatAreNoNumbersAreAnError) {
       Floats logits = {1, 2, 3};
       logits[place] = NAN;
       const Error error = Caught([&] { sampler.Sample(logits, {}); });
-      EXPECT_EQ(error.kind(), ErrorKind::kInternal);
+      EXPECT_EQ(error.kind(), ErrorKind::kCorruptFile);
       EXPECT_NE(error.message().find("token " + std::to_string(place)), std::string::npos);
     }
-    EXPECT_EQ(Caught([&] { sampler.Sample({}, {}); }).kind(), ErrorKind::kInternal);
+    EXPECT_EQ(Caught([&] { sampler.Sample({}, {}); }).kind(), ErrorKind::kInvalidArgument);
     EXPECT_EQ(sampler.Sample(Floats{-INFINITY, 0, 1}, {}), 2) << "usable after errors";
   }
 }

@@ -10,12 +10,6 @@
 #include "devices/cpu/step.h"
 
 namespace tandem::cpu {
-namespace {
-
-constexpr int kMaxStreams = 16;
-
-}  // namespace
-
 void Step::Route(const AltUpRouter& router, const float* x, int64_t width, std::span<float> out) {
   const float inverse_rms =
       1.0f / std::sqrt(Dot(x, x, width) / static_cast<float>(width) + router.eps);

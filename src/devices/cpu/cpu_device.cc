@@ -93,7 +93,17 @@ class CpuDevice : public Device {
   std::string description() const override {
     return fmt::format("scalar reference, {} thread{}", team_.size(), team_.size() == 1 ? "" : "s");
   }
-  Support Supports(const Program&, const Op&) const override { return {}; }
+  Support Supports(const Program& program, const Op& op) const override {
+    for (const ValueId id : UseOf(op.body).writes) {
+      const bool altup = std::holds_alternative<AltUpPredict>(op.body) ||
+                         std::holds_alternative<AltUpCorrect>(op.body);
+      const int64_t planes = program.values[static_cast<size_t>(id)].planes;
+      if (altup && planes > kMaxStreams) {
+        return {false, fmt::format("{} AltUp streams, at most {}", planes, kMaxStreams)};
+      }
+    }
+    return {};
+  }
   std::unique_ptr<Segment> Compile(const Program& program, OpRange range,
                                    const ShapeClass&) override {
     return std::make_unique<CpuSegment>(program, range, team_);

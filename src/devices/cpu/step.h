@@ -15,6 +15,9 @@
 
 namespace tandem::cpu {
 
+/// AltUp streams that the kernels have room for.
+inline constexpr int64_t kMaxStreams = 16;
+
 /// Cosines and sines of RoPE for the rows of a set: [rows, head_dim / 2] each.
 struct RopeTable {
   std::vector<float> cosine;
