@@ -102,6 +102,7 @@ Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
   impl_->decode_device = find(options.decode);
   const size_t fallback = FindDevice("cpu", options.threads, devices);
   std::vector<Device*> pointers;
+  pointers.reserve(devices.size());
   for (const auto& device : devices) pointers.push_back(device.get());
   const ModelData& data = impl_->model->data();
   impl_->decode = std::make_unique<Phase>(data.decode, pointers, impl_->decode_device, fallback,

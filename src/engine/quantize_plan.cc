@@ -64,6 +64,7 @@ std::optional<QuantizePlan> FindQuantizePlan(std::string_view name) {
 
 std::vector<std::string> QuantizePlanNames() {
   std::vector<std::string> names;
+  names.reserve(kPlans.size());
   for (const auto& [name, plan] : kPlans) names.emplace_back(name);
   return names;
 }

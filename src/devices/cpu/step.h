@@ -69,7 +69,7 @@ class Step {
     return bindings_.values[static_cast<size_t>(id)] +
            plane * Rows(Info(id).rows).count() * Width(id);
   }
-  float* Data(ValueId id) { return bindings_.values[static_cast<size_t>(id)]; }
+  float* Data(ValueId id) const { return bindings_.values[static_cast<size_t>(id)]; }
   const KvView& Cache(int32_t sequence, CacheId id) const {
     return bindings_.caches[static_cast<size_t>(sequence)][static_cast<size_t>(id)];
   }
