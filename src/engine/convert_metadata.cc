@@ -95,7 +95,7 @@ void WriteTokenizer(const Tokenizer& tokenizer, std::string_view chat_template, 
   std::vector<float> scores = vocab.scores;
   std::vector<int32_t> types;
   for (const PieceType type : vocab.types) types.push_back(static_cast<int32_t>(type));
-  for (int64_t id = static_cast<int64_t>(pieces.size()); id < rows; ++id) {
+  for (auto id = static_cast<int64_t>(pieces.size()); id < rows; ++id) {
     pieces.push_back(fmt::format("[PAD{}]", id));
     scores.push_back(-1000);
     types.push_back(static_cast<int32_t>(PieceType::kUnused));
@@ -146,7 +146,7 @@ std::vector<std::string> WriteMetadata(const ModelSource& source,
     WriteTokenizer(tokenizer, source.chat_template, params.vocab, writer);
   }
   if (!source.gguf && gemma3n::HasTowers(source.config)) {
-    notes.push_back("vision and audio towers are left out: this is the text model");
+    notes.emplace_back("vision and audio towers are left out: this is the text model");
   }
   return notes;
 }
