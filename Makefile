@@ -8,7 +8,7 @@ TANDEM_PRESET ?= release
 export PROMPT ?= Tell me a story about a fox named Leo.
 
 deps = tools/install-deps.sh
-sources = $(shell find $(wildcard src tests bench tools) -name '*.h' -o -name '*.cc')
+sources = $(shell find $(wildcard src tests bench tools fuzz) -name '*.h' -o -name '*.cc')
 # A first `make build` or `make run` needs nothing of the tests.
 without_tests = $(if $(wildcard build/CMakeCache.txt),,-DTANDEM_BUILD_TESTS=OFF)
 configure = cmake --preset $(1) --log-level=WARNING >/dev/null
@@ -98,11 +98,29 @@ test-clang: ## The fast tests, built by the second compiler
 	@$(call compile,build-clang)
 	@$(call run-tests,clang) -L '^fast$$'
 
+# Seconds that make fuzz gives each target.
+SECONDS_EACH ?= 600
+
+.PHONY: fuzz-targets
+fuzz-targets: # The fuzz targets, in build-fuzz/
+	@$(deps) build lint
+	@$(call configure,fuzz)
+	@$(call compile,build-fuzz) --target fuzz-targets
+
+.PHONY: fuzz
+fuzz: fuzz-targets ## Fuzz each target in turn (SECONDS_EACH=600)
+	@fuzz/run.sh build-fuzz $(SECONDS_EACH)
+
+.PHONY: fuzz-smoke
+fuzz-smoke: fuzz-targets ## The same for 5 seconds each
+	@fuzz/run.sh build-fuzz 5
+
 .PHONY: nightly
-nightly: ## The slow checks: lint over everything, clang, TSan, long tests
+nightly: ## The slow checks: lint over everything, clang, TSan, fuzzing, long tests
 	@$(MAKE) --no-print-directory lint ALL=1
 	@$(MAKE) --no-print-directory test-clang
 	@$(MAKE) --no-print-directory test-tsan
+	@$(MAKE) --no-print-directory fuzz
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS) -L '^long$$'
 
 .PHONY: install

@@ -78,7 +78,9 @@ class Output {
 class Input {
  public:
   explicit Input(std::span<const std::byte> bytes) : rest_(bytes) {}
-  void Read(void* target, size_t size) { std::memcpy(target, Take(size), size); }
+  void Read(void* target, size_t size) {
+    if (size > 0) std::memcpy(target, Take(size), size);  // An empty vector's data is null.
+  }
   const std::byte* Take(size_t size) {
     const std::byte* data = rest_.data();
     rest_ = rest_.subspan(size);

@@ -149,6 +149,10 @@ void Vocab::Validate(std::string_view source) const {
     }
   } else if (unk == kNoToken) {
     Corrupt(fmt::format("{}: neither byte pieces nor an unknown token", source));
+  } else if (types[static_cast<size_t>(unk)] == PieceType::kControl) {
+    // Any character without a piece would put it into the text of a user: an end of turn, say.
+    Corrupt(fmt::format("{}: the unknown token {} ('{}') is a control token", source, unk,
+                        Printable(pieces[static_cast<size_t>(unk)])));
   }
 }
 

@@ -66,9 +66,9 @@ struct Vocab {
   void Complete();
 
   /// Checks that a tokenizer can rely on this: arrays of one length, known types, no NaN score,
-  /// pieces of at most kMaxPieceBytes, ids in range, all 256 byte pieces or none, and `unk` where
-  /// there are none. Duplicate pieces are allowed (the first wins). Throws Error (kCorruptFile)
-  /// that names `source`.
+  /// pieces of at most kMaxPieceBytes, ids in range, all 256 byte pieces or none, and where there
+  /// are none an `unk` that is no control piece. Duplicate pieces are allowed (the first wins).
+  /// Throws Error (kCorruptFile) that names `source`.
   void Validate(std::string_view source = "the vocabulary") const;
 };
 
