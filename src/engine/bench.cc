@@ -28,6 +28,7 @@ double Median(std::vector<double> values) {
 
 BenchRow ToRow(int64_t tokens, int64_t context, const std::vector<double>& seconds) {
   std::vector<double> rates;
+  rates.reserve(seconds.size());
   for (const double s : seconds) rates.push_back(static_cast<double>(tokens) / s);
   return {tokens, context, Median(rates), *std::min_element(rates.begin(), rates.end()),
           *std::max_element(rates.begin(), rates.end())};
