@@ -140,8 +140,17 @@ struct OutputOptions {
 };
 void AddQuiet(CLI::App& app, OutputOptions& output);
 void AddJson(CLI::App& app, OutputOptions& output);
-/// Makes --quiet true: only errors and warnings from here on.
-void ApplyQuiet(const OutputOptions& output);
+
+/// --log-level, --log-file, --log-json: of the program and of every command.
+struct LogOptions {
+  std::string level;  ///< Empty: notes and worse on stderr, info in the file.
+  std::string file;   ///< Empty for none.
+  bool json = false;
+};
+void AddLog(CLI::App& app, LogOptions& log);
+/// Sets the log up, and makes --quiet of `command` true. Throws Error kIo when the file cannot be
+/// written.
+void ApplyLog(const LogOptions& log, const CLI::App& command);
 
 /// Which model, where and how it runs.
 struct ModelOptions {

@@ -217,7 +217,6 @@ int Answer(Engine& engine, const RunSettings& settings, const GenerationOptions&
 
 int RunCommand(const Run& run) {
   const RunSettings& settings = run.settings;
-  ApplyQuiet(settings.output);
   const bool interactive = !settings.prompt && StdinIsTerminal();
   if (interactive && (settings.raw || settings.output.json)) {
     throw Error(ErrorKind::kInvalidArgument,

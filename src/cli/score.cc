@@ -108,7 +108,6 @@ Json ToJson(const ScoreResult& result, const ScoreSettings& settings, const Engi
 }
 
 int RunScore(const ScoreSettings& settings) {
-  ApplyQuiet(settings.output);
   const auto model = LoadModel(settings.model);
   const Input input = ReadInput(settings, *model);
   Engine engine(model, EngineOptionsOf(settings.model));

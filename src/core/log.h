@@ -1,11 +1,15 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Diagnostics on stderr, through spdlog. Results never go here. Thread-safe.
+// Diagnostics, through spdlog: to stderr for whoever sits there, and to a log file where one was
+// asked for. Results never go here, nor does the text of prompts and replies. Thread-safe, but for
+// the functions that set something up: call those before threads start.
 #pragma once
 
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -13,22 +17,44 @@ namespace tandem::log {
 
 enum class Level {
   kDebug,
-  kInfo,
+  kEvent,  ///< For operators: "info" by name, on stderr only when info was asked for.
+  kInfo,   ///< For users.
   kWarning,
   kError
 };
 
-/// Lowest level that is printed; kInfo at start.
+/// "debug", "info", "warning", "error".
+std::string_view LevelName(Level level);
+/// The lowest level that somebody who asks for `name` gets: kEvent for "info".
+std::optional<Level> LevelFromName(std::string_view name);
+
+/// Lowest level on stderr; kInfo at start.
 void SetLevel(Level level);
+Level StderrLevel();
+/// Lowest level that goes anywhere.
 Level CurrentLevel();
 
-/// Prints one line. Prefer the typed functions below.
-void Write(Level level, std::string_view line);
+/// Appends to `path` from now on, whatever stderr gets, everything from `level` on: one line each
+/// with its time. Throws Error kIo when it cannot be opened for writing.
+void OpenFile(const std::filesystem::path& path, Level level);
+/// Makes lines JSON objects: "time" (ISO 8601, UTC, milliseconds), "level", "message", and "hint"
+/// where there is one. Of the log file if there is one, else of stderr.
+void UseJson();
+
+/// Writes one line: control characters and invalid UTF-8 become \xNN. A hint, what to do about it,
+/// gets a line of its own on stderr. Prefer the typed functions below.
+void Write(Level level, std::string_view line, std::string_view hint = {});
 
 template <typename... Args>
 void Debug(fmt::format_string<Args...> format, Args&&... args) {
   if (CurrentLevel() <= Level::kDebug) {
     Write(Level::kDebug, fmt::format(format, std::forward<Args>(args)...));
+  }
+}
+template <typename... Args>
+void Event(fmt::format_string<Args...> format, Args&&... args) {
+  if (CurrentLevel() <= Level::kEvent) {
+    Write(Level::kEvent, fmt::format(format, std::forward<Args>(args)...));
   }
 }
 template <typename... Args>

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "devices/cpu/cpu_device.h"
 #include "engine/engine_impl.h"
 
@@ -109,6 +110,8 @@ Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
                                           ShapeClass{impl_->options.chunk, impl_->options.chunk});
   impl_->prefill = std::make_unique<Phase>(data.prefill, pointers, impl_->prefill_device, fallback,
                                            ShapeClass{impl_->options.chunk, 1});
+  log::Event("engine ready: {}, {} tokens a step, {} bytes of activations", Description(),
+             impl_->options.chunk, ActivationBytes(data, impl_->options.chunk));
 }
 
 Engine::~Engine() = default;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "engine/stop_matcher.h"
 #include "tokenizer/stream_decoder.h"
 
@@ -55,6 +56,12 @@ class Reply {
       if (!stop_.matched()) Emit(stop_.Flush());
     }
     result_.reason = stop_.matched() ? EndReason::kStopString : reason;
+    log::Event(
+        "reply finished: {} prompt tokens at {:.1f} tokens/s, first token after {:.0f} ms, {} "
+        "reply "
+        "tokens at {:.1f} tokens/s, {}",
+        result_.prompt_tokens, result_.PromptTokensPerSecond(), result_.time_to_first_token_s * 1e3,
+        result_.tokens.size(), result_.DecodeTokensPerSecond(), EndReasonName(result_.reason));
     return std::move(result_);
   }
 

@@ -5,9 +5,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "engine/model_data.h"
 #include "engine/source.h"
 #include "gemma3n/gguf.h"
@@ -17,6 +19,8 @@
 
 namespace tandem {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 void AddEndToken(std::vector<int32_t>& tokens, int64_t id, int64_t vocab) {
   if (id < 0 || id >= vocab) return;
@@ -101,7 +105,7 @@ std::vector<bool> BannedIds(const ModelData& data) {
   return banned;
 }
 
-std::shared_ptr<const Model> FromSource(ModelSource source) {
+std::shared_ptr<const Model> FromSource(ModelSource source, Clock::time_point start) {
   auto data = std::make_unique<ModelData>();
   data->source = std::move(source);
   const ModelSource& files = data->source;
@@ -122,6 +126,9 @@ std::shared_ptr<const Model> FromSource(ModelSource source) {
     }
   }
   data->banned = BannedIds(*data);
+  log::Event("model loaded: {}, {}, {} bytes, {:.1f} ms", files.name, SourceFormat(files),
+             SourceBytes(files),
+             std::chrono::duration<double, std::milli>(Clock::now() - start).count());
   return std::make_shared<const Model>(std::move(data));
 }
 
@@ -138,10 +145,14 @@ Model::Model(std::unique_ptr<ModelData> data) : data_(std::move(data)) {}
 Model::~Model() = default;
 
 std::shared_ptr<const Model> Model::Load(const std::filesystem::path& path) {
-  return FromSource(OpenSource(path));
+  const auto start = Clock::now();
+  return FromSource(OpenSource(path), start);
 }
 
-std::shared_ptr<const Model> Model::LoadEmbedded() { return FromSource(OpenEmbeddedSource()); }
+std::shared_ptr<const Model> Model::LoadEmbedded() {
+  const auto start = Clock::now();
+  return FromSource(OpenEmbeddedSource(), start);
+}
 
 const std::string& Model::source() const { return data_->source.name; }
 bool Model::is_embedded() const { return data_->source.embedded; }

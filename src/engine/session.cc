@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "engine/engine_impl.h"
 #include "engine/fingerprint.h"
 #include "engine/session_file.h"
@@ -21,6 +23,16 @@ constexpr int64_t kSlack = 64;
 
 // Snapshots kept, the newest ones: one of E2B with half keys and values is 16 MB.
 constexpr size_t kMaxSnapshots = 8;
+
+using Clock = std::chrono::steady_clock;
+
+void LogFile(const char* what, const std::filesystem::path& path, size_t tokens,
+             Clock::time_point start) {
+  std::error_code error;
+  log::Event("session {}: {}, {} tokens, {} bytes, {:.1f} ms", what, path.string(), tokens,
+             std::filesystem::file_size(path, error),
+             std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+}
 
 }  // namespace
 
@@ -44,6 +56,8 @@ std::unique_ptr<Session> Engine::NewSession(int64_t context) {
   if (context == 0) context = longest;
   const ModelData& data = model().data();
   KvStore kv(data.decode, SessionKvShape(data, context, impl_->options.kv, impl_->options.chunk));
+  log::Event("new session: {} tokens, keys and values {}, {} bytes when full", context,
+             DTypeName(kv.shape().type), KvBytes(data.decode, kv.shape()));
   auto session = std::make_unique<Session::Impl>(Session::Impl{*this, std::move(kv), {}, {}});
   return std::unique_ptr<Session>(new Session(std::move(session)));
 }
@@ -191,16 +205,20 @@ std::unique_ptr<Session> Session::Fork() {
 
 void Session::Save(const std::filesystem::path& path) const {
   const ModelData& data = engine().model().data();
+  const auto start = Clock::now();
   WriteSession(path, data.decode, ModelFingerprint(data), impl_->tokens, impl_->kv);
+  LogFile("saved", path, impl_->tokens.size(), start);
 }
 
 void Session::Load(const std::filesystem::path& path) {
   const ModelData& data = engine().model().data();
+  const auto start = Clock::now();
   KvStore kv(data.decode, impl_->kv.shape());
   std::vector<int32_t> loaded = ReadSession(path, data.decode, ModelFingerprint(data), kv);
   impl_->kv = std::move(kv);
   impl_->tokens = std::move(loaded);
   impl_->snapshots.clear();
+  LogFile("loaded", path, impl_->tokens.size(), start);
 }
 
 }  // namespace tandem
