@@ -18,6 +18,7 @@
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "engine/check.h"
+#include "engine/memory_fit.h"
 
 namespace tandem::cli {
 namespace {
@@ -77,6 +78,31 @@ void PrintCheck(const CheckResult& check) {
   if (check.bad.size() > kMostBadTensors) Print("    ...\n");
 }
 
+std::string FitText(const MemoryNeed& need) {
+  const MemoryLimits limits = ReadMemoryLimits();
+  const MemoryFit fit = FitMemory(need, limits);
+  const auto* verdict = !fit.working   ? "does not fit"
+                        : !fit.weights ? "weights do not fit and will be read again and again"
+                                       : "fits";
+  return fmt::format("{}: {}", verdict, LimitsText(limits));
+}
+
+Json MemoryJson(const MemoryNeed& need, int64_t context) {
+  const MemoryLimits limits = ReadMemoryLimits();
+  const MemoryFit fit = FitMemory(need, limits);
+  const auto room = [](std::optional<uint64_t> bytes) { return bytes ? Json(*bytes) : Json(); };
+  return {{"context", context},
+          {"weights", need.weights},
+          {"kv", need.kv},
+          {"activations", need.activations},
+          {"total", need.weights + need.kv + need.activations},
+          {"available", room(limits.available)},
+          {"cgroup", room(limits.cgroup)},
+          {"address_space", room(limits.address_space)},
+          {"working_fits", fit.working},
+          {"weights_fit", fit.weights}};
+}
+
 void PrintReport(const ModelInfo& info, const MemoryNeed& need, int64_t context, bool tensors) {
   PrintRow("Model", info.source);
   if (!info.name.empty()) PrintRow("Name", info.name);
@@ -98,6 +124,7 @@ void PrintReport(const ModelInfo& info, const MemoryNeed& need, int64_t context,
       fmt::format("{} (weights {}, keys and values {}, activations {})",
                   HumanBytes(need.weights + need.kv + need.activations), HumanBytes(need.weights),
                   HumanBytes(need.kv), HumanBytes(need.activations)));
+  PrintRow("  here", FitText(need));
   if (!info.notes.empty()) Print("\nNotes\n");
   for (const std::string& note : info.notes) Print(fmt::format("  {}\n", Printable(note, 300)));
   if (tensors) PrintTensors(info);
@@ -121,12 +148,7 @@ Json ToJson(const ModelInfo& info, const MemoryNeed& need, int64_t context, bool
                {"shape", std::move(shape)},
                {"types", std::move(types)},
                {"bytes_per_token", info.bytes_per_token},
-               {"memory",
-                {{"context", context},
-                 {"weights", need.weights},
-                 {"kv", need.kv},
-                 {"activations", need.activations},
-                 {"total", need.weights + need.kv + need.activations}}},
+               {"memory", MemoryJson(need, context)},
                {"notes", info.notes}};
   if (with_tensors) {
     Json tensors = Json::array();

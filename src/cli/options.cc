@@ -133,6 +133,10 @@ void AddDevices(CLI::App& app, ModelOptions& options) {
       ->default_str("0")
       ->group(kRunsGroup);
   AddKv(app, options)->group(kRunsGroup);
+  app.add_flag_callback(
+         "--no-memory-check", [&options] { options.memory_check = false; },
+         "Go ahead where keys, values and activations cannot fit")
+      ->group(kRunsGroup);
 }
 
 CLI::Option* AddKv(CLI::App& app, ModelOptions& options) {
@@ -160,6 +164,13 @@ EngineOptions EngineOptionsOf(const ModelOptions& options) {
   engine.decode = options.decode;
   engine.threads = options.threads;
   engine.kv = KvTypeOf(options);
+  engine.memory_check = options.memory_check;
+  return engine;
+}
+
+EngineOptions EngineOptionsOf(const ModelOptions& options, const Model& model) {
+  EngineOptions engine = EngineOptionsOf(options);
+  engine.context = options.context > 0 ? options.context : model.context_length();
   return engine;
 }
 

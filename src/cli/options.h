@@ -161,6 +161,7 @@ struct ModelOptions {
   std::string kv = "auto";
   int threads = 0;
   int64_t context = 0;  ///< 0 = the model's.
+  bool memory_check = true;
 };
 CLI::Option* AddModel(CLI::App& app, ModelOptions& options);
 void AddDevices(CLI::App& app, ModelOptions& options);
@@ -169,6 +170,8 @@ CLI::Option* AddKv(CLI::App& app, ModelOptions& options);
 
 KvType KvTypeOf(const ModelOptions& options);
 EngineOptions EngineOptionsOf(const ModelOptions& options);
+/// The same for an engine of one session, whose context is known.
+EngineOptions EngineOptionsOf(const ModelOptions& options, const Model& model);
 /// Threads that the CPU uses, with the default resolved.
 int ThreadsOf(const ModelOptions& options);
 /// Loads the model and says its notes on stderr.

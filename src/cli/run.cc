@@ -242,7 +242,7 @@ int RunCommand(const Run& run) {
   const auto model = LoadModel(settings.model);
   RequireText(*model, settings.raw);
   const GenerationOptions options = OptionsFor(*model, run.sampling);
-  Engine engine(model, EngineOptionsOf(settings.model));
+  Engine engine(model, EngineOptionsOf(settings.model, *model));
   if (!interactive) return Answer(engine, settings, options, prompt);
   if (model->is_embedded()) IntroduceEmbedded();
   return Chat(engine, settings, options);

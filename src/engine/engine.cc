@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "devices/cpu/cpu_device.h"
 #include "engine/engine_impl.h"
+#include "engine/memory_fit.h"
 
 namespace tandem {
 namespace {
@@ -95,6 +96,11 @@ Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
   impl_->model = std::move(model);
   impl_->options = options;
   impl_->options.chunk = FittingChunk(impl_->model->data(), options.chunk);
+  if (options.memory_check) {
+    const int64_t context = std::clamp<int64_t>(options.context, 0, impl_->model->context_length());
+    RequireMemory(*impl_->model, impl_->options, context);
+    WarnOfWeights(*impl_->model, impl_->options, context);
+  }
   auto& devices = impl_->devices;
   const auto find = [&](const std::string& name) {
     return FindDevice(name.empty() ? options.device : name, options.threads, devices);

@@ -33,6 +33,8 @@ struct EngineOptions {
   int threads = 0;              ///< CPU threads; 0 = one per available processor.
   int64_t chunk = 256;          ///< Most prompt tokens per step; less where memory asks for it.
   KvType kv = KvType::kAuto;
+  bool memory_check = true;  ///< Refuse what cannot fit into memory, before taking any.
+  int64_t context = 0;       ///< Longest session planned, for that check; 0 = not known yet.
 };
 
 /// Names that EngineOptions accepts besides "auto".
@@ -43,7 +45,8 @@ class Session;
 class Engine {
  public:
   /// Compiles the model for the devices. Throws Error kInvalidArgument for an unknown device or an
-  /// option out of range, kUnsupported for an op that no device runs, kResource without threads.
+  /// option out of range, kUnsupported for an op that no device runs, kResource without threads or
+  /// memory.
   Engine(std::shared_ptr<const Model> model, const EngineOptions& options);
   ~Engine();
   Engine(const Engine&) = delete;
@@ -57,7 +60,8 @@ class Engine {
   std::string DecodeDevice() const;
 
   /// A new, empty session for up to `context` tokens; 0 means the model's context length. Memory of
-  /// the context is taken as it fills. Throws Error kInvalidArgument beyond the model's length.
+  /// the context is taken as it fills. Throws Error kInvalidArgument beyond the model's length,
+  /// kResource when that memory is not there.
   std::unique_ptr<Session> NewSession(int64_t context = 0);
 
   struct Impl;

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "engine/engine_impl.h"
 #include "engine/fingerprint.h"
+#include "engine/memory_fit.h"
 #include "engine/session_file.h"
 
 namespace tandem {
@@ -55,6 +56,7 @@ std::unique_ptr<Session> Engine::NewSession(int64_t context) {
   }
   if (context == 0) context = longest;
   const ModelData& data = model().data();
+  if (impl_->options.memory_check) RequireMemory(model(), impl_->options, context);
   KvStore kv(data.decode, SessionKvShape(data, context, impl_->options.kv, impl_->options.chunk));
   log::Event("new session: {} tokens, keys and values {}, {} bytes when full", context,
              DTypeName(kv.shape().type), KvBytes(data.decode, kv.shape()));
