@@ -45,25 +45,30 @@ void UseJson();
 /// gets a line of its own on stderr. Prefer the typed functions below.
 void Write(Level level, std::string_view line, std::string_view hint = {});
 
+/// A line that cannot be written, for want of memory say, is dropped: what is logged about goes on.
 template <typename... Args>
-void Debug(fmt::format_string<Args...> format, Args&&... args) {
-  if (CurrentLevel() <= Level::kDebug) {
-    Write(Level::kDebug, fmt::format(format, std::forward<Args>(args)...));
+void Format(Level level, fmt::format_string<Args...> format, Args&&... args) noexcept {
+  try {
+    if (level >= CurrentLevel()) Write(level, fmt::format(format, std::forward<Args>(args)...));
+  } catch (...) {
   }
 }
+
 template <typename... Args>
-void Event(fmt::format_string<Args...> format, Args&&... args) {
-  if (CurrentLevel() <= Level::kEvent) {
-    Write(Level::kEvent, fmt::format(format, std::forward<Args>(args)...));
-  }
+void Debug(fmt::format_string<Args...> format, Args&&... args) noexcept {
+  Format(Level::kDebug, format, std::forward<Args>(args)...);
 }
 template <typename... Args>
-void Info(fmt::format_string<Args...> format, Args&&... args) {
-  Write(Level::kInfo, fmt::format(format, std::forward<Args>(args)...));
+void Event(fmt::format_string<Args...> format, Args&&... args) noexcept {
+  Format(Level::kEvent, format, std::forward<Args>(args)...);
 }
 template <typename... Args>
-void Warning(fmt::format_string<Args...> format, Args&&... args) {
-  Write(Level::kWarning, fmt::format(format, std::forward<Args>(args)...));
+void Info(fmt::format_string<Args...> format, Args&&... args) noexcept {
+  Format(Level::kInfo, format, std::forward<Args>(args)...);
+}
+template <typename... Args>
+void Warning(fmt::format_string<Args...> format, Args&&... args) noexcept {
+  Format(Level::kWarning, format, std::forward<Args>(args)...);
 }
 
 }  // namespace tandem::log

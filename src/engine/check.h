@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/model.h"
+#include "tandem/model.h"
 
 namespace tandem {
 

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "core/memory_limits.h"
-#include "engine/engine.h"
 #include "engine/info.h"
+#include "tandem/engine.h"
 
 namespace tandem {
 

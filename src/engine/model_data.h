@@ -5,15 +5,18 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "engine/model.h"
 #include "engine/source.h"
 #include "gemma3n/hparams.h"
 #include "gemma3n/weights.h"
 #include "program/program.h"
+#include "tandem/model.h"
+#include "tokenizer/chat.h"
+#include "tokenizer/tokenizer.h"
 
 namespace tandem {
 
@@ -32,5 +35,8 @@ struct ModelData {
   std::vector<bool> banned;  ///< By id: sampling never returns it.
   std::vector<std::string> notes;
 };
+
+/// A model of these parts, for Model's own functions and for tests.
+std::shared_ptr<const Model> MakeModel(std::unique_ptr<ModelData> data);
 
 }  // namespace tandem

@@ -15,12 +15,13 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "engine/convert.h"
-#include "engine/engine.h"
-#include "engine/generate.h"
+#include "engine/model_text.h"
 #include "formats/gguf.h"
 #include "formats/gguf_writer.h"
 #include "support/gguf_patch.h"
 #include "support/model_test.h"
+#include "tandem/engine.h"
+#include "tandem/generation.h"
 
 namespace tandem::test {
 namespace {
@@ -51,7 +52,7 @@ class HostileContent : public testing::Test {
     options.sampling.temperature = 0;
     options.max_tokens = 20;
     const ChatMessage question{Role::kUser, "What is the capital of Brazil?"};
-    const auto prompt = model->RequireChat().Render({&question, 1});
+    const auto prompt = RequireChat(*model).Render({&question, 1});
     return Generate(*engine.NewSession(), prompt, options).text;
   }
 
@@ -98,7 +99,7 @@ TEST_F(HostileContent, VocabulariesInModelFiles) {
     patch.Write(path());
     if (FailsCleanlyIfAtAll(path(), [&] { model = Model::Load(path()); })) return;
     ++accepted;
-    for (const int32_t id : model->RequireTokenizer().Encode(text)) {
+    for (const int32_t id : RequireTokenizer(*model).Encode(text)) {
       EXPECT_GE(id, 0);
       EXPECT_LT(id, model->vocab_rows());
     }
