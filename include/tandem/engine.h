@@ -53,7 +53,7 @@ class TANDEM_API Engine {
 
   const Model& model() const noexcept;
   const EngineOptions& options() const noexcept;
-  /// "cpu (scalar reference, 8 threads)": what runs, for people. With more than one device, all.
+  /// "cpu (avx512, 8 threads)": what runs, for people. With more than one device, all.
   std::string Description() const;
   /// Name of the device that decodes.
   std::string DecodeDevice() const;

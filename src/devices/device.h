@@ -92,7 +92,7 @@ class Device {
   virtual ~Device() = default;
   /// Name for options and reports, "cpu".
   virtual std::string_view name() const = 0;
-  /// What it is, for people: "scalar reference, 8 threads".
+  /// What it is, for people: "avx512, 8 threads".
   virtual std::string description() const = 0;
   virtual Support Supports(const Program& program, const Op& op) const = 0;
   /// Throws Error kUnsupported for an op it does not support, kResource without memory.

@@ -3,6 +3,7 @@
 //
 // Sessions that are reset, filled, cancelled, misused or run side by side stay as good as new.
 #include <stdexcept>
+#include <tuple>
 
 #include "engine/engine_test_util.h"
 
@@ -87,7 +88,7 @@ TEST_F(SessionTest, WholeContextOfTheModel) {
 
 TEST_F(SessionTest, ContextsTheModelDoesNotHaveAreRefused) {
   for (const int64_t context : {int64_t{513}, int64_t{-1}, INT64_MAX, INT64_MIN}) {
-    EXPECT_EQ(Caught([&] { engine_.NewSession(context); }).kind(), ErrorKind::kInvalidArgument);
+    EXPECT_EQ(Caught([&] { std::ignore = engine_.NewSession(context); }).kind(), ErrorKind::kInvalidArgument);
   }
   EXPECT_EQ(engine_.NewSession(512)->context(), 512);
 }
