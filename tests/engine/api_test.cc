@@ -121,7 +121,8 @@ TEST(Api, ATurnIsTheConversationsNext) {
   std::vector<int32_t> tokens = session->tokens();
   const std::vector<int32_t> next = TokenizeTurn(*session, "Again");
   tokens.insert(tokens.end(), next.begin(), next.end());
-  EXPECT_EQ(tokens, Fable()->TokenizeChat(whole));
+  // What was sampled need not be how the tokenizer would have cut the same text.
+  EXPECT_EQ(Fable()->Detokenize(tokens), Fable()->Detokenize(Fable()->TokenizeChat(whole)));
 }
 
 TEST(Api, ACancelledTurnLeavesTheSessionAsItWas) {
