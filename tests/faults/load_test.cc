@@ -1,0 +1,141 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Faults while models, tokenizers and texts are read.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <optional>
+
+#include "cli/input.h"
+#include "engine/model.h"
+#include "engine/model_data.h"
+#include "faults/small_model.h"
+#include "faults/torture.h"
+#include "support/gguf_patch.h"
+#include "support/model_test.h"
+#include "tokenizer/test_vocab.h"
+
+namespace tandem::test {
+namespace {
+
+constexpr const char* kText = "the hat\n\nhe ate: \xf0\x9f\xa6\x8a";
+
+class LoadScenario : public Scenario {
+ public:
+  explicit LoadScenario(std::filesystem::path path)
+      : path_(std::move(path)), plain_(Model::Load(path_)), logits_(Logits(plain_, Ids())) {}
+
+  void Run() override { model_ = Model::Load(path_); }
+  void CheckDone() override {
+    EXPECT_EQ(model_->name(), plain_->name());
+    EXPECT_EQ(model_->notes(), plain_->notes());
+    EXPECT_EQ(model_->end_tokens(), plain_->end_tokens());
+    EXPECT_EQ(model_->defaults().top_k, plain_->defaults().top_k);
+    EXPECT_EQ(model_->data().banned, plain_->data().banned);
+    ASSERT_NE(model_->tokenizer(), nullptr);
+    EXPECT_EQ(model_->tokenizer()->Encode(kText), plain_->tokenizer()->Encode(kText));
+    const ChatMessage message{Role::kUser, kText};
+    EXPECT_EQ(model_->RequireChat().Render({&message, 1}),
+              plain_->RequireChat().Render({&message, 1}));
+    EXPECT_TRUE(SameBits(Logits(model_, Ids()), logits_));
+  }
+  void CheckFailed() override { EXPECT_EQ(model_, nullptr); }
+  void Clear() override { model_.reset(); }
+
+ private:
+  static std::vector<int32_t> Ids() { return {2, 270, 265, 100, 271}; }
+
+  std::filesystem::path path_;
+  std::shared_ptr<const Model> plain_;
+  std::vector<float> logits_;
+  std::shared_ptr<const Model> model_;
+};
+
+TEST(LoadFaults, GgufFile) {
+  const TemporaryFolder folder;
+  WriteSmallGguf(folder / "model.gguf");
+  LoadScenario scenario(folder / "model.gguf");
+  Torture("load a GGUF file", scenario, {Call::kAllocation, Call::kOpen, Call::kStat, Call::kMap});
+}
+
+TEST(LoadFaults, GgufFileInParts) {
+  const TemporaryFolder folder;
+  WriteSmallGguf(folder / "model.gguf");
+  LoadScenario scenario(GgufPatch(folder / "model.gguf").WriteParts(folder / "part", 3));
+  Torture("load a GGUF file of three parts", scenario,
+          {Call::kAllocation, Call::kOpen, Call::kStat, Call::kMap});
+}
+
+TEST(LoadFaults, Folder) {
+  for (const bool json : {false, true}) {
+    const TemporaryFolder folder;
+    WriteSmallFolder(folder / "model", json);
+    LoadScenario scenario(folder / "model");
+    Torture(json ? "load a folder with tokenizer.json" : "load a folder with tokenizer.model",
+            scenario, {Call::kAllocation, Call::kOpen, Call::kStat, Call::kMap});
+  }
+}
+
+class TokenizerScenario : public Scenario {
+ public:
+  explicit TokenizerScenario(std::filesystem::path path)
+      : path_(std::move(path)), ids_(LoadTokenizer(path_).Encode(kText)) {}
+
+  void Run() override {
+    const Tokenizer tokenizer = LoadTokenizer(path_);
+    encoded_ = tokenizer.Encode(kText);
+    decoded_ = tokenizer.Decode(encoded_);
+  }
+  void CheckDone() override {
+    EXPECT_EQ(encoded_, ids_);
+    EXPECT_EQ(decoded_, kText);
+  }
+  void Clear() override {
+    encoded_ = {};
+    decoded_ = {};
+  }
+
+ private:
+  std::filesystem::path path_;
+  std::vector<int32_t> ids_;
+  std::vector<int32_t> encoded_;
+  std::string decoded_;
+};
+
+TEST(LoadFaults, Tokenizer) {
+  const TemporaryFolder folder;
+  WriteSmallGguf(folder / "model.gguf");
+  std::ofstream(folder / "tokenizer.model") << ToSentencePieceModel(SmallVocab());
+  std::ofstream(folder / "tokenizer.json") << ToTokenizerJson(SmallVocab(), false);
+  for (const char* name : {"model.gguf", "tokenizer.model", "tokenizer.json"}) {
+    TokenizerScenario scenario(folder / name);
+    Torture(std::string("tokenize with ") + name, scenario,
+            {Call::kAllocation, Call::kOpen, Call::kStat, Call::kMap});
+  }
+}
+
+class TextScenario : public Scenario {
+ public:
+  explicit TextScenario(std::filesystem::path path) : path_(std::move(path)) {
+    for (int i = 0; i < 50000; ++i) text_ += std::to_string(i);
+    std::ofstream(path_) << text_;
+  }
+  void Run() override { read_ = cli::ReadTextFile(path_, cli::kMaxTextFileBytes); }
+  void CheckDone() override { EXPECT_EQ(read_, text_); }
+  void Clear() override { read_ = std::string(); }
+
+ private:
+  std::filesystem::path path_;
+  std::string text_;
+  std::string read_;
+};
+
+TEST(LoadFaults, Text) {
+  const TemporaryFolder folder;
+  TextScenario scenario(folder / "prompt.txt");
+  Torture("read a text", scenario, {Call::kAllocation, Call::kOpen, Call::kRead});
+}
+
+}  // namespace
+}  // namespace tandem::test
