@@ -9,6 +9,7 @@
 #include <chrono>
 
 #include "core/error.h"
+#include "core/file_status.h"
 #include "core/thread_team.h"
 #include "engine/convert_metadata.h"
 #include "engine/quantize_plan.h"
@@ -109,9 +110,14 @@ void CheckOutput(const ConvertOptions& options, const ModelSource& source) {
   if (options.output.empty()) {
     throw Error(ErrorKind::kInvalidArgument, "no output file is named", "name it with -o");
   }
+  if (!Exists(options.output)) return;
   for (const std::filesystem::path& path : SourceFiles(source)) {
     std::error_code error;
-    if (!std::filesystem::equivalent(path, options.output, error)) continue;
+    if (!std::filesystem::equivalent(path, options.output, error)) {
+      if (!error || error == std::errc::no_such_file_or_directory) continue;
+      throw Error(ErrorKind::kIo, fmt::format("{}: cannot be compared with the output: {}",
+                                              Printable(path.string(), 4096), error.message()));
+    }
     throw Error(
         ErrorKind::kInvalidArgument,
         fmt::format("{}: the output would replace its own source", Printable(path.string(), 4096)),
@@ -175,8 +181,8 @@ ConvertSummary Convert(const ConvertOptions& options, const ConvertProgress& pro
       if (progress) progress(done, total, tensor.tensor->name);
     });
   }
+  summary.bytes = writer.file_bytes();
   writer.Finish();
-  summary.bytes = std::filesystem::file_size(options.output);
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return summary;
 }

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/file_status.h"
 #include "engine/model_data.h"
 #include "engine/source.h"
 #include "gemma3n/gguf.h"
@@ -28,11 +29,12 @@ void AddEndToken(std::vector<int32_t>& tokens, int64_t id, int64_t vocab) {
 // eos_token_id is a number or a list of them.
 void AddEndTokens(const nlohmann::json& config, ModelData& data) {
   if (!config.is_object() || !config.contains("eos_token_id")) return;
-  const nlohmann::json& eos = config["eos_token_id"];
-  const nlohmann::json list = eos.is_array() ? eos : nlohmann::json::array({eos});
-  for (const nlohmann::json& id : list) {
+  const auto add = [&](const nlohmann::json& id) {
     if (id.is_number_integer()) AddEndToken(data.end_tokens, id.get<int64_t>(), data.params.vocab);
-  }
+  };
+  const nlohmann::json& eos = config["eos_token_id"];
+  if (!eos.is_array()) return add(eos);
+  for (const nlohmann::json& id : eos) add(id);
 }
 
 double Sane(double value, double low, double high, double otherwise) {
@@ -152,7 +154,7 @@ const GenerationDefaults& Model::defaults() const { return data_->defaults; }
 const std::vector<std::string>& Model::notes() const { return data_->notes; }
 const std::vector<int32_t>& Model::end_tokens() const { return data_->end_tokens; }
 
-std::string Model::name() const { return SourceModelName(data_->source); }
+std::string Model::name() const { return data_->source.model_name; }
 
 const Tokenizer* Model::tokenizer() const {
   return data_->tokenizer ? &*data_->tokenizer : nullptr;
@@ -182,9 +184,7 @@ bool Model::IsBanned(int32_t id) const {
 }
 
 Tokenizer LoadTokenizer(const std::filesystem::path& path) {
-  std::error_code error;
-  const bool folder = std::filesystem::is_directory(path, error);
-  if (!folder) {
+  if (!IsFolder(path)) {
     const MappedFile file(path);
     const std::string_view start(reinterpret_cast<const char*>(file.bytes().data()),
                                  std::min<size_t>(file.size(), 4));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "engine/engine_impl.h"
@@ -156,8 +157,9 @@ void Session::MarkTurn() {
   auto& snapshots = impl_->snapshots;
   const int64_t position = impl_->kv.end();
   if (position == 0 || (!snapshots.empty() && snapshots.back()->position == position)) return;
+  auto snapshot = std::make_shared<const KvSnapshot>(impl_->kv.TakeSnapshot());
   if (snapshots.size() == kMaxSnapshots) snapshots.erase(snapshots.begin());
-  snapshots.push_back(std::make_shared<const KvSnapshot>(impl_->kv.TakeSnapshot()));
+  snapshots.push_back(std::move(snapshot));
 }
 
 // The one place that decides how to go back: by truncation while the rings hold enough, else from

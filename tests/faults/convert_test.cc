@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Faults while a model is converted: the output is whole, or as it was before.
+#include "engine/convert.h"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <iterator>
 
-#include "engine/convert.h"
 #include "faults/small_model.h"
 #include "faults/torture.h"
 #include "support/model_test.h"

@@ -164,8 +164,8 @@ class GenerateScenario : public SessionScenario {
   }
   void Run() override {
     text_.clear();
-    result_ = Generate(*session_, kMore, options_,
-                       [this](std::string_view piece) { text_ += piece; });
+    result_ =
+        Generate(*session_, kMore, options_, [this](std::string_view piece) { text_ += piece; });
   }
   void CheckDone() override {
     EXPECT_EQ(result_->tokens, plain_.tokens);
@@ -296,8 +296,7 @@ TEST(SessionFaults, Fork) {
   ForkScenario first(false);
   Torture("fork", first, {Call::kAllocation, Call::kMap});
   ForkScenario second(true);
-  Torture("fork again", second,
-          {Call::kAllocation, Call::kMap, Call::kMemoryFile, Call::kResize});
+  Torture("fork again", second, {Call::kAllocation, Call::kMap, Call::kMemoryFile, Call::kResize});
 }
 
 std::string Contents(const std::filesystem::path& path) {

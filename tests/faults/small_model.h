@@ -14,8 +14,8 @@ namespace tandem::test {
 Vocab SmallVocab();
 /// Writes a GGUF file.
 void WriteSmallGguf(const std::filesystem::path& path);
-/// Writes a Hugging Face folder: two safetensors files with an index, a tokenizer in SentencePiece's
-/// format or in Hugging Face's, and all the configuration that is read.
+/// Writes a Hugging Face folder: two safetensors files with an index, a tokenizer in
+/// SentencePiece's format or in Hugging Face's, and all the configuration that is read.
 void WriteSmallFolder(const std::filesystem::path& folder, bool tokenizer_json);
 
 }  // namespace tandem::test

@@ -224,7 +224,8 @@ void Torture(const std::string& name, Scenario& scenario, std::initializer_list<
     for (const uint64_t nth : numbers) {
       const Fault fault{variant.call, nth, variant.error, variant.lasting};
       const std::string description = fmt::format("{}: {}", name, Describe(fault));
-      const auto end = fmt::format_to_n(g_current.data(), g_current.size() - 2, "{}\n", description);
+      const auto end =
+          fmt::format_to_n(g_current.data(), g_current.size() - 2, "{}\n", description);
       *end.out = '\0';
       SCOPED_TRACE(description);
       const Balance before;

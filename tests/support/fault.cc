@@ -24,9 +24,9 @@ std::atomic<int64_t> g_mappings{0};
 void* Allocate(size_t size, size_t alignment, bool soft) {
   if (fault_internal::Fails(Call::kAllocation, soft)) return nullptr;
   if (size == 0) size = 1;
-  void* block = alignment == 0 ? std::malloc(size)
-                               : std::aligned_alloc(alignment, (size + alignment - 1) / alignment *
-                                                                   alignment);
+  void* block = alignment == 0
+                    ? std::malloc(size)
+                    : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
   if (block != nullptr) g_blocks.fetch_add(1, std::memory_order_relaxed);
   return block;
 }
