@@ -38,7 +38,11 @@ std::filesystem::path FollowLinks(std::filesystem::path path) {
   std::error_code error;
   for (int i = 0; std::filesystem::is_symlink(LinkStatus(path)); ++i) {
     const auto next = std::filesystem::read_symlink(path, error);
-    if (error || i == kMaxLinks) {
+    if (error) {
+      throw Error(ErrorKind::kIo, fmt::format("{}: cannot read this link: {}",
+                                              Printable(path.string(), 4096), error.message()));
+    }
+    if (i == kMaxLinks) {
       throw Error(ErrorKind::kIo,
                   fmt::format("{}: a chain of links without end", Printable(path.string(), 4096)));
     }

@@ -2,8 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/file_status.h"
 
+#include <dirent.h>
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <memory>
+#include <string_view>
 #include <system_error>
 
 #include "core/error.h"
@@ -13,11 +17,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
+[[noreturn]] void ThrowIo(const fs::path& path, const char* action, const std::error_code& error) {
+  throw Error(ErrorKind::kIo, fmt::format("{}: cannot {}: {}", Printable(path.string(), 4096),
+                                          action, error.message()));
+}
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
+};
+
 // The standard library reports a file that is not there as an error too, with a type of its own.
 void Check(const fs::path& path, const fs::file_status& status, const std::error_code& error) {
-  if (status.type() != fs::file_type::none) return;
-  throw Error(ErrorKind::kIo, fmt::format("{}: cannot look it up: {}",
-                                          Printable(path.string(), 4096), error.message()));
+  if (status.type() == fs::file_type::none) ThrowIo(path, "look it up", error);
 }
 
 }  // namespace
@@ -38,5 +49,21 @@ fs::file_status LinkStatus(const fs::path& path) {
 
 bool Exists(const fs::path& path) { return fs::exists(FileStatus(path)); }
 bool IsFolder(const fs::path& path) { return fs::is_directory(FileStatus(path)); }
+
+// Not by directory_iterator, which ends the program when memory is short (libstdc++ 12).
+std::vector<fs::path> ListFolder(const fs::path& path) {
+  const std::unique_ptr<DIR, CloseFolder> folder(::opendir(path.c_str()));
+  if (!folder) ThrowIo(path, "list it", {errno, std::generic_category()});
+  std::vector<fs::path> paths;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(folder.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") paths.push_back(path / name);
+  }
+  if (errno != 0) ThrowIo(path, "list it", {errno, std::generic_category()});
+  return paths;
+}
 
 }  // namespace tandem

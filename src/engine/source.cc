@@ -153,15 +153,7 @@ std::vector<fs::path> SourceFiles(const ModelSource& source) {
       files.push_back(source.gguf->part_path(part));
     }
   } else if (source.safetensors) {
-    std::error_code error;
-    fs::directory_iterator entry(source.path, error);
-    for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
-      files.push_back(entry->path());
-    }
-    if (error) {
-      throw Error(ErrorKind::kIo,
-                  fmt::format("{}: cannot list this folder: {}", source.name, error.message()));
-    }
+    return ListFolder(source.path);
   }
   return files;
 }

@@ -27,7 +27,7 @@ class ConvertScenario : public Scenario {
   ConvertScenario(ConvertOptions options, bool replaces)
       : options_(std::move(options)), replaces_(replaces) {
     options_.output = folder_ / "out.gguf";
-    options_.threads = 2;
+    options_.threads = 3;
     plain_ = Convert(options_);
     bytes_ = Contents(options_.output);
     std::filesystem::remove(options_.output);
@@ -81,7 +81,7 @@ TEST(ConvertFaults, FolderToQuantisedFile) {
   options.type = "q8_0";
   ConvertScenario scenario(options, true);
   Torture("convert a folder to Q8_0", scenario,
-          {Call::kAllocation, Call::kThread, Call::kOpen, Call::kStat, Call::kList, Call::kMap,
+          {Call::kAllocation, Call::kThread, Call::kOpen, Call::kStat, Call::kList, Call::kLink, Call::kMap,
            Call::kWrite, Call::kSync, Call::kRename, Call::kMode});
 }
 

@@ -125,6 +125,7 @@ TEST(FaultInjection, FailsCallsToTheSystem) {
   const int fd = ::open(path.c_str(), O_RDWR);
   ASSERT_GE(fd, 0);
   char byte = 0;
+  std::filesystem::create_symlink("file", folder / "link");
   DIR* const list = ::opendir(folder.path().c_str());
   const auto close_new = [](int result) { return result >= 0 && ::close(result) == 0; };
   const std::pair<Call, std::function<bool()>> calls[] = {
@@ -139,6 +140,11 @@ TEST(FaultInjection, FailsCallsToTheSystem) {
        }},
       {Call::kOpen, [&] { return close_new(::open(path.c_str(), O_RDONLY)); }},
       {Call::kOpen, [&] { return close_new(::openat(AT_FDCWD, path.c_str(), O_RDONLY)); }},
+      {Call::kOpen,
+       [&] {
+         DIR* opened = ::opendir(folder.path().c_str());
+         return opened != nullptr && ::closedir(opened) == 0;
+       }},
       {Call::kStat, [&] { return std::filesystem::exists(path); }},
       {Call::kStat,
        [&] {
@@ -146,6 +152,12 @@ TEST(FaultInjection, FailsCallsToTheSystem) {
          return ::fstat(fd, &status) == 0;
        }},
       {Call::kList, [&] { return ::readdir(list) != nullptr; }},
+      {Call::kLink,
+       [&] {
+         char target[8];
+         return ::readlink((folder / "link").c_str(), target, sizeof target) > 0;
+       }},
+      {Call::kLink, [&] { return std::filesystem::canonical(path) != ""; }},
       {Call::kMap,
        [&] {
          void* address = ::mmap(nullptr, 4, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -73,7 +73,8 @@ TEST(LoadFaults, Folder) {
     WriteSmallFolder(folder / "model", json);
     LoadScenario scenario(folder / "model");
     Torture(json ? "load a folder with tokenizer.json" : "load a folder with tokenizer.model",
-            scenario, {Call::kAllocation, Call::kOpen, Call::kStat, Call::kMap});
+            scenario,
+            {Call::kAllocation, Call::kOpen, Call::kStat, Call::kLink, Call::kMap});
   }
 }
 

@@ -15,6 +15,7 @@
 
 #include "engine/engine.h"
 #include "engine/generate.h"
+#include "engine/score.h"
 #include "faults/small_model.h"
 #include "faults/torture.h"
 #include "support/model_test.h"
@@ -37,7 +38,7 @@ const Ids kMore = {265, 100, 271, 270, 50, 51, 52, 53, 265, 264, 262};
 EngineOptions Options() {
   EngineOptions options;
   options.chunk = kChunk;
-  options.threads = 2;
+  options.threads = 3;
   return options;
 }
 
@@ -64,6 +65,11 @@ Ids Joined(const Ids& a, const Ids& b) {
 Floats Expected(const Ids& ids) {
   Engine engine(SmallModel(), Options());
   return Append(*engine.NewSession(), ids);
+}
+
+std::string Contents(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 class SessionScenario : public Scenario {
@@ -145,7 +151,7 @@ class AppendScenario : public SessionScenario {
 TEST(SessionFaults, Append) {
   for (const bool scored : {false, true}) {
     AppendScenario scenario(scored);
-    Torture(scored ? "score" : "append", scenario, {Call::kAllocation});
+    Torture(scored ? "append scored" : "append", scenario, {Call::kAllocation});
   }
 }
 
@@ -199,6 +205,51 @@ class GenerateScenario : public SessionScenario {
 TEST(SessionFaults, Generate) {
   GenerateScenario scenario;
   Torture("generate", scenario, {Call::kAllocation});
+}
+
+// Rows of logits go to a file; the session starts over each time.
+class ScoreScenario : public SessionScenario {
+ public:
+  ScoreScenario() {
+    SessionScenario::Prepare();
+    plain_ = Score(*session_, kBefore, Options()).total_log_probability;
+    bytes_ = Contents(folder_ / "logits.npy");
+    SessionScenario::Clear();
+  }
+  void Prepare() override {
+    std::filesystem::remove(folder_ / "logits.npy");
+    SessionScenario::Prepare();
+  }
+  void Run() override { total_ = Score(*session_, kBefore, Options()).total_log_probability; }
+  void CheckDone() override {
+    EXPECT_EQ(total_, plain_);
+    EXPECT_EQ(folder_.Names(), (std::vector<std::string>{"logits.npy"}));
+    EXPECT_TRUE(Contents(folder_ / "logits.npy") == bytes_);
+    ExpectAsBefore(*session_);
+  }
+  void CheckFailed() override {
+    EXPECT_TRUE(folder_.Names().empty());
+    Run();
+    CheckDone();
+  }
+  // The folder is synced where that can be done.
+  bool MayIgnore(const Fault& fault, uint64_t count) const override {
+    return (fault.call == Call::kOpen || fault.call == Call::kSync) && fault.nth == count;
+  }
+
+ private:
+  ScoreOptions Options() const { return {.top = 3, .logits_file = folder_ / "logits.npy"}; }
+
+  TemporaryFolder folder_;
+  double plain_ = 0;
+  std::string bytes_;
+  double total_ = 0;
+};
+
+TEST(SessionFaults, Score) {
+  ScoreScenario scenario;
+  Torture("score into a file", scenario,
+          {Call::kAllocation, Call::kOpen, Call::kStat, Call::kWrite, Call::kSync, Call::kRename});
 }
 
 // Marking a turn can fail, going back cannot.
@@ -297,11 +348,6 @@ TEST(SessionFaults, Fork) {
   Torture("fork", first, {Call::kAllocation, Call::kMap});
   ForkScenario second(true);
   Torture("fork again", second, {Call::kAllocation, Call::kMap, Call::kMemoryFile, Call::kResize});
-}
-
-std::string Contents(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 class SaveScenario : public SessionScenario {

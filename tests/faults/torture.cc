@@ -53,6 +53,7 @@ constexpr Variant kVariants[] = {
     {Call::kStat, EIO, false, Effect::kFails},
     {Call::kStat, EIO, true, Effect::kFails},
     {Call::kList, EIO, false, Effect::kFails},
+    {Call::kLink, EIO, false, Effect::kFails},
     {Call::kMap, ENOMEM, false, Effect::kFails},
     {Call::kMap, ENOMEM, true, Effect::kFails},
     // Forks then copy.

@@ -47,7 +47,7 @@ void Free(void* block) {
 
 std::string_view CallName(Call call) {
   static constexpr std::array<std::string_view, kCalls> kNames = {
-      "allocation", "thread", "open",  "stat", "list",   "map", "memory file",
+      "allocation", "thread", "open",  "stat", "list", "link",   "map", "memory file",
       "resize",     "read",   "write", "sync", "rename", "mode"};
   return kNames[static_cast<size_t>(call)];
 }

@@ -18,9 +18,10 @@ namespace tandem::test {
 enum class Call {
   kAllocation,  ///< operator new in all its forms
   kThread,      ///< pthread_create
-  kOpen,        ///< open, openat
+  kOpen,        ///< open, openat, opendir
   kStat,        ///< stat, lstat, fstat
   kList,        ///< readdir
+  kLink,        ///< readlink, realpath
   kMap,         ///< mmap
   kMemoryFile,  ///< memfd_create
   kResize,      ///< ftruncate

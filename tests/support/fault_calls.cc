@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 
 #include "support/fault.h"
 
@@ -96,6 +97,21 @@ int fstat(int fd, struct stat* status) noexcept {
   using Function = int(int, struct stat*);
   static const auto next = Next<Function>("fstat");
   return FailsWithErrno(Call::kStat) ? -1 : next(fd, status);
+}
+
+DIR* opendir(const char* path) {
+  static const auto next = Next<decltype(opendir)>("opendir");
+  return FailsWithErrno(Call::kOpen) ? nullptr : next(path);
+}
+
+ssize_t readlink(const char* path, char* target, size_t size) noexcept {
+  static const auto next = Next<decltype(readlink)>("readlink");
+  return FailsWithErrno(Call::kLink) ? -1 : next(path, target, size);
+}
+
+char* realpath(const char* path, char* resolved) noexcept {
+  static const auto next = Next<decltype(realpath)>("realpath");
+  return FailsWithErrno(Call::kLink) ? nullptr : next(path, resolved);
 }
 
 struct dirent* readdir(DIR* folder) {
