@@ -40,6 +40,12 @@ class JsonDocument {
   nlohmann::json root_;
 };
 
+/// Whether `value` is this text. The library's == makes a copy of `text` where it may not throw,
+/// and so ends the program when memory is short.
+inline bool IsText(const nlohmann::json& value, std::string_view text) {
+  return value.is_string() && value.get_ref<const std::string&>() == text;
+}
+
 /// Builds a document from the parser's events. The library's own builder keeps the last of several
 /// members of one name and knows no depth limit. One document each.
 class JsonBuilder : public nlohmann::json_sax<nlohmann::json> {

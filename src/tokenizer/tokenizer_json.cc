@@ -197,12 +197,12 @@ std::string TextOf(const json& value) {
   return value.is_string() ? value.get<std::string>() : std::string();
 }
 bool IsTrue(const json& value) { return value.is_boolean() && value.get<bool>(); }
-bool IsUnset(const json& value) { return value.is_null() || value == ""; }
+bool IsUnset(const json& value) { return value.is_null() || IsText(value, ""); }
 
 void CheckModel(const json& model, std::string_view source) {
   // Files of before 2022 leave the type out.
   const json& type = Member(model, "type");
-  if (!type.is_null() && type != "BPE") {
+  if (!type.is_null() && !IsText(type, "BPE")) {
     Unsupported(source, fmt::format("a tokenizer model of type {}, not BPE", Shown(type)));
   }
   for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
@@ -223,13 +223,13 @@ void ReadNormalizer(const json& normalizer, Vocab& vocab, std::string_view sourc
     }
     return;
   }
-  if (type == "Replace" && Member(Member(normalizer, "pattern"), "String") == " " &&
-      Member(normalizer, "content") == std::string(kSpaceMark)) {
+  if (type == "Replace" && IsText(Member(Member(normalizer, "pattern"), "String"), " ") &&
+      IsText(Member(normalizer, "content"), kSpaceMark)) {
     vocab.escape_whitespace = true;
     return;
   }
   const json& prepended = Member(normalizer, "prepend");
-  if (type == "Prepend" && (prepended == std::string(kSpaceMark) || prepended == " ")) {
+  if (type == "Prepend" && (IsText(prepended, kSpaceMark) || IsText(prepended, " "))) {
     vocab.add_space_prefix = true;
     return;
   }
@@ -239,8 +239,8 @@ void ReadNormalizer(const json& normalizer, Vocab& vocab, std::string_view sourc
 // Splitting at spaces has no effect once they have become marks; nothing else is allowed.
 void CheckPreTokenizer(const json& pre, const Vocab& vocab, std::string_view source) {
   if (pre.is_null()) return;
-  if (vocab.escape_whitespace && Member(pre, "type") == "Split" &&
-      Member(Member(pre, "pattern"), "String") == " ") {
+  if (vocab.escape_whitespace && IsText(Member(pre, "type"), "Split") &&
+      IsText(Member(Member(pre, "pattern"), "String"), " ")) {
     return;
   }
   Unsupported(source, fmt::format("the pre-tokenizer {}", Shown(pre)));

@@ -35,10 +35,10 @@ const Ids kBefore = [] {
 }();
 const Ids kMore = {265, 100, 271, 270, 50, 51, 52, 53, 265, 264, 262};
 
-EngineOptions Options() {
+EngineOptions Options(int threads = 1) {
   EngineOptions options;
   options.chunk = kChunk;
-  options.threads = 3;
+  options.threads = threads;
   return options;
 }
 
@@ -102,7 +102,7 @@ class StartScenario : public SessionScenario {
  public:
   void Prepare() override {}
   void Run() override {
-    engine_.emplace(SmallModel(), Options());
+    engine_.emplace(SmallModel(), Options(3));
     session_ = engine_->NewSession();
   }
   void CheckDone() override {
@@ -124,7 +124,7 @@ class AppendScenario : public SessionScenario {
   explicit AppendScenario(bool scored) : scored_(scored) {}
   // A first step with all its buffers is to be made.
   void Prepare() override {
-    engine_.emplace(SmallModel(), Options());
+    engine_.emplace(SmallModel(), Options(2));
     session_ = engine_->NewSession();
   }
   void Run() override {
