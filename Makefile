@@ -8,7 +8,7 @@ TANDEM_PRESET ?= release
 export PROMPT ?= Tell me a story about a fox named Leo.
 
 deps = tools/install-deps.sh
-sources = $(shell find $(wildcard src tests bench tools fuzz) -name '*.h' -o -name '*.cc')
+sources = $(shell find $(wildcard include examples src tests bench tools fuzz) -name '*.h' -o -name '*.cc')
 # A first `make build` or `make run` needs nothing of the tests.
 without_tests = $(if $(wildcard build/CMakeCache.txt),,-DTANDEM_BUILD_TESTS=OFF)
 configure = cmake --preset $(1) --log-level=WARNING >/dev/null

@@ -57,6 +57,7 @@ class ConvertScenario : public Scenario {
     std::filesystem::remove(options_.output);
     summary_ = {};
   }
+  bool IsPublic() const override { return false; }
   // The folder is synced where that can be done.
   bool MayIgnore(const Fault& fault, uint64_t count) const override {
     return (fault.call == Call::kOpen || fault.call == Call::kSync) && fault.nth == count;
@@ -81,8 +82,8 @@ TEST(ConvertFaults, FolderToQuantisedFile) {
   options.type = "q8_0";
   ConvertScenario scenario(options, true);
   Torture("convert a folder to Q8_0", scenario,
-          {Call::kAllocation, Call::kThread, Call::kOpen, Call::kStat, Call::kList, Call::kLink, Call::kMap,
-           Call::kWrite, Call::kSync, Call::kRename, Call::kMode});
+          {Call::kAllocation, Call::kThread, Call::kOpen, Call::kStat, Call::kList, Call::kLink,
+           Call::kMap, Call::kWrite, Call::kSync, Call::kRename, Call::kMode});
 }
 
 TEST(ConvertFaults, Slice) {

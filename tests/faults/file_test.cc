@@ -44,6 +44,7 @@ class WriteScenario : public Scenario {
     EXPECT_EQ(Contents(), kOld);
     CheckNames();
   }
+  bool IsPublic() const override { return false; }
   // The folder is synced where that can be done.
   bool MayIgnore(const Fault& fault, uint64_t count) const override {
     return (fault.call == Call::kOpen || fault.call == Call::kSync) && fault.nth == count;

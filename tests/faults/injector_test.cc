@@ -217,7 +217,9 @@ class Small : public Scenario {
   void Run() override { run_(); }
   void CheckDone() override { EXPECT_FALSE(broken); }
   void CheckFailed() override { EXPECT_FALSE(broken); }
+  bool IsPublic() const override { return is_public; }
   bool broken = false;
+  bool is_public = false;
 
  private:
   std::function<void()> run_;
@@ -269,6 +271,12 @@ TEST(Torture, SeesOtherExceptions) {
       throw std::runtime_error("no memory");
     }
   });
+  EXPECT_GT(Failures(scenario, {Call::kAllocation}), 0);
+}
+
+TEST(Torture, SeesWhatOnlyTheLibraryMayThrow) {
+  Small scenario(Allocate);
+  scenario.is_public = true;
   EXPECT_GT(Failures(scenario, {Call::kAllocation}), 0);
 }
 

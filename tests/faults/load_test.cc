@@ -8,12 +8,13 @@
 #include <optional>
 
 #include "cli/input.h"
-#include "engine/model.h"
 #include "engine/model_data.h"
+#include "engine/model_text.h"
 #include "faults/small_model.h"
 #include "faults/torture.h"
 #include "support/gguf_patch.h"
 #include "support/model_test.h"
+#include "tandem/model.h"
 #include "tokenizer/test_vocab.h"
 
 namespace tandem::test {
@@ -33,11 +34,8 @@ class LoadScenario : public Scenario {
     EXPECT_EQ(model_->end_tokens(), plain_->end_tokens());
     EXPECT_EQ(model_->defaults().top_k, plain_->defaults().top_k);
     EXPECT_EQ(model_->data().banned, plain_->data().banned);
-    ASSERT_NE(model_->tokenizer(), nullptr);
-    EXPECT_EQ(model_->tokenizer()->Encode(kText), plain_->tokenizer()->Encode(kText));
-    const ChatMessage message{Role::kUser, kText};
-    EXPECT_EQ(model_->RequireChat().Render({&message, 1}),
-              plain_->RequireChat().Render({&message, 1}));
+    ASSERT_TRUE(model_->can_chat());
+    EXPECT_EQ(model_->Tokenize(kText), plain_->Tokenize(kText));
     EXPECT_TRUE(SameBits(Logits(model_, Ids()), logits_));
   }
   void CheckFailed() override { EXPECT_EQ(model_, nullptr); }
@@ -73,8 +71,7 @@ TEST(LoadFaults, Folder) {
     WriteSmallFolder(folder / "model", json);
     LoadScenario scenario(folder / "model");
     Torture(json ? "load a folder with tokenizer.json" : "load a folder with tokenizer.model",
-            scenario,
-            {Call::kAllocation, Call::kOpen, Call::kStat, Call::kLink, Call::kMap});
+            scenario, {Call::kAllocation, Call::kOpen, Call::kStat, Call::kLink, Call::kMap});
   }
 }
 
@@ -88,6 +85,7 @@ class TokenizerScenario : public Scenario {
     encoded_ = tokenizer.Encode(kText);
     decoded_ = tokenizer.Decode(encoded_);
   }
+  bool IsPublic() const override { return false; }
   void CheckDone() override {
     EXPECT_EQ(encoded_, ids_);
     EXPECT_EQ(decoded_, kText);
@@ -116,6 +114,42 @@ TEST(LoadFaults, Tokenizer) {
   }
 }
 
+class UseScenario : public Scenario {
+ public:
+  explicit UseScenario(const std::filesystem::path& path) : model_(Model::Load(path)) {}
+
+  void Run() override {
+    name_ = model_->name();
+    const std::vector<int32_t> ids = model_->Tokenize(kText);
+    text_ = model_->Detokenize(ids);
+    const ChatMessage messages[] = {{Role::kSystem, kText}, {Role::kUser, kText}};
+    turn_ = model_->TokenizeChat(messages);
+  }
+  void CheckDone() override {
+    EXPECT_EQ(name_, "a model with a name that is not short");
+    EXPECT_EQ(text_, kText);
+    EXPECT_GT(turn_.size(), 50u);
+  }
+  void Clear() override {
+    name_ = std::string();
+    text_ = std::string();
+    turn_ = std::vector<int32_t>();
+  }
+
+ private:
+  std::shared_ptr<const Model> model_;
+  std::string name_;
+  std::string text_;
+  std::vector<int32_t> turn_;
+};
+
+TEST(LoadFaults, Use) {
+  const TemporaryFolder folder;
+  WriteSmallGguf(folder / "model.gguf");
+  UseScenario scenario(folder / "model.gguf");
+  Torture("use a model's tokenizer", scenario, {Call::kAllocation});
+}
+
 class TextScenario : public Scenario {
  public:
   explicit TextScenario(std::filesystem::path path) : path_(std::move(path)) {
@@ -123,6 +157,7 @@ class TextScenario : public Scenario {
     std::ofstream(path_) << text_;
   }
   void Run() override { read_ = cli::ReadTextFile(path_, cli::kMaxTextFileBytes); }
+  bool IsPublic() const override { return false; }
   void CheckDone() override { EXPECT_EQ(read_, text_); }
   void Clear() override { read_ = std::string(); }
 

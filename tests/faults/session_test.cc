@@ -13,12 +13,12 @@
 #include <optional>
 #include <vector>
 
-#include "engine/engine.h"
-#include "engine/generate.h"
 #include "engine/score.h"
 #include "faults/small_model.h"
 #include "faults/torture.h"
 #include "support/model_test.h"
+#include "tandem/engine.h"
+#include "tandem/generation.h"
 
 namespace tandem::test {
 namespace {
@@ -207,6 +207,46 @@ TEST(SessionFaults, Generate) {
   Torture("generate", scenario, {Call::kAllocation});
 }
 
+// A turn that fails leaves the session as it was.
+class ReplyScenario : public SessionScenario {
+ public:
+  ReplyScenario() {
+    options_.max_tokens = 6;
+    Prepare();
+    plain_ = Reply(*session_, "the hat", options_);
+    tokens_ = session_->tokens();
+    Clear();
+  }
+  void Run() override { result_ = Reply(*session_, "the hat", options_); }
+  void CheckDone() override {
+    EXPECT_EQ(result_->tokens, plain_.tokens);
+    EXPECT_EQ(result_->text, plain_.text);
+    EXPECT_EQ(session_->tokens(), tokens_);
+  }
+  void CheckFailed() override {
+    EXPECT_EQ(session_->tokens(), kBefore);
+    Run();
+    CheckDone();
+    session_->Rewind(static_cast<int64_t>(kBefore.size()));
+    ExpectAsBefore(*session_);
+  }
+  void Clear() override {
+    result_.reset();
+    SessionScenario::Clear();
+  }
+
+ private:
+  GenerationOptions options_;
+  GenerationResult plain_;
+  std::optional<GenerationResult> result_;
+  Ids tokens_;
+};
+
+TEST(SessionFaults, Reply) {
+  ReplyScenario scenario;
+  Torture("reply", scenario, {Call::kAllocation});
+}
+
 // Rows of logits go to a file; the session starts over each time.
 class ScoreScenario : public SessionScenario {
  public:
@@ -232,6 +272,7 @@ class ScoreScenario : public SessionScenario {
     Run();
     CheckDone();
   }
+  bool IsPublic() const override { return false; }
   // The folder is synced where that can be done.
   bool MayIgnore(const Fault& fault, uint64_t count) const override {
     return (fault.call == Call::kOpen || fault.call == Call::kSync) && fault.nth == count;

@@ -28,6 +28,9 @@ class Scenario {
   /// Checks what Run() left behind when it threw.
   virtual void CheckFailed() {}
   virtual void Clear() {}
+  /// Whether Run() uses the public interface alone, which throws nothing but tandem::Error; within
+  /// the library std::bad_alloc is as good.
+  virtual bool IsPublic() const { return true; }
   /// Whether Run() may succeed although this call failed; `count` calls of the kind are made.
   virtual bool MayIgnore(const Fault&, uint64_t) const { return false; }
 };
