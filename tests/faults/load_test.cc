@@ -122,8 +122,7 @@ class UseScenario : public Scenario {
     name_ = model_->name();
     const std::vector<int32_t> ids = model_->Tokenize(kText);
     text_ = model_->Detokenize(ids);
-    const ChatMessage messages[] = {{Role::kSystem, kText}, {Role::kUser, kText}};
-    turn_ = model_->TokenizeChat(messages);
+    turn_ = model_->TokenizeChat(messages_);
   }
   void CheckDone() override {
     EXPECT_EQ(name_, "a model with a name that is not short");
@@ -138,6 +137,7 @@ class UseScenario : public Scenario {
 
  private:
   std::shared_ptr<const Model> model_;
+  const std::vector<ChatMessage> messages_ = {{Role::kSystem, kText}, {Role::kUser, kText}};
   std::string name_;
   std::string text_;
   std::vector<int32_t> turn_;

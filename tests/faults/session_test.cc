@@ -170,8 +170,8 @@ class GenerateScenario : public SessionScenario {
   }
   void Run() override {
     text_.clear();
-    result_ =
-        Generate(*session_, kMore, options_, [this](std::string_view piece) { text_ += piece; });
+    result_ = Generate(*session_, kMore, options_,
+                       {.text = [this](std::string_view piece) { text_ += piece; }});
   }
   void CheckDone() override {
     EXPECT_EQ(result_->tokens, plain_.tokens);
@@ -363,7 +363,7 @@ class ForkScenario : public SessionScenario {
   void Prepare() override {
     SessionScenario::Prepare();
     session_->MarkTurn();
-    if (second_) session_->Fork();
+    if (second_) other_ = session_->Fork();
   }
   void Run() override { other_ = session_->Fork(); }
   void CheckDone() override {
