@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/file_status.h"
+#include "core/log.h"
 #include "core/thread_team.h"
 #include "engine/convert_metadata.h"
 #include "engine/quantize_plan.h"
@@ -184,6 +185,8 @@ ConvertSummary Convert(const ConvertOptions& options, const ConvertProgress& pro
   summary.bytes = writer.file_bytes();
   writer.Finish();
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  log::Event("converted: {}, {}, {} tensors, {} bytes, {:.1f} s", options.output.string(),
+             options.type, summary.tensors, summary.bytes, summary.seconds);
   return summary;
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "cli/input.h"
+#include "engine/check.h"
 #include "engine/model_data.h"
 #include "engine/model_text.h"
 #include "faults/small_model.h"
@@ -148,6 +149,38 @@ TEST(LoadFaults, Use) {
   WriteSmallGguf(folder / "model.gguf");
   UseScenario scenario(folder / "model.gguf");
   Torture("use a model's tokenizer", scenario, {Call::kAllocation});
+}
+
+class CheckScenario : public Scenario {
+ public:
+  explicit CheckScenario(const std::filesystem::path& path)
+      : model_(Model::Load(path)), plain_(CheckModel(*model_)) {}
+
+  void Run() override { result_ = CheckModel(*model_); }
+  bool IsPublic() const override { return false; }
+  void CheckDone() override {
+    ASSERT_EQ(result_.files.size(), plain_.files.size());
+    for (size_t i = 0; i < plain_.files.size(); ++i) {
+      EXPECT_EQ(result_.files[i].name, plain_.files[i].name);
+      EXPECT_EQ(result_.files[i].hash, plain_.files[i].hash);
+    }
+    EXPECT_EQ(result_.tensor_bytes, plain_.tensor_bytes);
+    EXPECT_TRUE(result_.ok());
+  }
+  void Clear() override { result_ = {}; }
+
+ private:
+  std::shared_ptr<const Model> model_;
+  CheckResult plain_;
+  CheckResult result_;
+};
+
+TEST(LoadFaults, Check) {
+  const TemporaryFolder folder;
+  WriteSmallFolder(folder / "model", false);
+  CheckScenario scenario(folder / "model");
+  Torture("check a folder", scenario,
+          {Call::kAllocation, Call::kOpen, Call::kStat, Call::kList, Call::kMap});
 }
 
 class TextScenario : public Scenario {
