@@ -185,7 +185,8 @@ ConvertSummary Convert(const ConvertOptions& options, const ConvertProgress& pro
   summary.bytes = writer.file_bytes();
   writer.Finish();
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  log::Event("converted: {}, {}, {} tensors, {} bytes, {:.1f} s", options.output.string(),
+  // The file is in its place: nothing from here on may throw.
+  log::Event("converted: {}, {}, {} tensors, {} bytes, {:.1f} s", options.output.native(),
              options.type, summary.tensors, summary.bytes, summary.seconds);
   return summary;
 }

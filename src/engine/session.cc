@@ -29,10 +29,11 @@ constexpr size_t kMaxSnapshots = 8;
 
 using Clock = std::chrono::steady_clock;
 
+// What is logged about has happened: nothing here may throw.
 void LogFile(const char* what, const std::filesystem::path& path, size_t tokens,
-             Clock::time_point start) {
+             Clock::time_point start) noexcept {
   std::error_code error;
-  log::Event("session {}: {}, {} tokens, {} bytes, {:.1f} ms", what, path.string(), tokens,
+  log::Event("session {}: {}, {} tokens, {} bytes, {:.1f} ms", what, path.native(), tokens,
              std::filesystem::file_size(path, error),
              std::chrono::duration<double, std::milli>(Clock::now() - start).count());
 }

@@ -41,7 +41,7 @@ class WriteScenario : public Scenario {
     CheckNames();
   }
   void CheckFailed() override {
-    EXPECT_EQ(Contents(), kOld);
+    EXPECT_TRUE(Contents() == kOld);
     CheckNames();
   }
   bool IsPublic() const override { return false; }
