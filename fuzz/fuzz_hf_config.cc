@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace tandem;
   using namespace tandem::fuzz;
   Refuses([&] {
-    const nlohmann::json config = ParseJson(Text(data, size), "config.json");
+    const JsonDocument config = ParseJson(Text(data, size), "config.json");
     gemma3n::IsHfConfig(config);
     gemma3n::HasTowers(config);
     const gemma3n::HyperParams params = gemma3n::ReadHfConfig(config, "config.json");

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/file_status.h"
 
 namespace tandem {
 namespace {
@@ -35,9 +36,13 @@ constexpr int kMaxLinks = 40;  // as many as Linux follows
 // stays.
 std::filesystem::path FollowLinks(std::filesystem::path path) {
   std::error_code error;
-  for (int i = 0; std::filesystem::is_symlink(path, error); ++i) {
+  for (int i = 0; std::filesystem::is_symlink(LinkStatus(path)); ++i) {
     const auto next = std::filesystem::read_symlink(path, error);
-    if (error || i == kMaxLinks) {
+    if (error) {
+      throw Error(ErrorKind::kIo, fmt::format("{}: cannot read this link: {}",
+                                              Printable(path.string(), 4096), error.message()));
+    }
+    if (i == kMaxLinks) {
       throw Error(ErrorKind::kIo,
                   fmt::format("{}: a chain of links without end", Printable(path.string(), 4096)));
     }
@@ -50,8 +55,7 @@ std::filesystem::path FollowLinks(std::filesystem::path path) {
 
 AtomicFile::AtomicFile(std::filesystem::path target) : target_(FollowLinks(std::move(target))) {
   // Renaming would put a file in the place of a device or a pipe, /dev/null for one.
-  std::error_code ignored;
-  const auto status = std::filesystem::status(target_, ignored);
+  const auto status = FileStatus(target_);
   const bool replaces = std::filesystem::exists(status);
   if (replaces && !std::filesystem::is_regular_file(status)) {
     throw Error(ErrorKind::kIo,
@@ -59,16 +63,19 @@ AtomicFile::AtomicFile(std::filesystem::path target) : target_(FollowLinks(std::
                             std::filesystem::is_directory(status) ? "is a directory"
                                                                   : "not a regular file"));
   }
+  // Everything that may throw comes before there is a file to remove.
+  buffer_.reserve(kBufferBytes);
+  // The new content keeps the permissions of the old: never more than those, and all of them where
+  // the system lets them be set.
+  const auto mode = replaces ? static_cast<mode_t>(status.permissions()) & 0777 : 0666;
   std::random_device random;
   for (int attempt = 0; fd_ < 0 && attempt < kMaxAttempts; ++attempt) {
     temporary_ = target_.string() + fmt::format(".{:08x}", random());
-    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd_ < 0 && errno != EEXIST) break;
   }
   if (fd_ < 0) ThrowIo(target_, "create a file beside it");
-  // The new content keeps the permissions of the old.
   if (replaces) ::fchmod(fd_, static_cast<mode_t>(status.permissions()));
-  buffer_.reserve(kBufferBytes);
 }
 
 AtomicFile::~AtomicFile() {
@@ -106,24 +113,24 @@ void AtomicFile::Flush() {
 void AtomicFile::WriteRaw(const std::byte* data, size_t size) {
   while (size > 0) {
     const ssize_t written = ::write(fd_, data, size);
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      ThrowIo(temporary_, "write");
-    }
+    if (written < 0 && errno == EINTR) continue;
+    if (written == 0) errno = EIO;  // no progress, no reason given: trying again may last for ever
+    if (written <= 0) ThrowIo(temporary_, "write");
     data += written;
     size -= static_cast<size_t>(written);
   }
 }
 
 void AtomicFile::Commit() {
+  const std::filesystem::path directory =
+      target_.has_parent_path() ? target_.parent_path() : std::filesystem::path(".");
   Flush();
   if (::fsync(fd_) != 0) ThrowIo(temporary_, "sync");
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) ThrowIo(target_, "replace");
+  // From here on the new content is there, and nothing may throw.
   ::close(std::exchange(fd_, -1));
   // The rename itself is durable only once the directory is synced; a file system that cannot
   // sync a directory has no such step, so a failure here is not one.
-  const std::filesystem::path directory =
-      target_.has_parent_path() ? target_.parent_path() : std::filesystem::path(".");
   const int directory_fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory_fd >= 0) {
     ::fsync(directory_fd);

@@ -24,10 +24,14 @@ namespace {
 
 class ForkableMemory::Backing {
  public:
-  explicit Backing(int fd) : fd_(fd) {}
+  // Opened in here, so that it is closed whatever happens to the maker.
+  Backing() : fd_(::memfd_create("tandem", MFD_CLOEXEC)) {}
   Backing(const Backing&) = delete;
   Backing& operator=(const Backing&) = delete;
-  ~Backing() { ::close(fd_); }
+  ~Backing() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  /// Negative where there are no such files.
   int fd() const { return fd_; }
 
  private:
@@ -36,10 +40,9 @@ class ForkableMemory::Backing {
 
 ForkableMemory::ForkableMemory(size_t size) : size_(size) {
   if (size == 0) return;
-  const int fd = ::memfd_create("tandem", MFD_CLOEXEC);
-  if (fd >= 0) {
-    auto backing = std::make_shared<Backing>(fd);
-    if (::ftruncate(fd, static_cast<off_t>(size)) != 0) NoMemory(size);
+  auto backing = std::make_shared<Backing>();
+  if (backing->fd() >= 0) {
+    if (::ftruncate(backing->fd(), static_cast<off_t>(size)) != 0) NoMemory(size);
     backing_ = std::move(backing);
   }
   Map(/*is_private=*/false);

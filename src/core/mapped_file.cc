@@ -27,7 +27,12 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
     throw Error(ErrorKind::kIo, fmt::format("{}: cannot open: {}", name, std::strerror(errno)));
   }
   struct stat status {};
-  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+  if (::fstat(fd, &status) != 0) {
+    const int code = errno;
+    ::close(fd);
+    throw Error(ErrorKind::kIo, fmt::format("{}: cannot open: {}", name, std::strerror(code)));
+  }
+  if (!S_ISREG(status.st_mode)) {
     ::close(fd);
     throw Error(ErrorKind::kIo, fmt::format("{}: not a regular file", name));
   }

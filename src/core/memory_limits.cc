@@ -17,10 +17,14 @@ namespace fs = std::filesystem;
 /// Version 1 says "no limit" by a number close to 2^63.
 constexpr uint64_t kUnlimited = uint64_t{1} << 60;
 
-/// Empty when there is none.
+/// Empty when there is none, or the system fails to read it: then the limit is not known.
 std::string ReadText(const fs::path& path) {
   std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+  try {
+    return {std::istreambuf_iterator<char>(file), {}};
+  } catch (const std::ios_base::failure&) {  // what iterators see instead of a failed stream
+    return {};
+  }
 }
 
 std::string_view Trimmed(std::string_view text) {

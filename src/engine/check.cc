@@ -10,6 +10,7 @@
 #include <span>
 
 #include "core/error.h"
+#include "core/file_status.h"
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/mapped_file.h"
@@ -159,10 +160,10 @@ std::vector<FileToCheck> SafetensorsFiles(const SafetensorsSet& set) {
 // What lies beside the weights of a folder and makes a difference to what they say.
 std::vector<MappedFile> FilesBeside(const fs::path& folder) {
   std::vector<fs::path> paths;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string extension = entry.path().extension().string();
+  for (fs::path& path : ListFolder(folder)) {
+    const std::string extension = path.extension().string();
     const bool ours = extension == ".json" || extension == ".model" || extension == ".jinja";
-    if (ours && entry.is_regular_file()) paths.push_back(entry.path());
+    if (ours && fs::is_regular_file(FileStatus(path))) paths.push_back(std::move(path));
   }
   std::sort(paths.begin(), paths.end());
   std::vector<MappedFile> files;

@@ -9,6 +9,7 @@
 #include <chrono>
 
 #include "core/error.h"
+#include "core/file_status.h"
 #include "core/log.h"
 #include "core/thread_team.h"
 #include "engine/convert_metadata.h"
@@ -110,9 +111,14 @@ void CheckOutput(const ConvertOptions& options, const ModelSource& source) {
   if (options.output.empty()) {
     throw Error(ErrorKind::kInvalidArgument, "no output file is named", "name it with -o");
   }
+  if (!Exists(options.output)) return;
   for (const std::filesystem::path& path : SourceFiles(source)) {
     std::error_code error;
-    if (!std::filesystem::equivalent(path, options.output, error)) continue;
+    if (!std::filesystem::equivalent(path, options.output, error)) {
+      if (!error || error == std::errc::no_such_file_or_directory) continue;
+      throw Error(ErrorKind::kIo, fmt::format("{}: cannot be compared with the output: {}",
+                                              Printable(path.string(), 4096), error.message()));
+    }
     throw Error(
         ErrorKind::kInvalidArgument,
         fmt::format("{}: the output would replace its own source", Printable(path.string(), 4096)),
@@ -176,10 +182,11 @@ ConvertSummary Convert(const ConvertOptions& options, const ConvertProgress& pro
       if (progress) progress(done, total, tensor.tensor->name);
     });
   }
+  summary.bytes = writer.file_bytes();
   writer.Finish();
-  summary.bytes = std::filesystem::file_size(options.output);
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  log::Event("converted: {}, {}, {} tensors, {} bytes, {:.1f} s", options.output.string(),
+  // The file is in its place: nothing from here on may throw.
+  log::Event("converted: {}, {}, {} tensors, {} bytes, {:.1f} s", options.output.native(),
              options.type, summary.tensors, summary.bytes, summary.seconds);
   return summary;
 }

@@ -44,7 +44,7 @@ bool IsRewritten(std::string_view key) {
 
 void WriteGeneral(const ModelSource& source, const QuantizePlan& plan, GgufWriter& writer) {
   writer.AddString("general.architecture", gemma3n::kArchitecture);
-  const std::string name = SourceModelName(source);
+  const std::string& name = source.model_name;
   if (source.gguf) {
     for (const GgufValue& value : source.gguf->metadata().values()) {
       if (!IsRewritten(value.key)) writer.Copy(value);
@@ -58,7 +58,8 @@ void WriteGeneral(const ModelSource& source, const QuantizePlan& plan, GgufWrite
       return it != config.end() && it->is_number() ? std::optional(it->get<double>())
                                                    : std::nullopt;
     };
-    const bool greedy = config.is_object() && config.value("do_sample", nlohmann::json()) == false;
+    const bool greedy =
+        config.is_object() && config.contains("do_sample") && config["do_sample"] == false;
     if (const auto value = greedy ? std::optional(0.0) : number("temperature")) {
       writer.Add<float>("general.sampling.temp", static_cast<float>(*value));
     }
@@ -76,9 +77,10 @@ void WriteGeneral(const ModelSource& source, const QuantizePlan& plan, GgufWrite
 
 // GGUF has keys for two end tokens; a folder may list more.
 void NoteEndTokens(const ModelSource& source, const Vocab& vocab, std::vector<std::string>& notes) {
-  if (!source.generation_config.is_object()) return;
-  const auto eos = source.generation_config.find("eos_token_id");
-  if (eos == source.generation_config.end() || !eos->is_array()) return;
+  const nlohmann::json& config = *source.generation_config;
+  if (!config.is_object()) return;
+  const auto eos = config.find("eos_token_id");
+  if (eos == config.end() || !eos->is_array()) return;
   for (const nlohmann::json& id : *eos) {
     if (id != vocab.eos && id != vocab.end_of_turn) {
       notes.push_back(fmt::format("end token {} has no place in GGUF and is left out", id.dump()));

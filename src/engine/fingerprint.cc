@@ -25,7 +25,7 @@ void AddGguf(const GgufFile& file, StreamHash& hash) {
 }
 
 void AddFolder(const ModelSource& source, StreamHash& hash) {
-  hash.AddText(source.config.dump());
+  hash.AddText(source.config->dump());
   for (const SafetensorsTensor& tensor : source.safetensors->tensors()) {
     hash.AddText(tensor.name);
     hash.AddText(tensor.dtype);

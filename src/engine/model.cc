@@ -34,11 +34,12 @@ void AddEndToken(std::vector<int32_t>& tokens, int64_t id, int64_t vocab) {
 // eos_token_id is a number or a list of them.
 void AddEndTokens(const nlohmann::json& config, ModelData& data) {
   if (!config.is_object() || !config.contains("eos_token_id")) return;
-  const nlohmann::json& eos = config["eos_token_id"];
-  const nlohmann::json list = eos.is_array() ? eos : nlohmann::json::array({eos});
-  for (const nlohmann::json& id : list) {
+  const auto add = [&](const nlohmann::json& id) {
     if (id.is_number_integer()) AddEndToken(data.end_tokens, id.get<int64_t>(), data.params.vocab);
-  }
+  };
+  const nlohmann::json& eos = config["eos_token_id"];
+  if (!eos.is_array()) return add(eos);
+  for (const nlohmann::json& id : eos) add(id);
 }
 
 double Sane(double value, double low, double high, double otherwise) {
@@ -165,7 +166,7 @@ bool Model::can_chat() const noexcept { return data_->chat.has_value(); }
 const std::vector<int32_t>& Model::end_tokens() const noexcept { return data_->end_tokens; }
 
 std::string Model::name() const {
-  return AtBorder([&] { return SourceModelName(data_->source); });
+  return AtBorder([&] { return data_->source.model_name; });
 }
 
 std::vector<int32_t> Model::Tokenize(std::string_view text) const {

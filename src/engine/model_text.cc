@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/file_status.h"
 #include "core/mapped_file.h"
 #include "engine/model_data.h"
 #include "engine/source.h"
@@ -52,9 +53,7 @@ const ChatFormat& RequireChat(const Model& model) {
 }
 
 Tokenizer LoadTokenizer(const std::filesystem::path& path) {
-  std::error_code error;
-  const bool folder = std::filesystem::is_directory(path, error);
-  if (!folder) {
+  if (!IsFolder(path)) {
     const MappedFile file(path);
     const std::string_view start(reinterpret_cast<const char*>(file.bytes().data()),
                                  std::min<size_t>(file.size(), 4));

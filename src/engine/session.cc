@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -28,10 +29,11 @@ constexpr size_t kMaxSnapshots = 8;
 
 using Clock = std::chrono::steady_clock;
 
+// What is logged about has happened: nothing here may throw.
 void LogFile(const char* what, const std::filesystem::path& path, size_t tokens,
-             Clock::time_point start) {
+             Clock::time_point start) noexcept {
   std::error_code error;
-  log::Event("session {}: {}, {} tokens, {} bytes, {:.1f} ms", what, path.string(), tokens,
+  log::Event("session {}: {}, {} tokens, {} bytes, {:.1f} ms", what, path.native(), tokens,
              std::filesystem::file_size(path, error),
              std::chrono::duration<double, std::milli>(Clock::now() - start).count());
 }
@@ -206,8 +208,9 @@ void Session::MarkTurn() {
     auto& snapshots = impl_->snapshots;
     const int64_t position = impl_->kv.end();
     if (position == 0 || (!snapshots.empty() && snapshots.back()->position == position)) return;
+    auto snapshot = std::make_shared<const KvSnapshot>(impl_->kv.TakeSnapshot());
     if (snapshots.size() == kMaxSnapshots) snapshots.erase(snapshots.begin());
-    snapshots.push_back(std::make_shared<const KvSnapshot>(impl_->kv.TakeSnapshot()));
+    snapshots.push_back(std::move(snapshot));
   });
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/file_status.h"
 #include "engine/embedded.h"
 #include "formats/json_file.h"
 #include "gemma3n/gguf.h"
@@ -22,16 +23,14 @@ constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr uint64_t kMaxTokenizerConfigBytes = 64 << 20;
 constexpr uint64_t kMaxTemplateBytes = 4 << 20;
 
-nlohmann::json OptionalJson(const fs::path& path, uint64_t max_bytes) {
-  std::error_code error;
-  if (!fs::exists(path, error)) return {};
+JsonDocument OptionalJson(const fs::path& path, uint64_t max_bytes) {
+  if (!Exists(path)) return {};
   return ParseJsonFile(path, max_bytes);
 }
 
 std::string HfChatTemplate(const fs::path& folder) {
   const fs::path separate = folder / "chat_template.jinja";
-  std::error_code error;
-  if (fs::exists(separate, error)) {
+  if (Exists(separate)) {
     const MappedFile file(separate);
     if (file.size() > kMaxTemplateBytes) {
       throw Error(ErrorKind::kUnsupported,
@@ -40,20 +39,32 @@ std::string HfChatTemplate(const fs::path& folder) {
     }
     return {reinterpret_cast<const char*>(file.bytes().data()), file.size()};
   }
-  const nlohmann::json config =
+  const JsonDocument config =
       OptionalJson(folder / "tokenizer_config.json", kMaxTokenizerConfigBytes);
-  if (!config.is_object()) return {};
-  const auto it = config.find("chat_template");
-  return it != config.end() && it->is_string() ? it->get<std::string>() : std::string();
+  if (!config->is_object()) return {};
+  const auto it = config->find("chat_template");
+  return it != config->end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+// Links are followed: download caches name a folder by a hash and link to it by name, or the other
+// way round.
+std::string FolderName(const fs::path& path) {
+  std::error_code error;
+  const fs::path whole = fs::weakly_canonical(path, error);
+  if (error) {
+    throw Error(ErrorKind::kIo, fmt::format("{}: cannot look it up: {}",
+                                            Printable(path.string(), 4096), error.message()));
+  }
+  return whole.filename().string();
 }
 
 ModelSource OpenFolder(const fs::path& path) {
   ModelSource source;
   source.name = Printable(path.string(), 4096);
   source.path = path;
+  source.model_name = FolderName(path);
   const fs::path config = path / "config.json";
-  std::error_code error;
-  if (!fs::exists(config, error)) {
+  if (!Exists(config)) {
     throw Error(ErrorKind::kNotFound, fmt::format("{}: a folder without config.json", source.name),
                 "give a GGUF file, or a Hugging Face folder with config.json and safetensors");
   }
@@ -68,6 +79,7 @@ ModelSource FromGguf(GgufFile file, std::string name) {
   ModelSource source;
   source.name = std::move(name);
   source.gguf = std::move(file);
+  source.model_name = source.gguf->metadata().FindString("general.name").value_or("");
   source.chat_template = source.gguf->metadata().FindString("tokenizer.chat_template").value_or("");
   return source;
 }
@@ -75,8 +87,7 @@ ModelSource FromGguf(GgufFile file, std::string name) {
 }  // namespace
 
 ModelSource OpenSource(const fs::path& path, GgufOptions options) {
-  std::error_code error;
-  if (fs::is_directory(path, error)) return OpenFolder(path);
+  if (IsFolder(path)) return OpenFolder(path);
   ModelSource source = FromGguf(GgufFile::Open(path, options), Printable(path.string(), 4096));
   source.path = path;
   return source;
@@ -135,14 +146,6 @@ std::string TextPrefix(const ModelSource& source) {
               "the folder is incomplete, or not a Gemma 3n model");
 }
 
-std::string SourceModelName(const ModelSource& source) {
-  if (source.gguf) {
-    return std::string(source.gguf->metadata().FindString("general.name").value_or(""));
-  }
-  std::error_code error;
-  return fs::weakly_canonical(source.path, error).filename().string();
-}
-
 std::vector<fs::path> SourceFiles(const ModelSource& source) {
   std::vector<fs::path> files;
   if (source.gguf && !source.embedded) {
@@ -150,10 +153,7 @@ std::vector<fs::path> SourceFiles(const ModelSource& source) {
       files.push_back(source.gguf->part_path(part));
     }
   } else if (source.safetensors) {
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(source.path, error)) {
-      files.push_back(entry.path());
-    }
+    return ListFolder(source.path);
   }
   return files;
 }

@@ -4,14 +4,13 @@
 // The files a model comes from, opened and told apart: a GGUF file or a Hugging Face folder.
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/json_document.h"
 #include "formats/gguf.h"
 #include "formats/safetensors.h"
 #include "gemma3n/hparams.h"
@@ -23,14 +22,15 @@ namespace tandem {
 struct ModelSource {
   std::string name;            ///< Printable path, or "built-in fable".
   std::filesystem::path path;  ///< Empty for the built-in model.
+  std::string model_name;      ///< general.name of a GGUF file, a folder's name; may be empty.
   bool embedded = false;
 
   std::optional<GgufFile> gguf;  ///< One of these two.
   std::optional<SafetensorsSet> safetensors;
 
   // Of a Hugging Face folder; null where the file is not there.
-  nlohmann::json config;
-  nlohmann::json generation_config;
+  JsonDocument config;
+  JsonDocument generation_config;
   std::string chat_template;  ///< Of either format; empty when there is none.
 };
 
@@ -43,8 +43,6 @@ gemma3n::HyperParams ReadParams(const ModelSource& source);
 /// `source` must outlive the weights.
 gemma3n::Weights ReadWeights(const ModelSource& source, const gemma3n::HyperParams& params);
 
-/// general.name of a GGUF file, the name of a folder; may be empty.
-std::string SourceModelName(const ModelSource& source);
 /// Prefix of the text model's tensors in a Hugging Face folder. Throws Error kNotFound without one.
 std::string TextPrefix(const ModelSource& source);
 

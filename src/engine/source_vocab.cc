@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/file_status.h"
 #include "engine/source.h"
 #include "tokenizer/vocab_file.h"
 
@@ -76,9 +77,8 @@ std::optional<Vocab> FromGguf(const GgufFile& file, std::string& problem) {
 }
 
 std::optional<Vocab> FromFolder(const std::filesystem::path& folder, std::string& problem) {
-  std::error_code error;
   for (const char* name : {"tokenizer.model", "tokenizer.json"}) {
-    if (std::filesystem::exists(folder / name, error)) return LoadVocab(folder / name);
+    if (Exists(folder / name)) return LoadVocab(folder / name);
   }
   problem = fmt::format("{} has neither tokenizer.model nor tokenizer.json",
                         Printable(folder.string(), 4096));

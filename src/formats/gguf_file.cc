@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/file_status.h"
 #include "formats/gguf.h"
 #include "formats/gguf_part.h"
 
@@ -106,8 +107,7 @@ void GgufFile::AddOtherParts(const std::filesystem::path& first, GgufOptions opt
   }
   for (uint64_t i = 1; i < count; ++i) {
     const std::filesystem::path path = stem + SplitSuffix(i, count);
-    std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) {
+    if (!Exists(path)) {
       throw Error(ErrorKind::kNotFound,
                   fmt::format("{}: part {} of {} is missing", PrintablePath(path), i + 1, count),
                   "download all parts of the model into one folder");

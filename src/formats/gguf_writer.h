@@ -49,6 +49,8 @@ class GgufWriter {
   void WriteHeader();
   /// Appends data to the first tensor that is not full yet; never more than it still takes.
   void WriteTensorData(std::span<const std::byte> bytes);
+  /// Bytes of the file so far.
+  uint64_t file_bytes() const { return file_.size(); }
   /// Checks that every tensor is full, then makes the file appear. Call once, last.
   void Finish();
 

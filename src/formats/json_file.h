@@ -5,24 +5,20 @@
 // names a member twice is an Error that names the file. Thread-safe.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string_view>
 
-namespace tandem {
+#include "core/json_document.h"
 
-/// Arrays and objects within each other that a document may have.
-inline constexpr size_t kJsonMaxDepth = 64;
+namespace tandem {
 
 /// Parses `text`; `name` (printable) stands for the file in errors. Throws Error kCorruptFile, with
 /// the byte offset of a syntax error.
-nlohmann::json ParseJson(std::string_view text, std::string_view name);
+JsonDocument ParseJson(std::string_view text, std::string_view name);
 
 /// Parses a file of at most `max_bytes`. Throws Error: kNotFound, kIo, kCorruptFile, kUnsupported
 /// (too large).
-nlohmann::json ParseJsonFile(const std::filesystem::path& path, uint64_t max_bytes);
+JsonDocument ParseJsonFile(const std::filesystem::path& path, uint64_t max_bytes);
 
 }  // namespace tandem

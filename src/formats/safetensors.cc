@@ -166,7 +166,7 @@ SafetensorsContent ParseSafetensors(std::span<const std::byte> bytes, std::strin
     reader.Fail("not a safetensors file: the header is not a JSON object");
   }
   const std::string_view text(reinterpret_cast<const char*>(header.data()), header.size());
-  return HeaderParser(name, reader.Rest()).Parse(ParseJson(text, name));
+  return HeaderParser(name, reader.Rest()).Parse(*ParseJson(text, name));
 }
 
 }  // namespace tandem

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include "core/error.h"
+#include "core/file_status.h"
 #include "formats/json_file.h"
 #include "formats/safetensors.h"
 
@@ -18,11 +18,6 @@ namespace {
 constexpr uint64_t kMaxIndexBytes = uint64_t{64} << 20;
 constexpr const char* kSingleName = "model.safetensors";
 constexpr const char* kIndexName = "model.safetensors.index.json";
-
-bool Exists(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
-}
 
 /// A name that cannot lead out of its folder. What a link of that name points to is the folder
 /// owner's business: download caches consist of links.
@@ -34,7 +29,8 @@ bool IsPlainFileName(std::string_view name) {
 /// The index as file name -> names of its tensors.
 std::map<std::string, std::vector<std::string>> ReadIndex(const std::filesystem::path& path) {
   const std::string file = Printable(path.string(), 4096);
-  const nlohmann::json index = ParseJsonFile(path, kMaxIndexBytes);
+  const JsonDocument document = ParseJsonFile(path, kMaxIndexBytes);
+  const nlohmann::json& index = *document;
   const auto fail = [&](const std::string& problem) {
     throw Error(ErrorKind::kCorruptFile, fmt::format("{}: {}", file, problem));
   };
@@ -66,8 +62,7 @@ std::optional<DType> DTypeFromSafetensors(std::string_view dtype) {
 
 SafetensorsSet SafetensorsSet::Open(const std::filesystem::path& path) {
   SafetensorsSet set;
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(path, ignored)) {
+  if (!IsFolder(path)) {
     set.tensors_ = set.AddFile(path).tensors;
   } else if (Exists(path / kSingleName)) {
     set.tensors_ = set.AddFile(path / kSingleName).tensors;

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/json_document.h"
 
 namespace tandem::gemma3n {
 namespace {
@@ -82,7 +83,7 @@ void ReadRope(const Fields& fields, const std::string& file, HyperParams& p) {
   const auto only_default = [&](const json& rope, const char* where) {
     const auto type =
         rope.find("rope_type") != rope.end() ? rope.find("rope_type") : rope.find("type");
-    if (type == rope.end() || type->is_null() || *type == "default") return;
+    if (type == rope.end() || type->is_null() || IsText(*type, "default")) return;
     throw Error(
         ErrorKind::kUnsupported,
         fmt::format("{}: {}: RoPE scaling '{}' is not one that Gemma 3n uses", file, where,
@@ -123,9 +124,9 @@ void ReadLayerKinds(const Fields& fields, HyperParams& p) {
       fields.Bad("layer_types", "a list with an entry per layer");
     }
     const json& kind = (*kinds)[static_cast<size_t>(layer)];
-    if (kind == "full_attention") {
+    if (IsText(kind, "full_attention")) {
       p.kinds.push_back(LayerKind::kFull);
-    } else if (kind == "sliding_attention") {
+    } else if (IsText(kind, "sliding_attention")) {
       p.kinds.push_back(LayerKind::kSliding);
     } else {
       fields.Bad("layer_types", "a list of full_attention and sliding_attention");
@@ -211,7 +212,7 @@ constexpr std::array<NamePair, 5> kModelNames = {{
 bool IsHfConfig(const json& config) {
   const auto is = [](const json& object, const char* name) {
     const auto it = object.find("model_type");
-    return it != object.end() && *it == name;
+    return it != object.end() && IsText(*it, name);
   };
   return config.is_object() && (is(config, "gemma3n") || is(config, "gemma3n_text") ||
                                 is(TextConfig(config), "gemma3n_text"));

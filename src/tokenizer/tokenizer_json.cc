@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/json_document.h"
 #include "core/utf8.h"
 #include "tokenizer/piece_table.h"
 #include "tokenizer/vocab_file.h"
@@ -30,6 +31,8 @@ using nlohmann::json;
 // Real files nest six deep; the limit keeps "[[[[..." from costing many times its size.
 constexpr int kMaxDepth = 32;
 
+constexpr std::string_view kFetchAgain = "this is not a whole tokenizer.json; fetch it again";
+
 struct Merge {
   std::string left;
   std::string right;
@@ -39,12 +42,12 @@ struct Merge {
 struct Contents {
   std::vector<std::pair<std::string, uint64_t>> vocab;
   std::vector<Merge> merges;
-  json rest;
+  JsonDocument rest;
 };
 
 [[noreturn]] void Corrupt(std::string_view source, std::string_view what) {
   throw Error(ErrorKind::kCorruptFile, fmt::format("{}: {}", source, what),
-              "this is not a whole tokenizer.json; fetch it again");
+              std::string(kFetchAgain));
 }
 
 [[noreturn]] void Unsupported(std::string_view source, std::string_view what) {
@@ -58,100 +61,130 @@ std::string Shown(const json& value) {
 
 // Takes vocabulary and merges out of the file while it is parsed, so that half a million small
 // strings never become JSON values.
-class Reader {
+class Reader : public JsonBuilder {
  public:
-  explicit Reader(std::string_view source) : source_(source) {}
+  explicit Reader(std::string_view source) : JsonBuilder(source, kFetchAgain), source_(source) {}
 
   Contents Read(std::span<const std::byte> bytes) {
     const auto* begin = reinterpret_cast<const char*>(bytes.data());
-    try {
-      contents_.rest = json::parse(begin, begin + bytes.size(),
-                                   [this](int depth, json::parse_event_t event, json& value) {
-                                     return Keep(depth, event, value);
-                                   });
-    } catch (const json::exception& error) {
-      Corrupt(source_, Printable(error.what(), 160));
-    }
-    if (!contents_.rest.is_object()) Corrupt(source_, "not a JSON object");
+    json::sax_parse(begin, begin + bytes.size(), this);
+    contents_.rest = TakeRoot();
+    if (!contents_.rest->is_object()) Corrupt(source_, "not a JSON object");
     return std::move(contents_);
   }
 
+  bool null() override { return Taken() ? Other() : JsonBuilder::null(); }
+  bool boolean(bool value) override { return Taken() ? Other() : JsonBuilder::boolean(value); }
+  bool number_integer(number_integer_t value) override {
+    return Taken() ? Other() : JsonBuilder::number_integer(value);
+  }
+  bool number_unsigned(number_unsigned_t value) override {
+    if (!Taken()) return JsonBuilder::number_unsigned(value);
+    return where_ == Where::kVocab && depth_ == 3 ? AddPiece(value) : Other();
+  }
+  bool number_float(number_float_t value, const string_t& text) override {
+    return Taken() ? Other() : JsonBuilder::number_float(value, text);
+  }
+  bool string(string_t& value) override {
+    if (!Taken()) return JsonBuilder::string(value);
+    return where_ == Where::kMerges ? AddMergeText(value) : Other();
+  }
+  bool key(string_t& value) override;
+  bool start_object(size_t size) override {
+    const bool taken = Taken();
+    Enter();
+    return taken ? Other() : JsonBuilder::start_object(size);
+  }
+  bool end_object() override {
+    --depth_;
+    return Taken() || JsonBuilder::end_object();
+  }
+  bool start_array(size_t size) override {
+    const bool taken = Taken();
+    Enter();
+    if (!taken) return JsonBuilder::start_array(size);
+    if (where_ == Where::kVocab || depth_ != 4) return Other();
+    pair_.clear();
+    return true;
+  }
+  bool end_array() override {
+    --depth_;
+    if (!Taken()) return JsonBuilder::end_array();
+    return where_ == Where::kVocab || AddPair();
+  }
+
  private:
-  using Event = json::parse_event_t;
   enum class Where {
     kElsewhere,
     kVocab,
     kMerges
   };
 
-  bool Keep(int depth, Event event, json& value) {
-    if (depth > kMaxDepth) Corrupt(source_, "nested too deep");
-    if (event == Event::key && depth <= 2) EnterKey(depth, value);
-    switch (where_) {
-      case Where::kElsewhere: return true;
-      case Where::kVocab: return depth <= 2 || KeepVocab(depth, event, value);
-      case Where::kMerges: return depth <= 2 || KeepMerges(depth, event, value);
-    }
+  // Whether what comes next lies inside one of the two members.
+  bool Taken() const { return where_ != Where::kElsewhere && depth_ >= 3; }
+
+  void Enter() {
+    if (++depth_ > kMaxDepth) Corrupt(source_, "nested too deep");
+  }
+
+  // Something else than those members are made of. A list instead of an object is how other models
+  // write their vocabulary; the model's type will say so.
+  bool Other() const {
+    if (where_ == Where::kVocab) return true;
+    Corrupt(source_,
+            fmt::format("an entry of the wrong kind after merge {}", contents_.merges.size()));
+  }
+
+  bool AddPiece(uint64_t id) {
+    if (contents_.vocab.size() == kMaxPieces) Corrupt(source_, "too many pieces");
+    contents_.vocab.emplace_back(std::move(piece_), id);
+    piece_.clear();
     return true;
   }
 
-  void EnterKey(int depth, const json& key) {
-    if (depth == 1) in_model_ = key == "model";
-    where_ = Where::kElsewhere;
-    if (depth == 2 && in_model_ && key == "vocab") where_ = Where::kVocab;
-    if (depth == 2 && in_model_ && key == "merges") where_ = Where::kMerges;
-  }
-
-  bool KeepVocab(int depth, Event event, json& value) {
-    if (depth == 3 && event == Event::key) {
-      piece_ = value.get_ref<const std::string&>();
-      return true;
-    }
-    // A list instead of an object is how other models write their vocabulary; the model's type
-    // will say so.
-    if (depth == 3 && event == Event::value && value.is_number_unsigned()) {
-      if (contents_.vocab.size() == kMaxPieces) Corrupt(source_, "too many pieces");
-      contents_.vocab.emplace_back(std::move(piece_), value.get<uint64_t>());
-      piece_.clear();
-    }
-    return false;
-  }
-
-  bool KeepMerges(int depth, Event event, json& value) {
-    if (depth == 3 && event == Event::value && value.is_string()) {
-      SplitMerge(value.get_ref<const std::string&>());
-    } else if (depth == 3 && event == Event::array_start) {
-      pair_.clear();
-      return true;
-    } else if (depth == 4 && event == Event::value && value.is_string()) {
-      pair_.push_back(std::move(value.get_ref<std::string&>()));
+  bool AddMergeText(std::string& text) {
+    if (depth_ == 4) {
+      pair_.push_back(std::move(text));
       if (pair_.size() > 2) Corrupt(source_, "a merge of more than two pieces");
-    } else if (depth == 3 && event == Event::array_end) {
-      if (pair_.size() != 2) Corrupt(source_, "a merge that is not two pieces");
-      contents_.merges.push_back({std::move(pair_[0]), std::move(pair_[1])});
-    } else {
-      Corrupt(source_,
-              fmt::format("an entry of the wrong kind after merge {}", contents_.merges.size()));
+      return true;
     }
-    return false;
-  }
-
-  void SplitMerge(const std::string& text) {
     const size_t space = text.find(' ');
     if (space == text.npos || text.find(' ', space + 1) != text.npos) {
       Corrupt(source_, fmt::format("merge {} ('{}') is not two pieces", contents_.merges.size(),
                                    Printable(text)));
     }
     contents_.merges.push_back({text.substr(0, space), text.substr(space + 1)});
+    return true;
+  }
+
+  bool AddPair() {
+    if (pair_.size() != 2) Corrupt(source_, "a merge that is not two pieces");
+    contents_.merges.push_back({std::move(pair_[0]), std::move(pair_[1])});
+    return true;
   }
 
   std::string_view source_;
   Contents contents_;
+  int depth_ = 0;  // containers around what comes next
   bool in_model_ = false;
   Where where_ = Where::kElsewhere;
   std::string piece_;
   std::vector<std::string> pair_;
 };
+
+bool Reader::key(string_t& value) {
+  if (Taken()) {
+    if (depth_ == 3) piece_ = std::move(value);
+    return true;
+  }
+  if (depth_ <= 2) {
+    if (depth_ == 1) in_model_ = value == "model";
+    where_ = Where::kElsewhere;
+    if (depth_ == 2 && in_model_ && value == "vocab") where_ = Where::kVocab;
+    if (depth_ == 2 && in_model_ && value == "merges") where_ = Where::kMerges;
+  }
+  return JsonBuilder::key(value);
+}
 
 const json& Member(const json& object, const char* key) {
   static const json kNull;
@@ -164,12 +197,12 @@ std::string TextOf(const json& value) {
   return value.is_string() ? value.get<std::string>() : std::string();
 }
 bool IsTrue(const json& value) { return value.is_boolean() && value.get<bool>(); }
-bool IsUnset(const json& value) { return value.is_null() || value == ""; }
+bool IsUnset(const json& value) { return value.is_null() || IsText(value, ""); }
 
 void CheckModel(const json& model, std::string_view source) {
   // Files of before 2022 leave the type out.
   const json& type = Member(model, "type");
-  if (!type.is_null() && type != "BPE") {
+  if (!type.is_null() && !IsText(type, "BPE")) {
     Unsupported(source, fmt::format("a tokenizer model of type {}, not BPE", Shown(type)));
   }
   for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
@@ -190,13 +223,13 @@ void ReadNormalizer(const json& normalizer, Vocab& vocab, std::string_view sourc
     }
     return;
   }
-  if (type == "Replace" && Member(Member(normalizer, "pattern"), "String") == " " &&
-      Member(normalizer, "content") == std::string(kSpaceMark)) {
+  if (type == "Replace" && IsText(Member(Member(normalizer, "pattern"), "String"), " ") &&
+      IsText(Member(normalizer, "content"), kSpaceMark)) {
     vocab.escape_whitespace = true;
     return;
   }
   const json& prepended = Member(normalizer, "prepend");
-  if (type == "Prepend" && (prepended == std::string(kSpaceMark) || prepended == " ")) {
+  if (type == "Prepend" && (IsText(prepended, kSpaceMark) || IsText(prepended, " "))) {
     vocab.add_space_prefix = true;
     return;
   }
@@ -206,8 +239,8 @@ void ReadNormalizer(const json& normalizer, Vocab& vocab, std::string_view sourc
 // Splitting at spaces has no effect once they have become marks; nothing else is allowed.
 void CheckPreTokenizer(const json& pre, const Vocab& vocab, std::string_view source) {
   if (pre.is_null()) return;
-  if (vocab.escape_whitespace && Member(pre, "type") == "Split" &&
-      Member(Member(pre, "pattern"), "String") == " ") {
+  if (vocab.escape_whitespace && IsText(Member(pre, "type"), "Split") &&
+      IsText(Member(Member(pre, "pattern"), "String"), " ")) {
     return;
   }
   Unsupported(source, fmt::format("the pre-tokenizer {}", Shown(pre)));
