@@ -9,6 +9,24 @@ set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
 
 install(TARGETS tandem RUNTIME DESTINATION bin COMPONENT program)
 
+install(TARGETS libtandem EXPORT tandem
+  LIBRARY DESTINATION lib COMPONENT runtime NAMELINK_COMPONENT development)
+install(DIRECTORY include/tandem DESTINATION include COMPONENT development FILES_MATCHING PATTERN *.h)
+install(EXPORT tandem NAMESPACE tandem:: FILE tandemTargets.cmake DESTINATION lib/cmake/tandem
+  COMPONENT development)
+include(CMakePackageConfigHelpers)
+configure_package_config_file(cmake/tandemConfig.cmake.in ${PROJECT_BINARY_DIR}/tandemConfig.cmake
+  INSTALL_DESTINATION lib/cmake/tandem)
+# Below 1.0 a minor version may change the interface.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/tandemConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/tandemConfig.cmake ${PROJECT_BINARY_DIR}/tandemConfigVersion.cmake
+  DESTINATION lib/cmake/tandem COMPONENT development)
+configure_file(cmake/tandem.pc.in ${PROJECT_BINARY_DIR}/tandem.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/tandem.pc DESTINATION lib/pkgconfig COMPONENT development)
+install(DIRECTORY examples DESTINATION share/doc/tandem COMPONENT development)
+install(FILES docs/library.md DESTINATION share/doc/tandem COMPONENT development)
+
 # The manual page and the completions are what the program says about itself.
 set(share ${PROJECT_BINARY_DIR}/share)
 file(MAKE_DIRECTORY ${share})
@@ -25,6 +43,7 @@ add_custom_command(
   COMMENT "Manual page and completions")
 add_custom_target(self-description ALL DEPENDS
   ${share}/tandem.1.gz ${share}/tandem.bash ${share}/_tandem ${share}/tandem.fish)
+add_custom_target(product DEPENDS tandem libtandem self-description)
 install(FILES ${share}/tandem.1.gz DESTINATION share/man/man1 COMPONENT program)
 install(FILES ${share}/tandem.bash DESTINATION share/bash-completion/completions RENAME tandem
   COMPONENT program)
