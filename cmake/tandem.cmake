@@ -10,6 +10,12 @@ target_compile_options(tandem_flags INTERFACE -Wall -Wextra -Wshadow -Wno-psabi 
 target_compile_options(tandem_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 # Libraries of which we only use headers are not needed at run time.
 target_link_options(tandem_flags INTERFACE LINKER:--as-needed)
+# Ubuntu's compilers define the macro themselves; it needs an optimising one.
+if(NOT TANDEM_SANITIZE)
+  target_compile_options(tandem_flags INTERFACE
+    $<$<CONFIG:Release>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>)
+  target_link_options(tandem_flags INTERFACE LINKER:-z,relro,-z,now)
+endif()
 if(TANDEM_STATIC_DEPENDENCIES)
   target_compile_definitions(tandem_flags INTERFACE FMT_HEADER_ONLY)
 endif()

@@ -28,7 +28,7 @@ done
 # The same files as an installation, but for what only packages have.
 sed -E -e 's|share/zsh/vendor-completions|share/zsh/site-functions|' \
   -e 's/tandemTargets-[a-z]*/tandemTargets-release/' "$folder/all" |
-  grep -vE '^share/doc/(libtandem.*/(copyright|changelog.gz)|tandem/changelog.gz)$' |
+  grep -vE '^share/(doc/libtandem.*/(copyright|changelog.gz)|doc/tandem/changelog.gz|lintian/.*)$' |
   sort >"$folder/found"
 expected_files >"$folder/expected"
 expect_same "$folder/expected" "$folder/found" "packaged files"
