@@ -6,7 +6,8 @@
 
 #include <string>
 
-#include "engine/model.h"
+#include "engine/model_text.h"
+#include "tandem/model.h"
 
 namespace tandem {
 namespace {

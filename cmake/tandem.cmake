@@ -32,7 +32,8 @@ if(TANDEM_SANITIZE)
   target_link_options(tandem_flags INTERFACE -fsanitize=${TANDEM_SANITIZE})
 endif()
 
-# tandem_include_root(<root> <folder>): links to the headers of src/<folder>, as <folder>/x.h.
+# tandem_include_root(<root> <folder> [header ...]): links to the headers of src/<folder>, as
+# <folder>/x.h, and to those headers of the public interface, as tandem/x.h.
 function(tandem_include_root root folder)
   file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.h)
   file(REMOVE_RECURSE ${root})
@@ -41,16 +42,21 @@ function(tandem_include_root root folder)
     get_filename_component(name ${header} NAME)
     file(CREATE_LINK ${header} ${root}/${folder}/${name} SYMBOLIC)
   endforeach()
+  file(MAKE_DIRECTORY ${root}/tandem)
+  foreach(name IN LISTS ARGN)
+    file(CREATE_LINK ${PROJECT_SOURCE_DIR}/include/tandem/${name} ${root}/tandem/${name} SYMBOLIC)
+  endforeach()
 endfunction()
 
-# tandem_library(<folder> SOURCES a.cc ... [USES folder ...] [LIBRARIES external ...])
-# Builds src/<folder> as the library tandem_<folder with _ for />.
+# tandem_library(<folder> SOURCES a.cc ... [PUBLIC x.h ...] [USES folder ...] [LIBRARIES external ...])
+# Builds src/<folder> as the library tandem_<folder with _ for />. PUBLIC names the headers of
+# include/tandem that it implements: who uses the library sees them, too.
 function(tandem_library folder)
-  cmake_parse_arguments(arg "" "" "SOURCES;USES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;PUBLIC;USES;LIBRARIES" ${ARGN})
   string(REPLACE "/" "_" name ${folder})
   set(target tandem_${name})
   set(root ${PROJECT_BINARY_DIR}/include-roots/${name})
-  tandem_include_root(${root} ${folder})
+  tandem_include_root(${root} ${folder} ${arg_PUBLIC})
   add_library(${target} STATIC ${arg_SOURCES})
   set_target_properties(${target} PROPERTIES TANDEM_INCLUDE_ROOT ${root})
   target_include_directories(${target} PRIVATE ${root})

@@ -51,7 +51,7 @@ class Conversation {
   /// False to leave.
   bool Command(const std::string& line);
   void Answer(const std::string& text);
-  GenerationResult Reply(const std::vector<int32_t>& prompt);
+  GenerationResult Ask(const std::string& text);
   bool HasTurns() const { return !session_->tokens().empty(); }
   void Forget();
   void Undo();
@@ -196,22 +196,9 @@ void Conversation::FileCommand(const std::string& name, const std::string& file)
 }
 
 void Conversation::Answer(const std::string& text) {
-  const std::vector<int32_t> prompt = NextPrompt(*session_, system_, text);
   const auto before = static_cast<int64_t>(session_->tokens().size());
-  GenerationResult result;
-  try {
-    result = Reply(prompt);
-  } catch (const Error&) {
-    session_->Rewind(before);
-    throw;
-  }
-  if (static_cast<int64_t>(session_->tokens().size()) <
-      before + static_cast<int64_t>(prompt.size())) {
-    session_->Rewind(before);  // stopped before the reply began: half a message must not stay
-  } else {
-    turns_.push_back(before);
-    session_->MarkTurn();
-  }
+  const GenerationResult result = Ask(text);
+  if (static_cast<int64_t>(session_->tokens().size()) > before) turns_.push_back(before);
   if (result.reason == EndReason::kCancelled) Say("(stopped)");
   if (result.reason == EndReason::kContextFull) {
     log::Warning("the context of {} tokens is full: /reset starts a new conversation",
@@ -222,7 +209,7 @@ void Conversation::Answer(const std::string& text) {
   ++options_.sampling.seed;
 }
 
-GenerationResult Conversation::Reply(const std::vector<int32_t>& prompt) {
+GenerationResult Conversation::Ask(const std::string& text) {
   bool ends_in_newline = false;
   ProgressLine progress("reading", ProgressLine::Elsewhere::kSilent, settings_.output.quiet);
   const auto print = [&](std::string_view piece) {
@@ -233,11 +220,11 @@ GenerationResult Conversation::Reply(const std::vector<int32_t>& prompt) {
     ends_in_newline = piece.back() == '\n';
   };
   ClearInterrupt();
-  GenerationResult result = Generate(
-      *session_, prompt, options_, print, Interrupted, [&progress](int64_t done, int64_t total) {
-        if (done < total)
-          progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
-      });
+  const auto reading = [&progress](int64_t done, int64_t total) {
+    if (done < total) progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
+  };
+  GenerationResult result =
+      Reply(*session_, text, options_, {print, Interrupted, reading}, system_);
   progress.Clear();
   if (!ends_in_newline) Print("\n");
   FlushOutput();

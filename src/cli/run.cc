@@ -21,6 +21,7 @@
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "core/log.h"
+#include "engine/model_text.h"
 
 namespace tandem::cli {
 namespace {
@@ -120,14 +121,14 @@ GenerationOptions OptionsFor(const Model& model, const SamplingFlags& flags) {
 
 /// A model that cannot speak is told apart by what it lacks, with the way out.
 void RequireText(const Model& model, bool raw) {
-  if (model.tokenizer() == nullptr) {
+  if (!model.has_tokenizer()) {
     throw Error(
         ErrorKind::kUnsupported,
         fmt::format("{} has no tokenizer, so text can neither go in nor come out", model.source()),
         "score --ids and bench work without one; so does convert, from a folder that has "
         "tokenizer.model beside the weights");
   }
-  if (!raw && !ChatFormat::IsPossible(*model.tokenizer())) {
+  if (!raw && !model.can_chat()) {
     throw Error(ErrorKind::kUnsupported,
                 fmt::format("{} has no turn tokens, so it cannot chat", model.source()),
                 "--raw continues a text instead");
@@ -146,8 +147,8 @@ void IntroduceEmbedded() {
 
 std::vector<int32_t> PromptIds(const Session& session, const RunSettings& settings,
                                const std::string& text) {
-  if (!settings.raw) return NextPrompt(session, settings.system, text);
-  const Tokenizer& tokenizer = session.engine().model().RequireTokenizer();
+  if (!settings.raw) return TokenizeTurn(session, text, settings.system);
+  const Tokenizer& tokenizer = RequireTokenizer(session.model());
   const bool first = session.tokens().empty();
   return tokenizer.Encode(
       text,
@@ -191,11 +192,11 @@ int Answer(Engine& engine, const RunSettings& settings, const GenerationOptions&
     FlushOutput();
     ends_in_newline = piece.back() == '\n';
   };
-  const GenerationResult result = Generate(
-      *session, prompt, options, print, Interrupted, [&progress](int64_t done, int64_t total) {
-        if (done < total)
-          progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
-      });
+  const auto reading = [&progress](int64_t done, int64_t total) {
+    if (done < total) progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
+  };
+  const GenerationResult result =
+      Generate(*session, prompt, options, {print, Interrupted, reading});
   introduce();
   if (json) {
     PrintReplyJson(result, engine, options.sampling.seed);
@@ -258,17 +259,6 @@ std::unique_ptr<Session> OpenSession(Engine& engine, const RunSettings& settings
     session->Load(settings.session_file);
   }
   return session;
-}
-
-std::vector<int32_t> NextPrompt(const Session& session, const std::string& system,
-                                const std::string& text) {
-  const ChatFormat& chat = session.engine().model().RequireChat();
-  // The engine keeps the end of a turn out of the session: it opens what comes next.
-  if (!session.tokens().empty()) return chat.RenderNextTurn(false, text);
-  std::vector<ChatMessage> messages;
-  if (!system.empty()) messages.push_back({Role::kSystem, system});
-  messages.push_back({Role::kUser, text});
-  return chat.Render(messages);
 }
 
 void PrintStats(const GenerationResult& result, const Engine& engine, uint64_t seed) {

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "cli/options.h"
-#include "engine/engine.h"
-#include "engine/generate.h"
+#include "tandem/engine.h"
+#include "tandem/generation.h"
 
 namespace tandem::cli {
 
@@ -29,10 +29,6 @@ struct RunSettings {
 
 /// A new session, filled from the session file where there is one.
 std::unique_ptr<Session> OpenSession(Engine& engine, const RunSettings& settings);
-
-/// Tokens of the next user turn: the first one opens the conversation, with the system text.
-std::vector<int32_t> NextPrompt(const Session& session, const std::string& system,
-                                const std::string& text);
 
 /// "stats: ..." about a reply, on stderr.
 void PrintStats(const GenerationResult& result, const Engine& engine, uint64_t seed);

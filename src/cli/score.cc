@@ -20,6 +20,7 @@
 #include "cli/output.h"
 #include "cli/pieces.h"
 #include "core/log.h"
+#include "engine/model_text.h"
 
 namespace tandem::cli {
 namespace {
@@ -49,7 +50,7 @@ Input ReadInput(const ScoreSettings& settings, const Model& model) {
   if (settings.ids_file) {
     return {ParseIds(ReadTextFile(*settings.ids_file, kMaxTextFileBytes), "--ids-file"), {}};
   }
-  const Tokenizer& tokenizer = model.RequireTokenizer();
+  const Tokenizer& tokenizer = RequireTokenizer(model);
   const std::string text =
       settings.text ? *settings.text : ReadTextFile(*settings.text_file, kMaxTextFileBytes);
   if (text.empty()) throw Error(ErrorKind::kInvalidArgument, "there is no text to score");
@@ -78,7 +79,7 @@ void PrintTable(const ScoreResult& result, const Tokenizer* tokenizer) {
 }
 
 Json ToJson(const ScoreResult& result, const ScoreSettings& settings, const Engine& engine) {
-  const Tokenizer* tokenizer = engine.model().tokenizer();
+  const Tokenizer* tokenizer = FindTokenizer(engine.model());
   Json tokens = Json::array();
   for (size_t i = 0; i < result.tokens.size(); ++i) {
     const TokenScore& token = result.tokens[i];
@@ -126,7 +127,7 @@ int RunScore(const ScoreSettings& settings) {
     return kExitOk;
   }
   if (settings.all || result.tokens.size() <= kShortTable) {
-    PrintTable(result, model->tokenizer());
+    PrintTable(result, FindTokenizer(*model));
   } else {
     log::Info("the table of {} tokens is left out: --all prints it", result.tokens.size());
   }

@@ -18,6 +18,7 @@
 #include "cli/output.h"
 #include "cli/pieces.h"
 #include "core/log.h"
+#include "engine/model_text.h"
 
 namespace tandem::cli {
 namespace {

@@ -10,7 +10,7 @@
 
 namespace tandem {
 
-std::string_view ErrorKindName(ErrorKind kind) {
+std::string_view ErrorKindName(ErrorKind kind) noexcept {
   switch (kind) {
     case ErrorKind::kInvalidArgument: return "invalid_argument";
     case ErrorKind::kNotFound: return "not_found";
@@ -24,8 +24,35 @@ std::string_view ErrorKindName(ErrorKind kind) {
   return "unknown";
 }
 
+namespace {
+
+// Made before main(): when it is needed there is no memory to make it. Never destroyed, so that it
+// serves to the very end.
+const Error* const out_of_memory =
+    new Error(ErrorKind::kResource, "memory has run out",
+              "close other programs, or use a smaller model or context");
+
+}  // namespace
+
+struct Error::Text {
+  ErrorKind kind;
+  std::string message;
+  std::string hint;
+};
+
 Error::Error(ErrorKind kind, std::string message, std::string hint)
-    : kind_(kind), message_(std::move(message)), hint_(std::move(hint)) {}
+    : text_(std::make_shared<const Text>(Text{kind, std::move(message), std::move(hint)})) {}
+Error::Error(std::shared_ptr<const Text> text) noexcept : text_(std::move(text)) {}
+Error::Error(const Error&) noexcept = default;
+Error& Error::operator=(const Error&) noexcept = default;
+Error::~Error() = default;
+
+Error Error::OutOfMemory() noexcept { return *out_of_memory; }
+
+ErrorKind Error::kind() const noexcept { return text_->kind; }
+const std::string& Error::message() const noexcept { return text_->message; }
+const std::string& Error::hint() const noexcept { return text_->hint; }
+const char* Error::what() const noexcept { return text_->message.c_str(); }
 
 std::string Printable(std::string_view text, size_t limit) {
   std::string out;

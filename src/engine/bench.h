@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/engine.h"
+#include "tandem/engine.h"
 
 namespace tandem {
 

@@ -1,6 +1,6 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/engine.h"
+#include "tandem/engine.h"
 
 #include <fmt/format.h>
 
@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "devices/cpu/cpu_device.h"
+#include "engine/api_guard.h"
 #include "engine/engine_impl.h"
 
 namespace tandem {
@@ -49,7 +50,9 @@ size_t FindDevice(const std::string& name, int threads,
 
 }  // namespace
 
-std::vector<std::string> DeviceNames() { return {"cpu"}; }
+std::vector<std::string> DeviceNames() {
+  return AtBorder([] { return std::vector<std::string>{"cpu"}; });
+}
 
 Phase::Phase(const Program& program, std::span<Device* const> devices, size_t preferred,
              size_t fallback, const ShapeClass& shape)
@@ -81,8 +84,12 @@ std::span<const float> Phase::Run(std::span<const std::span<const KvView>> cache
   NoMemory();
 }
 
-Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
-    : impl_(std::make_unique<Impl>()) {
+namespace {
+
+std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
+                                         const EngineOptions& options) {
+  if (model == nullptr) throw Error(ErrorKind::kInvalidArgument, "an engine needs a model");
+  auto impl = std::make_shared<Engine::Impl>();
   if (options.chunk < 1 || options.chunk > kMaxChunk) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("chunk is {}, expected 1 to {}", options.chunk, kMaxChunk));
@@ -91,42 +98,50 @@ Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("threads is {}, expected 0 (all) to {}", options.threads, kMaxThreads));
   }
-  impl_->model = std::move(model);
-  impl_->options = options;
-  impl_->options.chunk = FittingChunk(impl_->model->data(), options.chunk);
-  auto& devices = impl_->devices;
+  impl->model = std::move(model);
+  impl->options = options;
+  impl->options.chunk = FittingChunk(impl->model->data(), options.chunk);
+  auto& devices = impl->devices;
   const auto find = [&](const std::string& name) {
     return FindDevice(name.empty() ? options.device : name, options.threads, devices);
   };
-  impl_->prefill_device = find(options.prefill);
-  impl_->decode_device = find(options.decode);
+  impl->prefill_device = find(options.prefill);
+  impl->decode_device = find(options.decode);
   const size_t fallback = FindDevice("cpu", options.threads, devices);
   std::vector<Device*> pointers;
   pointers.reserve(devices.size());
   for (const auto& device : devices) pointers.push_back(device.get());
-  const ModelData& data = impl_->model->data();
-  impl_->decode = std::make_unique<Phase>(data.decode, pointers, impl_->decode_device, fallback,
-                                          ShapeClass{impl_->options.chunk, impl_->options.chunk});
-  impl_->prefill = std::make_unique<Phase>(data.prefill, pointers, impl_->prefill_device, fallback,
-                                           ShapeClass{impl_->options.chunk, 1});
+  const ModelData& data = impl->model->data();
+  impl->decode = std::make_unique<Phase>(data.decode, pointers, impl->decode_device, fallback,
+                                         ShapeClass{impl->options.chunk, impl->options.chunk});
+  impl->prefill = std::make_unique<Phase>(data.prefill, pointers, impl->prefill_device, fallback,
+                                          ShapeClass{impl->options.chunk, 1});
+  return impl;
 }
+
+}  // namespace
+
+Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
+    : impl_(AtBorder([&] { return MakeEngine(std::move(model), options); })) {}
 
 Engine::~Engine() = default;
 
-const Model& Engine::model() const { return *impl_->model; }
-const EngineOptions& Engine::options() const { return impl_->options; }
+const Model& Engine::model() const noexcept { return *impl_->model; }
+const EngineOptions& Engine::options() const noexcept { return impl_->options; }
 
 std::string Engine::Description() const {
-  std::string text;
-  for (const auto& device : impl_->devices) {
-    text +=
-        fmt::format("{}{} ({})", text.empty() ? "" : ", ", device->name(), device->description());
-  }
-  return text;
+  return AtBorder([&] {
+    std::string text;
+    for (const auto& device : impl_->devices) {
+      text +=
+          fmt::format("{}{} ({})", text.empty() ? "" : ", ", device->name(), device->description());
+    }
+    return text;
+  });
 }
 
 std::string Engine::DecodeDevice() const {
-  return std::string(impl_->devices[impl_->decode_device]->name());
+  return AtBorder([&] { return std::string(impl_->devices[impl_->decode_device]->name()); });
 }
 
 }  // namespace tandem

@@ -4,15 +4,17 @@
 // What Engine and Session hide.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "devices/device.h"
-#include "engine/engine.h"
 #include "engine/kv_store.h"
 #include "engine/model_data.h"
 #include "placement/placement.h"
+#include "tandem/engine.h"
 
 namespace tandem {
 
@@ -55,7 +57,29 @@ struct Engine::Impl {
 };
 
 struct Session::Impl {
-  Engine& engine;
+  Impl(std::shared_ptr<Engine::Impl> its_engine, KvStore its_kv,
+       std::vector<int32_t> its_tokens = {},
+       std::vector<std::shared_ptr<const KvSnapshot>> its_snapshots = {})
+      : engine(std::move(its_engine)),
+        kv(std::move(its_kv)),
+        tokens(std::move(its_tokens)),
+        snapshots(std::move(its_snapshots)) {}
+
+  using RowSink = std::function<void(int64_t position, std::span<const float> logits)>;
+
+  /// Throws Error as Session::Append.
+  void CheckRoom(std::span<const int32_t> ids) const;
+  /// Adds `ids`, runs all tokens that have not run yet, in steps of at most `chunk`, and hands out
+  /// the logits of the last one, or of all.
+  void Run(std::span<const int32_t> ids, bool all_wanted, int64_t chunk, const RowSink& sink,
+           const CancelCheck& cancelled, const StepProgress& progress);
+  /// See Session::Rewind.
+  void Rewind(int64_t count);
+
+  const ModelData& data() const { return engine->model->data(); }
+  int64_t remaining() const { return kv.shape().context - static_cast<int64_t>(tokens.size()); }
+
+  std::shared_ptr<Engine::Impl> engine;
   KvStore kv;                   ///< Holds the tokens that have run: [0, kv.end()).
   std::vector<int32_t> tokens;  ///< Those, and deferred ones.
   /// Marked turn ends, by position. Forks share them.

@@ -1,15 +1,22 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/generate.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/error.h"
+#include "engine/api_guard.h"
+#include "engine/model_text.h"
+#include "engine/sampler.h"
 #include "engine/stop_matcher.h"
+#include "tandem/generation.h"
 #include "tokenizer/stream_decoder.h"
 
 namespace tandem {
@@ -35,9 +42,10 @@ void CheckOptions(const GenerationOptions& options, const Tokenizer* tokenizer) 
 }
 
 // One reply while it grows.
-class Reply {
+class GrowingReply {
  public:
-  Reply(const GenerationOptions& options, const Tokenizer* tokenizer, const TextSink& sink)
+  GrowingReply(const GenerationOptions& options, const Tokenizer* tokenizer,
+               const std::function<void(std::string_view)>& sink)
       : stop_(options.stop), sink_(sink) {
     if (tokenizer != nullptr) decoder_.emplace(*tokenizer);
   }
@@ -68,46 +76,17 @@ class Reply {
   }
 
   StopMatcher stop_;
-  const TextSink& sink_;
+  const std::function<void(std::string_view)>& sink_;
   std::optional<StreamDecoder> decoder_;
   GenerationResult result_;
 };
 
-}  // namespace
-
-std::string_view EndReasonName(EndReason reason) {
-  switch (reason) {
-    case EndReason::kEndOfTurn: return "end_of_turn";
-    case EndReason::kStopString: return "stop_string";
-    case EndReason::kMaxTokens: return "max_tokens";
-    case EndReason::kContextFull: return "context_full";
-    case EndReason::kCancelled: return "cancelled";
-  }
-  return "unknown";
-}
-
-double GenerationResult::DecodeTokensPerSecond() const {
-  if (tokens.size() < 2 || decode_s <= 0) return 0;
-  return static_cast<double>(tokens.size() - 1) / decode_s;
-}
-
-double GenerationResult::PromptTokensPerSecond() const {
-  return time_to_first_token_s > 0 ? static_cast<double>(prompt_tokens) / time_to_first_token_s : 0;
-}
-
-GenerationOptions DefaultGenerationOptions(const Model& model) {
-  GenerationOptions options;
-  options.sampling.temperature = model.defaults().temperature;
-  options.sampling.top_k = model.defaults().top_k;
-  options.sampling.top_p = model.defaults().top_p;
-  return options;
-}
-
-GenerationResult Generate(Session& session, std::span<const int32_t> prompt,
-                          const GenerationOptions& options, const TextSink& sink,
-                          const CancelCheck& cancelled, const StepProgress& progress) {
-  const Model& model = session.engine().model();
-  CheckOptions(options, model.tokenizer());
+GenerationResult RunGeneration(Session& session, std::span<const int32_t> prompt,
+                               const GenerationOptions& options,
+                               const GenerationCallbacks& callbacks) {
+  const Model& model = session.model();
+  const Tokenizer* tokenizer = FindTokenizer(model);
+  CheckOptions(options, tokenizer);
   Sampler sampler(options.sampling, [&model](int32_t id) { return model.IsBanned(id); });
   const auto is_end = [&](int32_t id) {
     const auto in = [id](const std::vector<int32_t>& list) {
@@ -115,12 +94,12 @@ GenerationResult Generate(Session& session, std::span<const int32_t> prompt,
     };
     return in(model.end_tokens()) || in(options.stop_tokens);
   };
-  Reply reply(options, model.tokenizer(), sink);
+  GrowingReply reply(options, tokenizer, callbacks.text);
   reply.result().prompt_tokens = static_cast<int64_t>(prompt.size());
   const auto start = Clock::now();
   std::span<const float> logits;
   try {
-    logits = session.Append(prompt, cancelled, progress);
+    logits = session.Append(prompt, callbacks.cancelled, callbacks.progress);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kCancelled) throw;
     return reply.Finish(EndReason::kCancelled);
@@ -140,12 +119,85 @@ GenerationResult Generate(Session& session, std::span<const int32_t> prompt,
     const bool stopped = reply.Push(id);
     const bool full =
         options.max_tokens >= 0 && static_cast<int64_t>(result.tokens.size()) >= options.max_tokens;
-    const bool cancel = cancelled && cancelled();
+    const bool cancel = callbacks.cancelled && callbacks.cancelled();
     if (stopped || full || cancel) {
       session.Defer(id);
       return reply.Finish(full ? EndReason::kMaxTokens : EndReason::kCancelled);
     }
     logits = session.Append({&id, 1});
+  }
+}
+
+}  // namespace
+
+std::string_view EndReasonName(EndReason reason) noexcept {
+  switch (reason) {
+    case EndReason::kEndOfTurn: return "end_of_turn";
+    case EndReason::kStopString: return "stop_string";
+    case EndReason::kMaxTokens: return "max_tokens";
+    case EndReason::kContextFull: return "context_full";
+    case EndReason::kCancelled: return "cancelled";
+  }
+  return "unknown";
+}
+
+double GenerationResult::DecodeTokensPerSecond() const noexcept {
+  if (tokens.size() < 2 || decode_s <= 0) return 0;
+  return static_cast<double>(tokens.size() - 1) / decode_s;
+}
+
+double GenerationResult::PromptTokensPerSecond() const noexcept {
+  return time_to_first_token_s > 0 ? static_cast<double>(prompt_tokens) / time_to_first_token_s : 0;
+}
+
+GenerationOptions DefaultGenerationOptions(const Model& model) {
+  return AtBorder([&] {
+    GenerationOptions options;
+    options.sampling.temperature = model.defaults().temperature;
+    options.sampling.top_k = model.defaults().top_k;
+    options.sampling.top_p = model.defaults().top_p;
+    return options;
+  });
+}
+
+GenerationResult Generate(Session& session, std::span<const int32_t> prompt,
+                          const GenerationOptions& options, const GenerationCallbacks& callbacks) {
+  return AtBorder([&] {
+    const GenerationCallbacks wrapped{FromCaller(callbacks.text), FromCaller(callbacks.cancelled),
+                                      FromCaller(callbacks.progress)};
+    return RunGeneration(session, prompt, options, wrapped);
+  });
+}
+
+std::vector<int32_t> TokenizeTurn(const Session& session, std::string_view message,
+                                  std::string_view system) {
+  return AtBorder([&] {
+    const ChatFormat& chat = RequireChat(session.model());
+    // Generate() keeps the end of a turn out of the session: it opens what comes next.
+    if (!session.tokens().empty()) return chat.RenderNextTurn(false, message);
+    std::vector<ChatMessage> messages;
+    if (!system.empty()) messages.push_back({Role::kSystem, std::string(system)});
+    messages.push_back({Role::kUser, std::string(message)});
+    return chat.Render(messages);
+  });
+}
+
+GenerationResult Reply(Session& session, std::string_view message, const GenerationOptions& options,
+                       const GenerationCallbacks& callbacks, std::string_view system) {
+  const std::vector<int32_t> prompt = TokenizeTurn(session, message, system);
+  const auto before = static_cast<int64_t>(session.tokens().size());
+  const auto with_prompt = before + static_cast<int64_t>(prompt.size());
+  try {
+    GenerationResult result = Generate(session, prompt, options, callbacks);
+    if (static_cast<int64_t>(session.tokens().size()) < with_prompt) {
+      session.Rewind(before);  // stopped before the reply began: half a message must not stay
+    } else {
+      session.MarkTurn();
+    }
+    return result;
+  } catch (...) {
+    session.Rewind(before);
+    throw;
   }
 }
 

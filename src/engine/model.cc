@@ -1,6 +1,6 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/model.h"
+#include "tandem/model.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,9 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "engine/api_guard.h"
 #include "engine/model_data.h"
+#include "engine/model_text.h"
 #include "engine/source.h"
 #include "gemma3n/gguf.h"
 #include "gemma3n/hf.h"
@@ -101,7 +103,7 @@ std::vector<bool> BannedIds(const ModelData& data) {
   return banned;
 }
 
-std::shared_ptr<const Model> FromSource(ModelSource source) {
+std::unique_ptr<ModelData> ReadModel(ModelSource source) {
   auto data = std::make_unique<ModelData>();
   data->source = std::move(source);
   const ModelSource& files = data->source;
@@ -122,14 +124,7 @@ std::shared_ptr<const Model> FromSource(ModelSource source) {
     }
   }
   data->banned = BannedIds(*data);
-  return std::make_shared<const Model>(std::move(data));
-}
-
-Tokenizer TokenizerOf(const ModelSource& source) {
-  std::string problem;
-  std::optional<Vocab> vocab = ReadVocab(source, problem);
-  if (!vocab) throw Error(ErrorKind::kUnsupported, problem);
-  return Tokenizer(std::move(*vocab));
+  return data;
 }
 
 }  // namespace
@@ -138,65 +133,48 @@ Model::Model(std::unique_ptr<ModelData> data) : data_(std::move(data)) {}
 Model::~Model() = default;
 
 std::shared_ptr<const Model> Model::Load(const std::filesystem::path& path) {
-  return FromSource(OpenSource(path));
+  return AtBorder(
+      [&] { return std::shared_ptr<const Model>(new Model(ReadModel(OpenSource(path)))); });
 }
 
-std::shared_ptr<const Model> Model::LoadEmbedded() { return FromSource(OpenEmbeddedSource()); }
-
-const std::string& Model::source() const { return data_->source.name; }
-bool Model::is_embedded() const { return data_->source.embedded; }
-std::string_view Model::architecture() const { return gemma3n::kArchitecture; }
-int64_t Model::vocab_rows() const { return data_->params.vocab; }
-int64_t Model::context_length() const { return data_->params.context_length; }
-const GenerationDefaults& Model::defaults() const { return data_->defaults; }
-const std::vector<std::string>& Model::notes() const { return data_->notes; }
-const std::vector<int32_t>& Model::end_tokens() const { return data_->end_tokens; }
-
-std::string Model::name() const { return SourceModelName(data_->source); }
-
-const Tokenizer* Model::tokenizer() const {
-  return data_->tokenizer ? &*data_->tokenizer : nullptr;
+std::shared_ptr<const Model> Model::LoadEmbedded() {
+  return AtBorder(
+      [] { return std::shared_ptr<const Model>(new Model(ReadModel(OpenEmbeddedSource()))); });
 }
 
-const Tokenizer& Model::RequireTokenizer() const {
-  if (!data_->tokenizer) {
-    throw Error(ErrorKind::kUnsupported, "this needs a tokenizer: " + data_->tokenizer_problem,
-                "such a model can be scored and benched by token ids");
-  }
-  return *data_->tokenizer;
+const std::string& Model::source() const noexcept { return data_->source.name; }
+bool Model::is_embedded() const noexcept { return data_->source.embedded; }
+std::string_view Model::architecture() const noexcept { return gemma3n::kArchitecture; }
+int64_t Model::vocab_rows() const noexcept { return data_->params.vocab; }
+int64_t Model::context_length() const noexcept { return data_->params.context_length; }
+const GenerationDefaults& Model::defaults() const noexcept { return data_->defaults; }
+const std::vector<std::string>& Model::notes() const noexcept { return data_->notes; }
+bool Model::has_tokenizer() const noexcept { return data_->tokenizer.has_value(); }
+bool Model::can_chat() const noexcept { return data_->chat.has_value(); }
+const std::vector<int32_t>& Model::end_tokens() const noexcept { return data_->end_tokens; }
+
+std::string Model::name() const {
+  return AtBorder([&] { return SourceModelName(data_->source); });
 }
 
-const ChatFormat& Model::RequireChat() const {
-  RequireTokenizer();
-  if (!data_->chat) {
-    throw Error(ErrorKind::kUnsupported,
-                source() + ": its vocabulary has no turn tokens, so it cannot chat",
-                "continue text as it is with --raw");
-  }
-  return *data_->chat;
+std::vector<int32_t> Model::Tokenize(std::string_view text) const {
+  return AtBorder([&] {
+    const Tokenizer& tokenizer = RequireTokenizer(*this);
+    return tokenizer.Encode(text, {.add_bos = tokenizer.vocab().add_bos});
+  });
 }
 
-bool Model::IsBanned(int32_t id) const {
+std::string Model::Detokenize(std::span<const int32_t> ids) const {
+  return AtBorder([&] { return RequireTokenizer(*this).Decode(ids); });
+}
+
+std::vector<int32_t> Model::TokenizeChat(std::span<const ChatMessage> messages) const {
+  return AtBorder([&] { return RequireChat(*this).Render(messages); });
+}
+
+bool Model::IsBanned(int32_t id) const noexcept {
   return id < 0 || id >= static_cast<int64_t>(data_->banned.size()) ||
          data_->banned[static_cast<size_t>(id)];
 }
-
-Tokenizer LoadTokenizer(const std::filesystem::path& path) {
-  std::error_code error;
-  const bool folder = std::filesystem::is_directory(path, error);
-  if (!folder) {
-    const MappedFile file(path);
-    const std::string_view start(reinterpret_cast<const char*>(file.bytes().data()),
-                                 std::min<size_t>(file.size(), 4));
-    if (start != "GGUF") return Tokenizer(LoadVocab(path));
-    return TokenizerOf(OpenSource(path, {.allow_unsupported_types = true}));
-  }
-  ModelSource source;
-  source.name = Printable(path.string(), 4096);
-  source.path = path;
-  return TokenizerOf(source);
-}
-
-Tokenizer LoadEmbeddedTokenizer() { return TokenizerOf(OpenEmbeddedSource()); }
 
 }  // namespace tandem

@@ -9,11 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "engine/model.h"
 #include "engine/source.h"
 #include "gemma3n/hparams.h"
 #include "gemma3n/weights.h"
 #include "program/program.h"
+#include "tandem/model.h"
+#include "tokenizer/chat.h"
+#include "tokenizer/tokenizer.h"
 
 namespace tandem {
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "engine/api_guard.h"
 
 namespace tandem {
 namespace {
@@ -24,19 +25,22 @@ void CheckRange(const char* name, double value, double low, double high) {
 }  // namespace
 
 void Validate(const SamplingOptions& options) {
-  CheckRange("temperature", options.temperature, 0, 100);
-  CheckRange("top-k", options.top_k, 0, 1 << 30);
-  CheckRange("top-p", options.top_p, 0, 1);
-  CheckRange("min-p", options.min_p, 0, 1);
-  CheckRange("repeat penalty", options.repeat_penalty, 0.01, 100);
-  CheckRange("frequency penalty", options.frequency_penalty, -100, 100);
-  CheckRange("presence penalty", options.presence_penalty, -100, 100);
-  CheckRange("penalty window", options.penalty_window, -1, 1 << 30);
-  for (const auto& [id, bias] : options.logit_bias) {
-    CheckRange("token id of a logit bias", id, 0, 1 << 30);
-    // Infinities are meant: always and never.
-    if (std::isnan(bias)) throw Error(ErrorKind::kInvalidArgument, "a logit bias is not a number");
-  }
+  AtBorder([&] {
+    CheckRange("temperature", options.temperature, 0, 100);
+    CheckRange("top-k", options.top_k, 0, 1 << 30);
+    CheckRange("top-p", options.top_p, 0, 1);
+    CheckRange("min-p", options.min_p, 0, 1);
+    CheckRange("repeat penalty", options.repeat_penalty, 0.01, 100);
+    CheckRange("frequency penalty", options.frequency_penalty, -100, 100);
+    CheckRange("presence penalty", options.presence_penalty, -100, 100);
+    CheckRange("penalty window", options.penalty_window, -1, 1 << 30);
+    for (const auto& [id, bias] : options.logit_bias) {
+      CheckRange("token id of a logit bias", id, 0, 1 << 30);
+      // Infinities are meant: always and never.
+      if (std::isnan(bias))
+        throw Error(ErrorKind::kInvalidArgument, "a logit bias is not a number");
+    }
+  });
 }
 
 Sampler::Sampler(const SamplingOptions& options, std::function<bool(int32_t)> banned)

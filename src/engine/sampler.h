@@ -9,26 +9,11 @@
 #include <functional>
 #include <random>
 #include <span>
-#include <utility>
 #include <vector>
 
+#include "tandem/generation.h"
+
 namespace tandem {
-
-struct SamplingOptions {
-  double temperature = 1.0;     ///< 0 = greedy: the highest logit, lowest id among equals.
-  int top_k = 64;               ///< Keep the k likeliest; 0 = all.
-  double top_p = 0.95;          ///< Keep the likeliest until they sum to p; 1 = all.
-  double min_p = 0.0;           ///< Drop those below min_p times the likeliest.
-  double repeat_penalty = 1.0;  ///< Divides positive, multiplies negative logits of recent tokens.
-  double frequency_penalty = 0.0;  ///< Subtracted per occurrence among recent tokens.
-  double presence_penalty = 0.0;   ///< Subtracted once for each recent token.
-  int penalty_window = 64;         ///< How many last tokens count as recent; 0 = none, -1 = all.
-  std::vector<std::pair<int32_t, double>> logit_bias;  ///< Added to logits of ids.
-  uint64_t seed = 0;
-};
-
-/// Throws Error kInvalidArgument naming the first value out of range (NaN included).
-void Validate(const SamplingOptions& options);
 
 class Sampler {
  public:

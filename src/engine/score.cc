@@ -60,12 +60,11 @@ ScoreResult Score(Session& session, std::span<const int32_t> ids, const ScoreOpt
                   std::optional<int32_t> window_start, const CancelCheck& cancelled,
                   const StepProgress& progress) {
   if (ids.empty()) throw Error(ErrorKind::kInvalidArgument, "there are no tokens to score");
-  CheckIds(ids, session.engine().model().vocab_rows());
+  CheckIds(ids, session.model().vocab_rows());
   const auto start = std::chrono::steady_clock::now();
   std::optional<NpyWriter<float>> file;
   if (options.logits_file) {
-    const int64_t shape[] = {static_cast<int64_t>(ids.size()),
-                             session.engine().model().vocab_rows()};
+    const int64_t shape[] = {static_cast<int64_t>(ids.size()), session.model().vocab_rows()};
     file.emplace(*options.logits_file, shape);
   }
   ScoreResult result;
@@ -90,10 +89,9 @@ ScoreResult Score(Session& session, std::span<const int32_t> ids, const ScoreOpt
           [&](size_t index, std::span<const float> logits) {
             const double log_sum = LogSumExp(logits);
             if (!std::isfinite(log_sum)) {
-              throw Error(
-                  ErrorKind::kCorruptFile,
-                  fmt::format("{}: its logits are not numbers", session.engine().model().source()),
-                  "the model's weights are damaged");
+              throw Error(ErrorKind::kCorruptFile,
+                          fmt::format("{}: its logits are not numbers", session.model().source()),
+                          "the model's weights are damaged");
             }
             TokenScore score;
             score.token = slice[index];

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "engine/api_guard.h"
 #include "engine/engine_impl.h"
 #include "engine/fingerprint.h"
 #include "engine/session_file.h"
@@ -36,30 +37,24 @@ KvShape SessionKvShape(const ModelData& data, int64_t context, KvType kv, int64_
 }
 
 std::unique_ptr<Session> Engine::NewSession(int64_t context) {
-  const int64_t longest = model().context_length();
-  if (context < 0 || context > longest) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("a context of {} tokens: this model has at most {}", context, longest));
-  }
-  if (context == 0) context = longest;
-  const ModelData& data = model().data();
-  KvStore kv(data.decode, SessionKvShape(data, context, impl_->options.kv, impl_->options.chunk));
-  auto session = std::make_unique<Session::Impl>(Session::Impl{*this, std::move(kv), {}, {}});
-  return std::unique_ptr<Session>(new Session(std::move(session)));
+  return AtBorder([&] {
+    const int64_t longest = model().context_length();
+    if (context < 0 || context > longest) {
+      throw Error(
+          ErrorKind::kInvalidArgument,
+          fmt::format("a context of {} tokens: this model has at most {}", context, longest));
+    }
+    const ModelData& data = model().data();
+    KvStore kv(data.decode, SessionKvShape(data, context == 0 ? longest : context,
+                                           impl_->options.kv, impl_->options.chunk));
+    auto session = std::make_unique<Session::Impl>(impl_, std::move(kv));
+    return std::unique_ptr<Session>(new Session(std::move(session)));
+  });
 }
 
-Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Session::~Session() = default;
-
-const Engine& Session::engine() const { return impl_->engine; }
-int64_t Session::context() const { return impl_->kv.shape().context; }
-const std::vector<int32_t>& Session::tokens() const { return impl_->tokens; }
-uint64_t Session::kv_bytes() const {
-  return KvBytes(engine().model().data().decode, impl_->kv.shape());
-}
-
-void Session::CheckRoom(std::span<const int32_t> ids) const {
-  const int64_t vocab = engine().model().vocab_rows();
+void Session::Impl::CheckRoom(std::span<const int32_t> ids) const {
+  const Model& model = *engine->model;
+  const int64_t vocab = model.vocab_rows();
   for (const int32_t id : ids) {
     if (id < 0 || id >= vocab) {
       throw Error(ErrorKind::kInvalidArgument,
@@ -67,27 +62,25 @@ void Session::CheckRoom(std::span<const int32_t> ids) const {
     }
   }
   if (static_cast<int64_t>(ids.size()) > remaining()) {
+    const int64_t context = kv.shape().context;
     throw Error(ErrorKind::kResource,
                 fmt::format("{} tokens do not fit: the context of {} has room for {}", ids.size(),
-                            context(), remaining()),
-                context() < engine().model().context_length()
+                            context, remaining()),
+                context < model.context_length()
                     ? "shorten the text, or ask for a longer context with --ctx"
                     : "shorten the text: the model has no longer context");
   }
 }
 
-// Adds `ids`, runs all tokens that have not run yet, in steps of at most `chunk`, and hands out the
-// logits of the last one, or of all.
-void Session::Run(std::span<const int32_t> ids, bool all_wanted, int64_t chunk, const RowSink& sink,
-                  const CancelCheck& cancelled, const StepProgress& progress) {
-  const auto before = static_cast<int64_t>(impl_->tokens.size());
-  impl_->tokens.insert(impl_->tokens.end(), ids.begin(), ids.end());
-  Engine::Impl& engine = *impl_->engine.impl_;
-  const auto total = static_cast<int64_t>(impl_->tokens.size());
-  KvStore& kv = impl_->kv;
+void Session::Impl::Run(std::span<const int32_t> ids, bool all_wanted, int64_t chunk,
+                        const RowSink& sink, const CancelCheck& cancelled,
+                        const StepProgress& progress) {
+  const auto before = static_cast<int64_t>(tokens.size());
+  tokens.insert(tokens.end(), ids.begin(), ids.end());
+  const auto total = static_cast<int64_t>(tokens.size());
   const int64_t first = kv.end();
   const std::span<const KvView> views = kv.views();
-  const auto vocab = static_cast<size_t>(this->engine().model().vocab_rows());
+  const auto vocab = static_cast<size_t>(engine->model->vocab_rows());
   std::vector<StepRow> rows;
   try {
     while (kv.end() < total) {
@@ -95,12 +88,12 @@ void Session::Run(std::span<const int32_t> ids, bool all_wanted, int64_t chunk, 
       const int64_t count = std::min(chunk, total - kv.end());
       rows.clear();
       for (int64_t position = kv.end(); position < kv.end() + count; ++position) {
-        rows.push_back({impl_->tokens[static_cast<size_t>(position)],
-                        static_cast<int32_t>(position), 0, all_wanted || position + 1 == total});
+        rows.push_back({tokens[static_cast<size_t>(position)], static_cast<int32_t>(position), 0,
+                        all_wanted || position + 1 == total});
       }
       // A single row that is not the last comes of a chunk length of 1.
       if (count == 1) rows[0].wanted = true;
-      Phase& phase = all_wanted || count == 1 ? *engine.decode : *engine.prefill;
+      Phase& phase = all_wanted || count == 1 ? *engine->decode : *engine->prefill;
       kv.BeginStep(count);
       const auto logits = phase.Run({&views, 1}, rows);
       size_t row = 0;
@@ -113,66 +106,22 @@ void Session::Run(std::span<const int32_t> ids, bool all_wanted, int64_t chunk, 
   } catch (...) {
     // Of `ids`, what has not run is forgotten, so that a caller may go on or try again. Tokens that
     // were deferred before stay so.
-    impl_->tokens.resize(static_cast<size_t>(std::max(before, kv.end())));
+    tokens.resize(static_cast<size_t>(std::max(before, kv.end())));
     throw;
   }
-}
-
-std::span<const float> Session::Append(std::span<const int32_t> ids, const CancelCheck& cancelled,
-                                       const StepProgress& progress) {
-  if (ids.empty()) throw Error(ErrorKind::kInvalidArgument, "there are no tokens to run");
-  CheckRoom(ids);
-  std::span<const float> last;
-  Run(
-      ids, false, impl_->engine.options().chunk,
-      [&](int64_t, std::span<const float> logits) { last = logits; }, cancelled, progress);
-  return last;
-}
-
-void Session::AppendScored(
-    std::span<const int32_t> ids,
-    const std::function<void(size_t index, std::span<const float> logits)>& row,
-    const CancelCheck& cancelled) {
-  if (ids.empty()) return;
-  CheckRoom(ids);
-  const auto first = static_cast<int64_t>(impl_->tokens.size());
-  Run(ids, true,
-      std::clamp(kScoredLogits / engine().model().vocab_rows(), int64_t{1},
-                 std::min(kScoredRows, impl_->engine.options().chunk)),
-      [&](int64_t position, std::span<const float> logits) {
-        if (position >= first) row(static_cast<size_t>(position - first), logits);
-      },
-      cancelled, {});
-}
-
-void Session::Defer(int32_t id) {
-  CheckRoom({&id, 1});
-  impl_->tokens.push_back(id);
-}
-
-void Session::Reset() { Rewind(0); }
-
-void Session::MarkTurn() {
-  auto& snapshots = impl_->snapshots;
-  const int64_t position = impl_->kv.end();
-  if (position == 0 || (!snapshots.empty() && snapshots.back()->position == position)) return;
-  if (snapshots.size() == kMaxSnapshots) snapshots.erase(snapshots.begin());
-  snapshots.push_back(std::make_shared<const KvSnapshot>(impl_->kv.TakeSnapshot()));
 }
 
 // The one place that decides how to go back: by truncation while the rings hold enough, else from
 // the last snapshot before that point, else from the start. What lies between runs again with the
 // next step, so going back itself never waits.
-void Session::Rewind(int64_t count) {
-  if (count < 0 || count > static_cast<int64_t>(tokens().size())) {
+void Session::Impl::Rewind(int64_t count) {
+  if (count < 0 || count > static_cast<int64_t>(tokens.size())) {
     throw Error(
         ErrorKind::kInvalidArgument,
-        fmt::format("cannot go back to {} tokens: the session has {}", count, tokens().size()));
+        fmt::format("cannot go back to {} tokens: the session has {}", count, tokens.size()));
   }
-  KvStore& kv = impl_->kv;
-  auto& snapshots = impl_->snapshots;
   while (!snapshots.empty() && snapshots.back()->position > count) snapshots.pop_back();
-  impl_->tokens.resize(static_cast<size_t>(count));
+  tokens.resize(static_cast<size_t>(count));
   if (count >= kv.end()) return;
   if (kv.Holds(count)) {
     kv.Truncate(count);
@@ -183,24 +132,93 @@ void Session::Rewind(int64_t count) {
   }
 }
 
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Session::~Session() = default;
+
+const Model& Session::model() const noexcept { return *impl_->engine->model; }
+int64_t Session::context() const noexcept { return impl_->kv.shape().context; }
+const std::vector<int32_t>& Session::tokens() const noexcept { return impl_->tokens; }
+uint64_t Session::kv_bytes() const {
+  return AtBorder([&] { return KvBytes(impl_->data().decode, impl_->kv.shape()); });
+}
+
+std::span<const float> Session::Append(std::span<const int32_t> ids, const CancelCheck& cancelled,
+                                       const StepProgress& progress) {
+  return AtBorder([&] {
+    if (ids.empty()) throw Error(ErrorKind::kInvalidArgument, "there are no tokens to run");
+    impl_->CheckRoom(ids);
+    std::span<const float> last;
+    impl_->Run(
+        ids, false, impl_->engine->options.chunk,
+        [&](int64_t, std::span<const float> logits) { last = logits; }, FromCaller(cancelled),
+        FromCaller(progress));
+    return last;
+  });
+}
+
+void Session::AppendScored(std::span<const int32_t> ids, const LogitsSink& row,
+                           const CancelCheck& cancelled) {
+  AtBorder([&] {
+    if (ids.empty()) return;
+    impl_->CheckRoom(ids);
+    const auto first = static_cast<int64_t>(impl_->tokens.size());
+    const LogitsSink sink = FromCaller(row);
+    const int64_t rows = std::min(kScoredRows, impl_->engine->options.chunk);
+    impl_->Run(ids, true, std::clamp(kScoredLogits / model().vocab_rows(), int64_t{1}, rows),
+               [&](int64_t position, std::span<const float> logits) {
+                 if (position >= first) sink(static_cast<size_t>(position - first), logits);
+               },
+               FromCaller(cancelled), {});
+  });
+}
+
+void Session::Defer(int32_t id) {
+  AtBorder([&] {
+    impl_->CheckRoom({&id, 1});
+    impl_->tokens.push_back(id);
+  });
+}
+
+void Session::Reset() { Rewind(0); }
+
+void Session::Rewind(int64_t count) {
+  AtBorder([&] { impl_->Rewind(count); });
+}
+
+void Session::MarkTurn() {
+  AtBorder([&] {
+    auto& snapshots = impl_->snapshots;
+    const int64_t position = impl_->kv.end();
+    if (position == 0 || (!snapshots.empty() && snapshots.back()->position == position)) return;
+    if (snapshots.size() == kMaxSnapshots) snapshots.erase(snapshots.begin());
+    snapshots.push_back(std::make_shared<const KvSnapshot>(impl_->kv.TakeSnapshot()));
+  });
+}
+
 std::unique_ptr<Session> Session::Fork() {
-  auto copy = std::make_unique<Impl>(
-      Impl{impl_->engine, impl_->kv.Fork(), impl_->tokens, impl_->snapshots});
-  return std::unique_ptr<Session>(new Session(std::move(copy)));
+  return AtBorder([&] {
+    auto copy =
+        std::make_unique<Impl>(impl_->engine, impl_->kv.Fork(), impl_->tokens, impl_->snapshots);
+    return std::unique_ptr<Session>(new Session(std::move(copy)));
+  });
 }
 
 void Session::Save(const std::filesystem::path& path) const {
-  const ModelData& data = engine().model().data();
-  WriteSession(path, data.decode, ModelFingerprint(data), impl_->tokens, impl_->kv);
+  AtBorder([&] {
+    const ModelData& data = impl_->data();
+    WriteSession(path, data.decode, ModelFingerprint(data), impl_->tokens, impl_->kv);
+  });
 }
 
 void Session::Load(const std::filesystem::path& path) {
-  const ModelData& data = engine().model().data();
-  KvStore kv(data.decode, impl_->kv.shape());
-  std::vector<int32_t> loaded = ReadSession(path, data.decode, ModelFingerprint(data), kv);
-  impl_->kv = std::move(kv);
-  impl_->tokens = std::move(loaded);
-  impl_->snapshots.clear();
+  AtBorder([&] {
+    const ModelData& data = impl_->data();
+    KvStore kv(data.decode, impl_->kv.shape());
+    std::vector<int32_t> loaded = ReadSession(path, data.decode, ModelFingerprint(data), kv);
+    impl_->kv = std::move(kv);
+    impl_->tokens = std::move(loaded);
+    impl_->snapshots.clear();
+  });
 }
 
 }  // namespace tandem

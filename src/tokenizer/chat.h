@@ -14,20 +14,10 @@
 #include <string_view>
 #include <vector>
 
+#include "tandem/chat.h"
 #include "tokenizer/tokenizer.h"
 
 namespace tandem {
-
-enum class Role {
-  kSystem,
-  kUser,
-  kModel
-};
-
-struct ChatMessage {
-  Role role;
-  std::string text;
-};
 
 /// Renders conversations for one tokenizer, which it borrows. Immutable, safe for any number of
 /// threads.

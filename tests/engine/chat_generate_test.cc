@@ -7,7 +7,8 @@
 
 #include "core/utf8.h"
 #include "engine/engine_test_util.h"
-#include "engine/generate.h"
+#include "engine/model_text.h"
+#include "tandem/generation.h"
 
 namespace tandem {
 namespace {
@@ -25,16 +26,17 @@ class ChatTest : public testing::Test {
   GenerationResult Stream(Session& session, std::span<const int32_t> prompt,
                           const GenerationOptions& options) {
     std::string streamed;
-    const GenerationResult result = Generate(session, prompt, options, [&](std::string_view piece) {
+    const auto text = [&](std::string_view piece) {
       EXPECT_FALSE(piece.empty());
       EXPECT_TRUE(IsValidUtf8(piece)) << Printable(piece);
       streamed += piece;
-    });
+    };
+    const GenerationResult result = Generate(session, prompt, options, {.text = text});
     EXPECT_EQ(streamed, result.text);
-    EXPECT_EQ(result.text, Fable()->RequireTokenizer().Decode(result.tokens));
+    EXPECT_EQ(result.text, RequireTokenizer(*Fable()).Decode(result.tokens));
     return result;
   }
-  Ids Render(std::vector<ChatMessage> messages) { return Fable()->RequireChat().Render(messages); }
+  Ids Render(std::vector<ChatMessage> messages) { return RequireChat(*Fable()).Render(messages); }
 
   Engine engine_{Fable(), Options(64, 2)};
 };
@@ -42,7 +44,7 @@ class ChatTest : public testing::Test {
 TEST_F(ChatTest, EmojiComeWhole) {
   constexpr std::pair<const char*, const char*> kAnimals[] = {
       {"a fox", "🦊"}, {"an owl", "🦉"}, {"a bee", "🐝"}, {"a turtle", "🐢"}, {"a deer", "🦌"}};
-  const Tokenizer& tokenizer = Fable()->RequireTokenizer();
+  const Tokenizer& tokenizer = RequireTokenizer(*Fable());
   size_t bytes = 0;
   for (const auto& [animal, emoji] : kAnimals) {
     const auto prompt = Render({{Role::kUser, std::string("Show me ") + animal + " emoji."}});
@@ -55,7 +57,7 @@ TEST_F(ChatTest, EmojiComeWhole) {
 
 // Random tokens: most of the byte pieces among them form no characters.
 TEST_F(ChatTest, AnyTokensAreStreamedAsWholeCharacters) {
-  const Tokenizer& tokenizer = Fable()->RequireTokenizer();
+  const Tokenizer& tokenizer = RequireTokenizer(*Fable());
   GenerationOptions options = GreedyOptions();
   options.sampling.temperature = 100;
   options.sampling.top_k = 0;
@@ -81,7 +83,7 @@ TEST_F(ChatTest, StopStringsOfEmojiNeverShowAPart) {
   GenerationOptions options = GreedyOptions();
   options.stop = {"🦊"};
   const auto result = Generate(*engine_.NewSession(), prompt, options,
-                               [](std::string_view piece) { ADD_FAILURE() << piece; });
+                               {.text = [](std::string_view piece) { ADD_FAILURE() << piece; }});
   EXPECT_EQ(result.text, "");
   EXPECT_EQ(result.reason, EndReason::kStopString);
 }
@@ -91,7 +93,7 @@ TEST_F(ChatTest, StopStringsOfEmojiNeverShowAPart) {
 TEST_F(ChatTest, LaterTurnsRememberAsTheWholeConversationDoes) {
   const std::array<std::string, 3> user = {"Hello! My name is Leo.",
                                            "I like honey and the color blue.", "What is my name?"};
-  const ChatFormat& chat = Fable()->RequireChat();
+  const ChatFormat& chat = RequireChat(*Fable());
   const auto session = engine_.NewSession();
   std::vector<ChatMessage> messages;
   std::string reply;
@@ -114,7 +116,7 @@ TEST_F(ChatTest, LaterTurnsRememberAsTheWholeConversationDoes) {
 
 // A reply that a limit cut: its last token is in the session although nothing has run it yet.
 TEST_F(ChatTest, TurnsAfterACutReplyKeepItsLastToken) {
-  const ChatFormat& chat = Fable()->RequireChat();
+  const ChatFormat& chat = RequireChat(*Fable());
   const auto prompt = Render({{Role::kUser, "Hello! My name is Leo."}});
   GenerationOptions options = GreedyOptions();
   options.max_tokens = 3;
@@ -122,7 +124,7 @@ TEST_F(ChatTest, TurnsAfterACutReplyKeepItsLastToken) {
   const auto cut = Generate(*session, prompt, options);
   ASSERT_EQ(cut.reason, EndReason::kMaxTokens);
   const Ids next = chat.RenderNextTurn(false, "What is my name?");
-  const auto cancelled = Generate(*session, next, options, {}, [] { return true; });
+  const auto cancelled = Generate(*session, next, options, {.cancelled = [] { return true; }});
   EXPECT_EQ(cancelled.reason, EndReason::kCancelled);
   const auto kept = Generate(*session, next, GreedyOptions());
 

@@ -9,11 +9,12 @@
 #include <fstream>
 
 #include "engine/convert.h"
-#include "engine/model.h"
+#include "engine/model_text.h"
 #include "formats/gguf.h"
 #include "support/gguf_patch.h"
 #include "support/hf_model.h"
 #include "support/model_test.h"
+#include "tandem/model.h"
 
 namespace tandem::test {
 namespace {
@@ -59,11 +60,11 @@ class ConvertMetadata : public testing::Test {
     const auto before = Model::Load(a);
     const auto after = Model::Load(b);
     for (const std::string& text : Texts()) {
-      EXPECT_EQ(before->RequireTokenizer().Encode(text), after->RequireTokenizer().Encode(text))
+      EXPECT_EQ(RequireTokenizer(*before).Encode(text), RequireTokenizer(*after).Encode(text))
           << text;
     }
     EXPECT_EQ(before->end_tokens(), after->end_tokens());
-    EXPECT_NO_THROW(after->RequireChat());
+    EXPECT_NO_THROW(RequireChat(*after));
   }
 
   TemporaryFolder folder_;
@@ -161,8 +162,8 @@ TEST_F(ConvertMetadata, WithoutTokenizer) {
   const GgufFile file = GgufFile::Open(path);
   EXPECT_FALSE(file.metadata().Has("tokenizer.ggml.model"));
   EXPECT_FALSE(file.metadata().Has("tokenizer.chat_template"));
-  EXPECT_EQ(Model::Load(path)->tokenizer(), nullptr);
-  FileError(path, [&] { Model::Load(path)->RequireTokenizer(); });
+  EXPECT_FALSE(Model::Load(path)->has_tokenizer());
+  FileError(path, [&] { RequireTokenizer(*Model::Load(path)); });
 }
 
 TEST_F(ConvertMetadata, TokenizerOfAnotherModel) {

@@ -11,7 +11,6 @@
 #include <iterator>
 
 #include "engine/convert.h"
-#include "engine/model.h"
 #include "engine/model_data.h"
 #include "formats/gguf.h"
 #include "gemma3n/gguf.h"
@@ -20,6 +19,7 @@
 #include "gemma3n/slice.h"
 #include "support/gguf_patch.h"
 #include "support/model_test.h"
+#include "tandem/model.h"
 
 namespace tandem::test {
 namespace {

@@ -11,12 +11,12 @@
 #include <iterator>
 #include <map>
 
-#include "engine/model.h"
 #include "engine/quantize_plan.h"
 #include "formats/gguf.h"
 #include "support/gguf_patch.h"
 #include "support/hf_model.h"
 #include "support/model_test.h"
+#include "tandem/model.h"
 
 namespace tandem::test {
 namespace {

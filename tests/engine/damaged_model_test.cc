@@ -8,11 +8,12 @@
 
 #include "core/error.h"
 #include "engine/convert.h"
-#include "engine/engine.h"
-#include "engine/generate.h"
+#include "engine/model_text.h"
 #include "engine/score.h"
 #include "support/gguf_patch.h"
 #include "support/model_test.h"
+#include "tandem/engine.h"
+#include "tandem/generation.h"
 
 namespace tandem::test {
 namespace {
@@ -47,7 +48,7 @@ TEST_F(DamagedModel, PaddingThatIsAnEndTokenStillEndsReplies) {
   options.sampling.temperature = 0;
   options.max_tokens = 20;
   const ChatMessage question{Role::kUser, "What is the capital of Brazil?"};
-  const auto prompt = model->RequireChat().Render({&question, 1});
+  const auto prompt = RequireChat(*model).Render({&question, 1});
   const auto result = Generate(*engine.NewSession(), prompt, options);
   EXPECT_EQ(result.text, "The capital of Brazil is Bras\xc3\xadlia.");
   EXPECT_EQ(result.reason, EndReason::kEndOfTurn);

@@ -6,7 +6,8 @@
 
 #include "core/utf8.h"
 #include "engine/engine_test_util.h"
-#include "engine/generate.h"
+#include "engine/model_text.h"
+#include "tandem/generation.h"
 
 namespace tandem {
 namespace {
@@ -41,7 +42,7 @@ GenerationOptions WildOptions(int64_t max_tokens, uint64_t seed) {
 class GenerateTest : public testing::Test {
  protected:
   Ids Prompt(const std::string& text) {
-    return Fable()->RequireChat().Render(std::vector{ChatMessage{Role::kUser, text}});
+    return RequireChat(*Fable()).Render(std::vector{ChatMessage{Role::kUser, text}});
   }
   GenerationResult Run(const Ids& prompt, const GenerationOptions& options) {
     session_->Reset();
@@ -56,7 +57,7 @@ class GenerateTest : public testing::Test {
 
   Engine engine_{Fable(), Options(64, 2)};
   std::unique_ptr<Session> session_ = engine_.NewSession();
-  const Tokenizer& tokenizer_ = Fable()->RequireTokenizer();
+  const Tokenizer& tokenizer_ = RequireTokenizer(*Fable());
 };
 
 TEST_F(GenerateTest, EndsAtTheEndOfTheTurn) {
@@ -110,8 +111,8 @@ TEST_F(GenerateTest, MaxTokensAndStopTokensCutTheSameReply) {
 
 TEST_F(GenerateTest, NoTokensAskedForMeansTheSinkIsSilent) {
   const Ids prompt = Prompt("Hello");
-  const GenerationResult result =
-      Generate(*session_, prompt, GreedyOptions(0), [](std::string_view) { ADD_FAILURE(); });
+  const GenerationResult result = Generate(*session_, prompt, GreedyOptions(0),
+                                           {.text = [](std::string_view) { ADD_FAILURE(); }});
   EXPECT_TRUE(result.tokens.empty());
   EXPECT_EQ(result.text, "");
   EXPECT_EQ(result.reason, EndReason::kMaxTokens);
@@ -131,8 +132,8 @@ TEST_F(GenerateTest, StopStringsCutTheReplyBeforeThem) {
     options.stop = {"not in any reply", stop};
     std::string streamed;
     session_->Reset();
-    const GenerationResult result =
-        Generate(*session_, prompt, options, [&](std::string_view text) { streamed += text; });
+    const GenerationResult result = Generate(
+        *session_, prompt, options, {.text = [&](std::string_view text) { streamed += text; }});
     EXPECT_EQ(result.reason, EndReason::kStopString);
     EXPECT_EQ(result.text, whole.text.substr(0, whole.text.find(stop))) << stop;
     EXPECT_EQ(streamed, result.text);
@@ -213,7 +214,7 @@ TEST_F(GenerateTest, CancellingAnywhereKeepsTheSessionUsable) {
     const auto session = engine.NewSession();
     int left = questions;
     const GenerationResult result =
-        Generate(*session, prompt, WildOptions(6, 5), {}, [&] { return left-- == 0; });
+        Generate(*session, prompt, WildOptions(6, 5), {.cancelled = [&] { return left-- == 0; }});
     EXPECT_EQ(result.reason, EndReason::kCancelled);
     const size_t ran = questions < 3 ? static_cast<size_t>(questions) * 8 : prompt.size();
     const size_t sampled = questions < 3 ? 0 : static_cast<size_t>(questions) - 2;

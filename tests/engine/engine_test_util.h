@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "engine/engine.h"
+#include "tandem/engine.h"
 
 namespace tandem {
 

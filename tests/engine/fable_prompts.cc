@@ -13,8 +13,9 @@
 
 #include "core/error.h"
 #include "core/thread_team.h"
-#include "engine/engine.h"
-#include "engine/generate.h"
+#include "engine/model_text.h"
+#include "tandem/engine.h"
+#include "tandem/generation.h"
 
 namespace tandem {
 namespace {
@@ -31,7 +32,7 @@ std::string Trimmed(const std::string& text) {
 
 // What was wrong with the first wrong reply, or nothing.
 std::optional<std::string> FindMiss(Engine& engine, const FablePrompt& prompt) {
-  const ChatFormat& chat = engine.model().RequireChat();
+  const ChatFormat& chat = RequireChat(engine.model());
   GenerationOptions options;
   options.sampling.temperature = 0;
   options.max_tokens = kMostReplyTokens;

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/model.h"
+#include "tandem/model.h"
 
 namespace tandem {
 

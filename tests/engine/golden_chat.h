@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/engine.h"
-#include "engine/generate.h"
+#include "tandem/engine.h"
+#include "tandem/generation.h"
 
 namespace tandem {
 

@@ -10,6 +10,7 @@
 
 #include "engine/convert.h"
 #include "engine/golden_chat.h"
+#include "engine/model_text.h"
 #include "engine/temporary_folder.h"
 
 namespace tandem {
@@ -23,7 +24,7 @@ void ExpectGoldenChats(const std::filesystem::path& model, const std::filesystem
   float largest = 0;
   for (const GoldenChat& chat : ReadGoldenChats(golden)) {
     SCOPED_TRACE(chat.prompt);
-    EXPECT_EQ(engine.model().RequireTokenizer().Encode(chat.prompt, {true, true}), chat.prompt_ids);
+    EXPECT_EQ(RequireTokenizer(engine.model()).Encode(chat.prompt, {true, true}), chat.prompt_ids);
     const GenerationResult reply = GreedyReply(engine, chat);
     EXPECT_EQ(reply.reason, EndReason::kEndOfTurn);
     EXPECT_EQ(reply.text, chat.reply);

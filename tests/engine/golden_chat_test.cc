@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "engine/convert.h"
+#include "engine/model_text.h"
 #include "engine/temporary_folder.h"
 
 namespace tandem {
@@ -53,13 +54,13 @@ Agreement ExpectAgreement(Engine& engine, const std::vector<GoldenChat>& chats) 
 TEST(GoldenChatTest, PromptsAreTokenisedAsTheReferenceDoes) {
   const auto model = Model::LoadEmbedded();
   for (const GoldenChat& chat : ReadGoldenChats("data/fable-e4b/golden.json")) {
-    EXPECT_EQ(model->RequireTokenizer().Encode(chat.prompt, {true, true}), chat.prompt_ids);
-    EXPECT_EQ(model->RequireTokenizer().Decode(chat.reply_ids), chat.reply);
+    EXPECT_EQ(RequireTokenizer(*model).Encode(chat.prompt, {true, true}), chat.prompt_ids);
+    EXPECT_EQ(RequireTokenizer(*model).Decode(chat.reply_ids), chat.reply);
   }
   const ChatMessage chat[] = {{Role::kUser, "Hello! My name is Ida."},
                               {Role::kModel, "Nice to meet you, Ida!"},
                               {Role::kUser, "What is my name?"}};
-  EXPECT_EQ(model->RequireChat().Render(chat),
+  EXPECT_EQ(RequireChat(*model).Render(chat),
             ReadGoldenChats("data/fable-e4b/golden.json")[4].prompt_ids);
 }
 

@@ -9,10 +9,10 @@
 #include <algorithm>
 
 #include "engine/convert.h"
-#include "engine/model.h"
 #include "formats/gguf.h"
 #include "support/hf_model.h"
 #include "support/model_test.h"
+#include "tandem/model.h"
 
 namespace tandem::test {
 namespace {

@@ -10,12 +10,13 @@
 #include <limits>
 
 #include "engine/convert.h"
-#include "engine/model.h"
+#include "engine/model_text.h"
 #include "formats/gguf.h"
 #include "gemma3n/gguf.h"
 #include "support/gguf_patch.h"
 #include "support/hf_model.h"
 #include "support/model_test.h"
+#include "tandem/model.h"
 
 namespace tandem::test {
 namespace {
@@ -355,11 +356,11 @@ TEST(GgufVocabulary, TokenListsOfEitherLength) {
     file.Write(path);
   };
   const std::string text = "Add 17 and 25, please.";
-  const auto ids = Model::LoadEmbedded()->RequireTokenizer().Encode(text);
+  const auto ids = RequireTokenizer(*Model::LoadEmbedded()).Encode(text);
   for (const size_t count : {size_t{4096}, size_t{2438}}) {
     lists(count);
     const auto model = Model::Load(path);
-    EXPECT_EQ(model->RequireTokenizer().Encode(text), ids);
+    EXPECT_EQ(RequireTokenizer(*model).Encode(text), ids);
     EXPECT_EQ(model->vocab_rows(), 4096);
   }
   lists(4097);

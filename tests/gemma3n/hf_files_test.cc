@@ -11,10 +11,10 @@
 #include <limits>
 
 #include "core/float_types.h"
-#include "engine/model.h"
 #include "gemma3n/hf.h"
 #include "support/hf_model.h"
 #include "support/model_test.h"
+#include "tandem/model.h"
 
 namespace tandem::test {
 namespace {

@@ -10,8 +10,8 @@
 #include <limits>
 #include <optional>
 
-#include "engine/engine.h"
 #include "formats/safetensors.h"
+#include "tandem/engine.h"
 
 namespace tandem::test {
 namespace {

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "engine/model.h"
+#include "tandem/model.h"
 
 namespace tandem::test {
 

@@ -17,10 +17,11 @@
 #include <string>
 #include <vector>
 
-#include "engine/engine.h"
+#include "engine/model_text.h"
 #include "engine/quantize_plan.h"
 #include "engine/source.h"
 #include "gemma3n/gguf.h"
+#include "tandem/engine.h"
 
 namespace tandem {
 namespace {
@@ -91,10 +92,10 @@ TEST_P(RandomModelTypeTest, LoadsAndComputes) {
 
   const auto model = Model::Load(Path("m.gguf"));
   const std::string text = "a fox\nand \xc3\xa9";
-  const auto ids = model->RequireTokenizer().Encode(text, {.add_bos = true});
+  const auto ids = RequireTokenizer(*model).Encode(text, {.add_bos = true});
   EXPECT_EQ(ids[0], 2);
-  EXPECT_EQ(model->RequireTokenizer().Decode(ids), text);
-  EXPECT_NO_THROW(model->RequireChat());
+  EXPECT_EQ(RequireTokenizer(*model).Decode(ids), text);
+  EXPECT_NO_THROW(RequireChat(*model));
 
   EngineOptions options;
   options.threads = 2;
@@ -168,7 +169,7 @@ TEST_F(RandomModelTest, TakesATokenizerFile) {
   const Tokenizer expected = LoadTokenizer("data/tokenizer/tokenizer.model");
   EXPECT_EQ(model->vocab_rows(), static_cast<int64_t>(expected.size()));
   const std::string text = "The capital of France is Paris.";
-  EXPECT_EQ(model->RequireTokenizer().Encode(text), expected.Encode(text));
+  EXPECT_EQ(RequireTokenizer(*model).Encode(text), expected.Encode(text));
 }
 
 TEST_F(RandomModelTest, RefusesWhatIsNoModel) {

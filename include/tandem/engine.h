@@ -1,0 +1,70 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// An Engine runs one model on the devices of this machine. It is the expensive object: threads,
+// buffers, compiled programs. Its sessions are cheap.
+//
+// Thread-safety: one thread at a time for an Engine and all of its sessions together.
+// Ownership: sessions keep what they need of the engine alive, so objects may go in any order.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tandem/export.h"
+#include "tandem/model.h"
+#include "tandem/session.h"
+
+namespace tandem {
+
+/// How keys and values are stored. kAuto: float for models whose attention weights are stored as
+/// F32 or BF16 (they are run to check formulas), half for the others.
+enum class KvType {
+  kAuto,
+  kF32,
+  kF16
+};
+
+struct EngineOptions {
+  std::string device = "auto";  ///< Device of everything that the two below do not name.
+  std::string prefill;          ///< Device of prompts; empty = `device`.
+  std::string decode;           ///< Device of single tokens; empty = `device`.
+  int threads = 0;              ///< CPU threads; 0 = one per available processor.
+  int64_t chunk = 256;          ///< Most prompt tokens per step; less where memory asks for it.
+  KvType kv = KvType::kAuto;
+};
+
+/// Names that EngineOptions accepts besides "auto".
+TANDEM_API std::vector<std::string> DeviceNames();
+
+class TANDEM_API Engine {
+ public:
+  /// Compiles the model for the devices. Throws Error kInvalidArgument for no model, an unknown
+  /// device or an option out of range, kUnsupported for an op that no device runs, kResource
+  /// without memory or threads.
+  explicit Engine(std::shared_ptr<const Model> model, const EngineOptions& options = {});
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const Model& model() const noexcept;
+  const EngineOptions& options() const noexcept;
+  /// "cpu (scalar reference, 8 threads)": what runs, for people. With more than one device, all.
+  std::string Description() const;
+  /// Name of the device that decodes.
+  std::string DecodeDevice() const;
+
+  /// A new, empty session for up to `context` tokens; 0 means the model's context length. Memory of
+  /// the context is taken as it fills. Throws Error kInvalidArgument beyond the model's length,
+  /// kResource without memory.
+  [[nodiscard]] std::unique_ptr<Session> NewSession(int64_t context = 0);
+
+  struct Impl;
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace tandem
