@@ -35,9 +35,15 @@ run() {
 run chat '^The capital of Brazil is Brasília\.$'
 run cancel $'^[^.]+\.[^.]+\.[^.]*\n\\(cancelled after [0-9]+ tokens; the session holds [0-9]+\\)$'
 [[ "$(grep -c '^prompt: ' "$folder/err")" -ge 2 ]] || fail "cancel showed no progress"
-name=$'> What is my name\\?\nYour name is Tom\.\n'
-sum=$'> What is 17 \\+ 25\\?\n17 \\+ 25 = 42\.\n'
-run sessions "^> Hello! My name is Tom\.[^>]*$name$sum${name%??}\$"
+name='> What is my name?
+Your name is Tom.'
+sum='> What is 17 + 25?
+17 + 25 = 42.'
+[[ "$("$folder/build/sessions")" == '> Hello! My name is Tom.
+'*"
+$name
+$sum
+$name" ]] || fail "sessions printed: $("$folder/build/sessions")"
 [[ ! -e "${TMPDIR:-/tmp}/tandem-example.session" ]] || fail "sessions left its file behind"
 
 export PKG_CONFIG_PATH=$installed/lib/pkgconfig

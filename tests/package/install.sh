@@ -6,18 +6,18 @@
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
-DESTDIR=$folder cmake --install "$BUILD" --prefix /opt/tandem >/dev/null
-[[ "$(ls "$folder" "$folder/opt")" == *opt*tandem ]] || fail "files outside of the prefix"
+DESTDIR=$folder cmake --install "$BUILD" --prefix /opt/placed >/dev/null
+[[ "$(ls "$folder" "$folder/opt")" == *opt*placed ]] || fail "files outside of the prefix"
 
 expected_files >"$folder/expected"
-(cd "$folder/opt/tandem" && find . -type f -printf '%P\n' -o -type l -printf '%P\n') |
+(cd "$folder/opt/placed" && find . -type f -printf '%P\n' -o -type l -printf '%P\n') |
   sed 's/tandemTargets-[a-z]*/tandemTargets-release/' | sort >"$folder/found"
 expect_same "$folder/expected" "$folder/found" "installed files"
 
 # No text says where it was built or installed: the tree works wherever it is.
-if grep -rIF -e "$BUILD" -e "$SOURCE" -e /opt/tandem "$folder/opt/tandem"; then
+if grep -rIF -e "$BUILD" -e "$SOURCE" -e /opt/placed "$folder/opt/placed"; then
   fail "the files above name folders of this build"
 fi
 rm -rf "$installed"
-mv "$folder/opt/tandem" "$installed"
+mv "$folder/opt/placed" "$installed"
 [[ "$("$installed/bin/tandem" --version)" == "tandem $VERSION" ]] || fail "the program does not run"

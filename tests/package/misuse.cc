@@ -37,8 +37,9 @@ namespace {
   engine.NewSession();
 #elif MISUSE == 6   // error: nodiscard
   session->Fork();
-#elif MISUSE == 7   // error: nodiscard
-  tandem::Model::LoadEmbedded();
+// An engine has no conversation of its own.
+#elif MISUSE == 7   // error: (invalid initialization|no matching|no viable)
+  tandem::Reply(engine, "Hello", options);
 // Options are not numbers.
 #elif MISUSE == 8   // error: (cannot convert|invalid conversion|assigning to|incompatible)
   engine_options.kv = 1;
