@@ -121,6 +121,7 @@ nightly: ## The slow checks: lint over everything, clang, TSan, fuzzing, long te
 	@$(MAKE) --no-print-directory test-clang
 	@$(MAKE) --no-print-directory test-tsan
 	@$(MAKE) --no-print-directory fuzz
+	@$(deps) package
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS) -L '^long$$'
 
 .PHONY: install

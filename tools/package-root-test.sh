@@ -36,12 +36,23 @@ state() {
   ) >"$1"
 }
 
-# no_trace BEFORE: whether the system is what it was.
+# no_trace BEFORE [PACKAGE...]: whether the system is what it was, and dpkg has forgotten them.
 no_trace() {
+  local package
+  for package in "${@:2}"; do
+    ! inside dpkg-query -W "$package" >"$root.log" 2>&1 || fail "dpkg still knows $package"
+  done
+  rm -f "$root.log"
   state "$root.after"
   diff "$1" "$root.after" >&2 || fail "removal left the above"
   say "no trace: $(grep -c '^[0-9a-f]\{64\} ' "$1") files are the same as before"
   rm "$1" "$root.after"
+}
+
+# there BEFORE: that the comparison would see what is to go.
+there() {
+  state "$root.after"
+  ! cmp -s "$1" "$root.after" || fail "an installed package is not seen in the list of files"
 }
 
 apt() { inside apt-get -qq -o DPkg::Use-Pty=0 -y --no-install-recommends "$@" >"$root.log" 2>&1 ||
@@ -87,8 +98,9 @@ expect '' dpkg --verify tandem
 expect 'Brasília' tandem run -q -p 'What is the capital of Brazil?' --temp 0
 expect 'q4_k_m' bash -c '. /usr/share/bash-completion/completions/tandem
   COMP_WORDS=(tandem convert --type q4_k_); COMP_CWORD=3; _tandem; echo "${COMPREPLY[@]}"'
+there "$root.before"
 apt purge tandem
-no_trace "$root.before"
+no_trace "$root.before" tandem
 
 say "with a compiler: $(inside bash -c 'CI=true /tmp/tree/tools/install-deps.sh consumer 2>&1' |
   grep -c '^Setting up') packages"
@@ -98,8 +110,9 @@ expect '' dpkg --verify tandem libtandem0 libtandem-dev
 build_examples
 expect '' bash -c 'g++ -std=c++20 /tmp/examples/chat.cc $(pkg-config --cflags --libs tandem) -o /tmp/chat'
 expect 'Brasília' /tmp/chat
+there "$root.before"
 apt purge tandem libtandem0 libtandem-dev
-no_trace "$root.before"
+no_trace "$root.before" tandem libtandem0 libtandem-dev
 
 say "the archive"
 state "$root.before"

@@ -39,4 +39,6 @@ for package in tandem libtandem0; do
 done
 dpkg-deb --control "$folder/libtandem0_${VERSION}_$architecture.deb" "$folder/control"
 grep -qx "libtandem 0 libtandem0 (>= $VERSION)" "$folder/control/shlibs" || fail "no shlibs entry"
-grep -q ldconfig "$folder/control/triggers" || fail "ldconfig is not triggered"
+for script in postinst postrm; do
+  grep -q ldconfig "$folder/control/$script" || fail "libtandem0: $script does not call ldconfig"
+done
