@@ -38,7 +38,7 @@ namespace {
 #elif MISUSE == 6   // error: nodiscard
   session->Fork();
 // An engine has no conversation of its own.
-#elif MISUSE == 7   // error: (invalid initialization|no matching|no viable)
+#elif MISUSE == 7   // error: (invalid initialization|cannot bind)
   tandem::Reply(engine, "Hello", options);
 // Options are not numbers.
 #elif MISUSE == 8   // error: (cannot convert|invalid conversion|assigning to|incompatible)
