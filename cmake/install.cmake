@@ -51,7 +51,7 @@ install(FILES ${share}/tandem.fish DESTINATION share/fish/vendor_completions.d C
 # Debian's own packages put theirs elsewhere (cmake/package.cmake).
 install(FILES ${share}/_tandem DESTINATION share/zsh/site-functions COMPONENT zsh)
 
-install(FILES README.md docs/cli.md DESTINATION share/doc/tandem COMPONENT program)
+install(FILES README.md CHANGELOG.md docs/cli.md DESTINATION share/doc/tandem COMPONENT program)
 
 include(cmake/copyright.cmake)
 tandem_write_copyright(${share}/copyright)

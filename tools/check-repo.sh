@@ -48,5 +48,14 @@ for file in "${all[@]}"; do
   fi
 done
 
+# docs/hostile-input.md names a test for each kind of mistake: `Suite.Name`, `fuzz/target.cc`.
+while read -r suite name; do
+  grep -rqE "^TEST(_F|_P)?\($suite, $name\)" tests ||
+    offence "docs/hostile-input.md: there is no test $suite.$name"
+done < <(grep -oE '`[A-Z][A-Za-z0-9]*\.[A-Z][A-Za-z0-9]*`' docs/hostile-input.md | tr -d '`' | tr . ' ' | sort -u)
+while read -r path; do
+  [[ -f "$path" ]] || offence "docs/hostile-input.md: there is no $path"
+done < <(grep -oE '`fuzz/[a-z0-9_]+\.cc`' docs/hostile-input.md | tr -d '`' | sort -u)
+
 [[ $offences -eq 0 ]] || exit 1
 echo "check-repo: ${#all[@]} files in order"

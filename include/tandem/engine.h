@@ -34,6 +34,8 @@ struct EngineOptions {
   int threads = 0;              ///< CPU threads; 0 = one per available processor.
   int64_t chunk = 256;          ///< Most prompt tokens per step; less where memory asks for it.
   KvType kv = KvType::kAuto;
+  bool memory_check = true;  ///< Refuse what cannot fit into memory, before taking any.
+  int64_t context = 0;       ///< Longest session planned, for that check; 0 = not known yet.
 };
 
 /// Names that EngineOptions accepts besides "auto".

@@ -85,6 +85,7 @@ class TANDEM_API Model {
   const ModelData& data() const noexcept { return *data_; }
 
  private:
+  friend std::shared_ptr<const Model> MakeModel(std::unique_ptr<ModelData> data);
   explicit Model(std::unique_ptr<ModelData> data);
 
   std::unique_ptr<ModelData> data_;

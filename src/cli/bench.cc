@@ -73,7 +73,6 @@ Json ToJson(const BenchResult& result, const Model& model, int threads, double l
 }
 
 int RunBenchCommand(const BenchSettings& settings) {
-  ApplyQuiet(settings.output);
   const auto start = std::chrono::steady_clock::now();
   const auto model = LoadModel(settings.model);
   Engine engine(model, EngineOptionsOf(settings.model));

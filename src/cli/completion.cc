@@ -74,30 +74,44 @@ std::string BashValueCases(const CLI::App& command) {
   return cases;
 }
 
+/// Names of the program's own options that are followed by a value, as a pattern of a `case`.
+std::string ValuePattern(const CLI::App& app) {
+  std::string pattern;
+  for (const CLI::Option* option : app.get_options()) {
+    if (!TakesValue(*option)) continue;
+    for (const std::string& name : NamesOf(*option)) pattern += (pattern.empty() ? "" : "|") + name;
+  }
+  return pattern;
+}
+
 std::string Bash(const CLI::App& app) {
   std::string commands;
-  std::string values;
+  std::string values = BashValueCases(app);
   std::string words;
   for (const CLI::App* command : CommandsOf(app)) {
     commands += (commands.empty() ? "" : " ") + command->get_name();
     values += BashValueCases(*command);
     words += fmt::format("    {}) words='{}' ;;\n", command->get_name(), WordsOf(*command));
   }
+  // Before the command there may be options of the program.
   return fmt::format(
       "# bash completion of tandem: source <(tandem completion bash)\n"
       "_tandem() {{\n"
       "  local word=\"${{COMP_WORDS[COMP_CWORD]}}\"\n"
       "  local previous=\"${{COMP_WORDS[COMP_CWORD-1]}}\"\n"
-      "  local command=\"${{COMP_WORDS[1]}}\"\n"
-      "  local words\n"
-      "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-      "    COMPREPLY=($(compgen -W '{} {}' -- \"$word\"))\n"
-      "    return\n"
-      "  fi\n"
+      "  local command={} i words\n"
+      "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+      "    case \"${{COMP_WORDS[i]}}\" in\n"
+      "      {}) ((i++)) ;;\n"
+      "      -*) ;;\n"
+      "      *) command=\"${{COMP_WORDS[i]}}\"; break ;;\n"
+      "    esac\n"
+      "  done\n"
       "  case \"$command $previous\" in\n"
       "{}"
       "  esac\n"
       "  case \"$command\" in\n"
+      "    {}) COMPREPLY=($(compgen -W '{} {}' -- \"$word\")); return ;;\n"
       "{}"
       "    *) words='' ;;\n"
       "  esac\n"
@@ -108,7 +122,7 @@ std::string Bash(const CLI::App& app) {
       "  esac\n"
       "}}\n"
       "complete -o filenames -F _tandem tandem\n",
-      commands, WordsOf(app), values, words);
+      app.get_name(), ValuePattern(app), values, app.get_name(), commands, WordsOf(app), words);
 }
 
 /// Text inside a zsh _arguments specification, where these characters have a meaning.
@@ -159,8 +173,19 @@ std::string Zsh(const CLI::App& app) {
       "  commands=(\n"
       "{}"
       "  )\n"
-      "  if (( CURRENT == 2 )); then\n"
+      "  while (( CURRENT > 2 )) && [[ $words[2] == -* ]]; do\n"
+      "    case $words[2] in\n"
+      "      ({}) (( CURRENT == 3 )) && break; words[2]=(); (( CURRENT-- )) ;;\n"
+      "    esac\n"
+      "    words[2]=()\n"
+      "    (( CURRENT-- ))\n"
+      "  done\n"
+      "  if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then\n"
       "    _describe command commands\n"
+      "    return\n"
+      "  fi\n"
+      "  if [[ $words[2] == -* ]]; then\n"
+      "    _arguments{}\n"
       "    return\n"
       "  fi\n"
       "  local command=$words[2]\n"
@@ -171,13 +196,13 @@ std::string Zsh(const CLI::App& app) {
       "  esac\n"
       "}}\n"
       "if [ \"$funcstack[1]\" = _tandem ]; then _tandem \"$@\"; else compdef _tandem tandem; fi\n",
-      commands, cases);
+      commands, ValuePattern(app), ZshArguments(app), cases);
 }
 
-std::string FishOption(const CLI::App& command, const CLI::Option& option) {
+/// `condition`: when fish offers the option.
+std::string FishOption(std::string_view condition, const CLI::Option& option) {
   const std::string choices = ChoicesOf(option);
-  std::string out =
-      fmt::format("complete -c tandem -n '__fish_seen_subcommand_from {}'", command.get_name());
+  std::string out = fmt::format("complete -c tandem -n '{}'", condition);
   if (option.get_positional()) {
     return choices.empty() ? fmt::format("{} -F\n", out)
                            : fmt::format("{} -f -a {}\n", out, Quoted(choices));
@@ -197,8 +222,12 @@ std::string Fish(const CLI::App& app) {
     out += fmt::format("complete -c tandem -n __fish_use_subcommand -a {} -d {}\n",
                        command->get_name(), Quoted(command->get_description()));
   }
+  for (const CLI::Option* option : app.get_options()) {
+    out += FishOption("__fish_use_subcommand", *option);
+  }
   for (const CLI::App* command : CommandsOf(app)) {
-    for (const CLI::Option* option : command->get_options()) out += FishOption(*command, *option);
+    const std::string condition = "__fish_seen_subcommand_from " + command->get_name();
+    for (const CLI::Option* option : command->get_options()) out += FishOption(condition, *option);
   }
   return out;
 }

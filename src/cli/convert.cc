@@ -58,7 +58,6 @@ Json ToJson(const ConvertSummary& summary, const ConvertOptions& options) {
 }
 
 int RunConvert(const ConvertSettings& settings) {
-  ApplyQuiet(settings.output);
   ProgressLine progress("converting", ProgressLine::Elsewhere::kTenths, settings.output.quiet);
   const InterruptScope interrupts(InterruptMode::kCancel);
   const ConvertSummary summary =

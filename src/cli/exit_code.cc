@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <new>
@@ -46,10 +45,8 @@ ExitCode ExitCodeOf(ErrorKind kind) {
 }
 
 ExitCode Report(const Error& error) {
-  log::Write(log::Level::kError, Printable(error.message(), kLongestLine));
-  if (!error.hint().empty()) {
-    fmt::print(stderr, "hint: {}\n", Printable(error.hint(), kLongestLine));
-  }
+  log::Write(log::Level::kError, Printable(error.message(), kLongestLine),
+             Printable(error.hint(), kLongestLine));
   return ExitCodeOf(error.kind());
 }
 

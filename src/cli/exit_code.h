@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the program's exit status means, and how a failure is said: one line that starts with
-// "error: " and at most one that starts with "hint: ", on stderr.
+// "error: " and at most one that starts with "hint: ", on stderr, and in the log file.
 #pragma once
 
 #include <string>

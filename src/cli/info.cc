@@ -9,12 +9,16 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/interrupt.h"
 #include "cli/output.h"
+#include "engine/check.h"
+#include "engine/memory_fit.h"
 
 namespace tandem::cli {
 namespace {
@@ -25,7 +29,10 @@ struct InfoSettings {
   OutputOptions output;
   ModelOptions model;
   bool tensors = false;
+  bool check = false;
 };
+
+constexpr size_t kMostBadTensors = 20;  // that the report lists; JSON lists all
 
 void PrintRow(std::string_view name, std::string_view value) {
   Print(fmt::format("{:<24} {}\n", name, Printable(value, 400)));
@@ -45,6 +52,55 @@ void PrintTensors(const ModelInfo& info) {
     Print(fmt::format("  {:<{}}  {:<6} {:>9}  {}\n", Printable(tensor.name, 60), width, tensor.type,
                       HumanBytes(tensor.bytes), ShapeText(tensor.shape)));
   }
+}
+
+std::string HashText(const CheckedFile& file) {
+  std::string text;
+  for (const uint8_t byte : file.hash) text += fmt::format("{:02x}", byte);
+  return text;
+}
+
+void PrintCheck(const CheckResult& check) {
+  Print("\nFiles (XXH3-128)\n");
+  for (const CheckedFile& file : check.files) {
+    Print(fmt::format("  {}  {:>9}  {}\n", HashText(file), HumanBytes(file.bytes), file.name));
+  }
+  Print("\nNumbers\n");
+  PrintRow("  looked at", fmt::format("{} tensors, {}, in {:.1f} s", check.tensors,
+                                      HumanBytes(check.tensor_bytes), check.seconds));
+  for (const std::string& name : check.skipped) PrintRow("  not looked at", name);
+  PrintRow("  not finite", check.ok() ? "none" : fmt::format("in {} of them", check.bad.size()));
+  for (size_t i = 0; i < std::min(check.bad.size(), kMostBadTensors); ++i) {
+    const BadTensor& bad = check.bad[i];
+    Print(fmt::format("    {}  {}  {}: {}, first at {}\n", bad.name, bad.type, ShapeText(bad.shape),
+                      bad.count, ShapeText(bad.first)));
+  }
+  if (check.bad.size() > kMostBadTensors) Print("    ...\n");
+}
+
+std::string FitText(const MemoryNeed& need) {
+  const MemoryLimits limits = ReadMemoryLimits();
+  const MemoryFit fit = FitMemory(need, limits);
+  const auto* verdict = !fit.working   ? "does not fit"
+                        : !fit.weights ? "weights do not fit and will be read again and again"
+                                       : "fits";
+  return fmt::format("{}: {}", verdict, LimitsText(limits));
+}
+
+Json MemoryJson(const MemoryNeed& need, int64_t context) {
+  const MemoryLimits limits = ReadMemoryLimits();
+  const MemoryFit fit = FitMemory(need, limits);
+  const auto room = [](std::optional<uint64_t> bytes) { return bytes ? Json(*bytes) : Json(); };
+  return {{"context", context},
+          {"weights", need.weights},
+          {"kv", need.kv},
+          {"activations", need.activations},
+          {"total", need.weights + need.kv + need.activations},
+          {"available", room(limits.available)},
+          {"cgroup", room(limits.cgroup)},
+          {"address_space", room(limits.address_space)},
+          {"working_fits", fit.working},
+          {"weights_fit", fit.weights}};
 }
 
 void PrintReport(const ModelInfo& info, const MemoryNeed& need, int64_t context, bool tensors) {
@@ -68,6 +124,7 @@ void PrintReport(const ModelInfo& info, const MemoryNeed& need, int64_t context,
       fmt::format("{} (weights {}, keys and values {}, activations {})",
                   HumanBytes(need.weights + need.kv + need.activations), HumanBytes(need.weights),
                   HumanBytes(need.kv), HumanBytes(need.activations)));
+  PrintRow("  here", FitText(need));
   if (!info.notes.empty()) Print("\nNotes\n");
   for (const std::string& note : info.notes) Print(fmt::format("  {}\n", Printable(note, 300)));
   if (tensors) PrintTensors(info);
@@ -91,12 +148,7 @@ Json ToJson(const ModelInfo& info, const MemoryNeed& need, int64_t context, bool
                {"shape", std::move(shape)},
                {"types", std::move(types)},
                {"bytes_per_token", info.bytes_per_token},
-               {"memory",
-                {{"context", context},
-                 {"weights", need.weights},
-                 {"kv", need.kv},
-                 {"activations", need.activations},
-                 {"total", need.weights + need.kv + need.activations}}},
+               {"memory", MemoryJson(need, context)},
                {"notes", info.notes}};
   if (with_tensors) {
     Json tensors = Json::array();
@@ -109,6 +161,37 @@ Json ToJson(const ModelInfo& info, const MemoryNeed& need, int64_t context, bool
     json["tensors"] = std::move(tensors);
   }
   return json;
+}
+
+Json ToJson(const CheckResult& check) {
+  Json files = Json::array();
+  for (const CheckedFile& file : check.files) {
+    files.push_back({{"name", file.name}, {"bytes", file.bytes}, {"xxh3_128", HashText(file)}});
+  }
+  Json bad = Json::array();
+  for (const BadTensor& tensor : check.bad) {
+    bad.push_back({{"name", tensor.name},
+                   {"type", tensor.type},
+                   {"shape", tensor.shape},
+                   {"count", tensor.count},
+                   {"first", tensor.first}});
+  }
+  return {{"ok", check.ok()},
+          {"files", std::move(files)},
+          {"tensors", check.tensors},
+          {"tensor_bytes", check.tensor_bytes},
+          {"not_finite", std::move(bad)},
+          {"skipped", check.skipped},
+          {"seconds", check.seconds}};
+}
+
+CheckResult RunCheck(const Model& model) {
+  ProgressLine progress("checking", ProgressLine::Elsewhere::kSilent, /*quiet=*/false);
+  const InterruptScope interrupts(InterruptMode::kCancel);
+  return CheckModel(model, [&](uint64_t done, uint64_t total, std::string_view name) {
+    if (Interrupted()) throw Error(ErrorKind::kCancelled, "interrupted");
+    progress.Update(done, total, name);
+  });
 }
 
 int RunInfo(const InfoSettings& settings) {
@@ -124,12 +207,25 @@ int RunInfo(const InfoSettings& settings) {
                             model->context_length()));
   }
   const MemoryNeed need = EstimateMemory(*model, context, KvTypeOf(settings.model));
+  std::optional<CheckResult> check;
+  if (settings.check) check = RunCheck(*model);
   if (settings.output.json) {
-    PrintJson(ToJson(info, need, context, settings.tensors));
+    Json json = ToJson(info, need, context, settings.tensors);
+    if (check) json["check"] = ToJson(*check);
+    PrintJson(json);
   } else {
     PrintReport(info, need, context, settings.tensors);
+    if (check) PrintCheck(*check);
   }
-  return kExitOk;
+  if (!check || check->ok()) return kExitOk;
+  FlushOutput();
+  const BadTensor& first = check->bad.front();
+  return Report(Error(ErrorKind::kCorruptFile,
+                      fmt::format("{}: {} of {} tensors hold values that are not finite, first "
+                                  "'{}' at {}",
+                                  model->source(), check->bad.size(), check->tensors, first.name,
+                                  ShapeText(first.first)),
+                      "get the model again, or convert it again from its source"));
 }
 
 }  // namespace
@@ -142,6 +238,8 @@ void AddInfoCommand(CLI::App& app, Action& action) {
   CLI::Option* model = AddModel(command, settings->model);
   AddPath(command, "MODEL", settings->model.model, "The same as -m")->excludes(model);
   command.add_flag("--tensors", settings->tensors, "List every tensor");
+  command.add_flag("--check", settings->check,
+                   "Read all of it: hashes, and whether every stored number is finite");
   AddContext(command, settings->model);
   AddKv(command, settings->model);
   AddJson(command, settings->output);

@@ -15,6 +15,7 @@
 #include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
+#include "core/log.h"
 
 namespace tandem::cli {
 namespace {
@@ -75,6 +76,11 @@ int Main(int argc, const char* const* argv) {
   AddBenchCommand(app, action);
   AddCompletionCommand(app, action);
   AddManualCommand(app, action);
+  LogOptions log;
+  AddLog(app, log);
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    AddLog(*command, log);
+  }
   // Last: commands would inherit it.
   app.footer(
       fmt::format("Examples:\n{}\nExit codes:\n{}{}", ExampleHelp(), ExitCodeHelp(), kEnvironment));
@@ -88,8 +94,14 @@ int Main(int argc, const char* const* argv) {
     Print("tandem " TANDEM_VERSION "\n");
     return kExitOk;
   } catch (const CLI::ParseError& error) {
+    ApplyLog(log, Chosen(app));
     return Report(UsageError(app, error));
+  } catch (const Error&) {
+    ApplyLog(log, Chosen(app));
+    throw;
   }
+  ApplyLog(log, Chosen(app));
+  log::Event("tandem {} {}", TANDEM_VERSION, Chosen(app).get_name());
   return action();
 }
 

@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kMaxContext = int64_t{1} << 31;
 
 constexpr const char* kRunsGroup = "How it runs";
+constexpr const char* kLogGroup = "Log";
 
 }  // namespace
 
@@ -86,8 +87,30 @@ void AddJson(CLI::App& app, OutputOptions& output) {
   app.add_flag("--json", output.json, "Print the result as JSON");
 }
 
-void ApplyQuiet(const OutputOptions& output) {
-  if (output.quiet) log::SetLevel(log::Level::kWarning);
+void AddLog(CLI::App& app, LogOptions& log) {
+  // Read at once, so that a mistake in a later argument is logged too.
+  AddChoice(app, "--log-level", log.level, {"error", "warning", "info", "debug"},
+            "Least important line to log")
+      ->trigger_on_parse()
+      ->group(kLogGroup);
+  AddPath(app, "--log-file", log.file, "Log to FILE as well, at its end")
+      ->trigger_on_parse()
+      ->group(kLogGroup);
+  app.add_flag_callback(
+         "--log-json", [&log] { log.json = true; }, "Log lines are JSON objects")
+      ->trigger_on_parse()
+      ->group(kLogGroup);
+}
+
+void ApplyLog(const LogOptions& log, const CLI::App& command) {
+  const auto level = log::LevelFromName(log.level);
+  if (level) log::SetLevel(*level);
+  const CLI::Option* quiet = command.get_option_no_throw("--quiet");
+  if (quiet != nullptr && quiet->count() > 0) {
+    log::SetLevel(std::max(log::StderrLevel(), log::Level::kWarning));
+  }
+  if (!log.file.empty()) log::OpenFile(log.file, level.value_or(log::Level::kEvent));
+  if (log.json) log::UseJson();
 }
 
 CLI::Option* AddModel(CLI::App& app, ModelOptions& options) {
@@ -110,6 +133,10 @@ void AddDevices(CLI::App& app, ModelOptions& options) {
       ->default_str("0")
       ->group(kRunsGroup);
   AddKv(app, options)->group(kRunsGroup);
+  app.add_flag_callback(
+         "--no-memory-check", [&options] { options.memory_check = false; },
+         "Go ahead where keys, values and activations cannot fit")
+      ->group(kRunsGroup);
 }
 
 CLI::Option* AddKv(CLI::App& app, ModelOptions& options) {
@@ -137,6 +164,13 @@ EngineOptions EngineOptionsOf(const ModelOptions& options) {
   engine.decode = options.decode;
   engine.threads = options.threads;
   engine.kv = KvTypeOf(options);
+  engine.memory_check = options.memory_check;
+  return engine;
+}
+
+EngineOptions EngineOptionsOf(const ModelOptions& options, const Model& model) {
+  EngineOptions engine = EngineOptionsOf(options);
+  engine.context = options.context > 0 ? options.context : model.context_length();
   return engine;
 }
 

@@ -140,8 +140,17 @@ struct OutputOptions {
 };
 void AddQuiet(CLI::App& app, OutputOptions& output);
 void AddJson(CLI::App& app, OutputOptions& output);
-/// Makes --quiet true: only errors and warnings from here on.
-void ApplyQuiet(const OutputOptions& output);
+
+/// --log-level, --log-file, --log-json: of the program and of every command.
+struct LogOptions {
+  std::string level;  ///< Empty: notes and worse on stderr, info in the file.
+  std::string file;   ///< Empty for none.
+  bool json = false;
+};
+void AddLog(CLI::App& app, LogOptions& log);
+/// Sets the log up, and makes --quiet of `command` true. Throws Error kIo when the file cannot be
+/// written.
+void ApplyLog(const LogOptions& log, const CLI::App& command);
 
 /// Which model, where and how it runs.
 struct ModelOptions {
@@ -152,6 +161,7 @@ struct ModelOptions {
   std::string kv = "auto";
   int threads = 0;
   int64_t context = 0;  ///< 0 = the model's.
+  bool memory_check = true;
 };
 CLI::Option* AddModel(CLI::App& app, ModelOptions& options);
 void AddDevices(CLI::App& app, ModelOptions& options);
@@ -160,6 +170,8 @@ CLI::Option* AddKv(CLI::App& app, ModelOptions& options);
 
 KvType KvTypeOf(const ModelOptions& options);
 EngineOptions EngineOptionsOf(const ModelOptions& options);
+/// The same for an engine of one session, whose context is known.
+EngineOptions EngineOptionsOf(const ModelOptions& options, const Model& model);
 /// Threads that the CPU uses, with the default resolved.
 int ThreadsOf(const ModelOptions& options);
 /// Loads the model and says its notes on stderr.

@@ -218,7 +218,6 @@ int Answer(Engine& engine, const RunSettings& settings, const GenerationOptions&
 
 int RunCommand(const Run& run) {
   const RunSettings& settings = run.settings;
-  ApplyQuiet(settings.output);
   const bool interactive = !settings.prompt && StdinIsTerminal();
   if (interactive && (settings.raw || settings.output.json)) {
     throw Error(ErrorKind::kInvalidArgument,
@@ -244,7 +243,7 @@ int RunCommand(const Run& run) {
   const auto model = LoadModel(settings.model);
   RequireText(*model, settings.raw);
   const GenerationOptions options = OptionsFor(*model, run.sampling);
-  Engine engine(model, EngineOptionsOf(settings.model));
+  Engine engine(model, EngineOptionsOf(settings.model, *model));
   if (!interactive) return Answer(engine, settings, options, prompt);
   if (model->is_embedded()) IntroduceEmbedded();
   return Chat(engine, settings, options);

@@ -109,10 +109,9 @@ Json ToJson(const ScoreResult& result, const ScoreSettings& settings, const Engi
 }
 
 int RunScore(const ScoreSettings& settings) {
-  ApplyQuiet(settings.output);
   const auto model = LoadModel(settings.model);
   const Input input = ReadInput(settings, *model);
-  Engine engine(model, EngineOptionsOf(settings.model));
+  Engine engine(model, EngineOptionsOf(settings.model, *model));
   const auto session = engine.NewSession(settings.model.context);
   ProgressLine progress("scoring", ProgressLine::Elsewhere::kSilent, settings.output.quiet);
   const InterruptScope interrupts(InterruptMode::kCancel);

@@ -79,7 +79,6 @@ int DecodeIds(const Tokenizer& tokenizer, const TokenizeSettings& settings) {
 }
 
 int RunTokenize(const TokenizeSettings& settings) {
-  ApplyQuiet(settings.output);
   const Tokenizer tokenizer =
       settings.model.empty() ? LoadEmbeddedTokenizer() : LoadTokenizer(settings.model);
   if (settings.decode) return DecodeIds(tokenizer, settings);

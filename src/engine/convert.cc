@@ -9,6 +9,7 @@
 #include <chrono>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/thread_team.h"
 #include "engine/convert_metadata.h"
 #include "engine/quantize_plan.h"
@@ -178,6 +179,8 @@ ConvertSummary Convert(const ConvertOptions& options, const ConvertProgress& pro
   writer.Finish();
   summary.bytes = std::filesystem::file_size(options.output);
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  log::Event("converted: {}, {}, {} tensors, {} bytes, {:.1f} s", options.output.string(),
+             options.type, summary.tensors, summary.bytes, summary.seconds);
   return summary;
 }
 

@@ -8,9 +8,11 @@
 #include <new>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "devices/cpu/cpu_device.h"
 #include "engine/api_guard.h"
 #include "engine/engine_impl.h"
+#include "engine/memory_fit.h"
 
 namespace tandem {
 namespace {
@@ -86,6 +88,15 @@ std::span<const float> Phase::Run(std::span<const std::span<const KvView>> cache
 
 namespace {
 
+std::string DevicesText(const std::vector<std::unique_ptr<Device>>& devices) {
+  std::string text;
+  for (const auto& device : devices) {
+    text +=
+        fmt::format("{}{} ({})", text.empty() ? "" : ", ", device->name(), device->description());
+  }
+  return text;
+}
+
 std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
                                          const EngineOptions& options) {
   if (model == nullptr) throw Error(ErrorKind::kInvalidArgument, "an engine needs a model");
@@ -101,6 +112,11 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   impl->model = std::move(model);
   impl->options = options;
   impl->options.chunk = FittingChunk(impl->model->data(), options.chunk);
+  if (options.memory_check) {
+    const int64_t context = std::clamp<int64_t>(options.context, 0, impl->model->context_length());
+    RequireMemory(*impl->model, impl->options, context);
+    WarnOfWeights(*impl->model, impl->options, context);
+  }
   auto& devices = impl->devices;
   const auto find = [&](const std::string& name) {
     return FindDevice(name.empty() ? options.device : name, options.threads, devices);
@@ -116,6 +132,8 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
                                          ShapeClass{impl->options.chunk, impl->options.chunk});
   impl->prefill = std::make_unique<Phase>(data.prefill, pointers, impl->prefill_device, fallback,
                                           ShapeClass{impl->options.chunk, 1});
+  log::Event("engine ready: {}, {} tokens a step, {} bytes of activations", DevicesText(devices),
+             impl->options.chunk, ActivationBytes(data, impl->options.chunk));
   return impl;
 }
 
@@ -130,14 +148,7 @@ const Model& Engine::model() const noexcept { return *impl_->model; }
 const EngineOptions& Engine::options() const noexcept { return impl_->options; }
 
 std::string Engine::Description() const {
-  return AtBorder([&] {
-    std::string text;
-    for (const auto& device : impl_->devices) {
-      text +=
-          fmt::format("{}{} ({})", text.empty() ? "" : ", ", device->name(), device->description());
-    }
-    return text;
-  });
+  return AtBorder([&] { return DevicesText(impl_->devices); });
 }
 
 std::string Engine::DecodeDevice() const {

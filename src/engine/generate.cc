@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "engine/api_guard.h"
 #include "engine/model_text.h"
 #include "engine/sampler.h"
@@ -63,6 +64,12 @@ class GrowingReply {
       if (!stop_.matched()) Emit(stop_.Flush());
     }
     result_.reason = stop_.matched() ? EndReason::kStopString : reason;
+    log::Event(
+        "reply finished: {} prompt tokens at {:.1f} tokens/s, first token after {:.0f} ms, {} "
+        "reply "
+        "tokens at {:.1f} tokens/s, {}",
+        result_.prompt_tokens, result_.PromptTokensPerSecond(), result_.time_to_first_token_s * 1e3,
+        result_.tokens.size(), result_.DecodeTokensPerSecond(), EndReasonName(result_.reason));
     return std::move(result_);
   }
 

@@ -124,6 +124,7 @@ MemoryNeed EstimateMemory(const Model& model, int64_t context, KvType kv, int64_
   const ModelData& data = model.data();
   MemoryNeed need;
   need.weights = SourceBytes(data.source);
+  need.streamed = MatrixBytesPerToken(data.decode);
   need.kv = KvBytes(data.decode, SessionKvShape(data, context, kv, chunk));
   need.activations = ActivationBytes(data, chunk);
   return need;

@@ -48,6 +48,7 @@ ModelInfo Describe(const Model& model);
 /// in as they are used), keys and values, activations.
 struct MemoryNeed {
   uint64_t weights = 0;
+  uint64_t streamed = 0;  ///< Of the weights, what every token reads: the rest is looked up in.
   uint64_t kv = 0;
   uint64_t activations = 0;
 };

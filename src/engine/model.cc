@@ -5,9 +5,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "engine/api_guard.h"
 #include "engine/model_data.h"
 #include "engine/model_text.h"
@@ -19,6 +21,8 @@
 
 namespace tandem {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 void AddEndToken(std::vector<int32_t>& tokens, int64_t id, int64_t vocab) {
   if (id < 0 || id >= vocab) return;
@@ -103,7 +107,7 @@ std::vector<bool> BannedIds(const ModelData& data) {
   return banned;
 }
 
-std::unique_ptr<ModelData> ReadModel(ModelSource source) {
+std::unique_ptr<ModelData> ReadModel(ModelSource source, Clock::time_point start) {
   auto data = std::make_unique<ModelData>();
   data->source = std::move(source);
   const ModelSource& files = data->source;
@@ -124,6 +128,9 @@ std::unique_ptr<ModelData> ReadModel(ModelSource source) {
     }
   }
   data->banned = BannedIds(*data);
+  log::Event("model loaded: {}, {}, {} bytes, {:.1f} ms", files.name, SourceFormat(files),
+             SourceBytes(files),
+             std::chrono::duration<double, std::milli>(Clock::now() - start).count());
   return data;
 }
 
@@ -132,14 +139,18 @@ std::unique_ptr<ModelData> ReadModel(ModelSource source) {
 Model::Model(std::unique_ptr<ModelData> data) : data_(std::move(data)) {}
 Model::~Model() = default;
 
+std::shared_ptr<const Model> MakeModel(std::unique_ptr<ModelData> data) {
+  return std::shared_ptr<const Model>(new Model(std::move(data)));
+}
+
 std::shared_ptr<const Model> Model::Load(const std::filesystem::path& path) {
-  return AtBorder(
-      [&] { return std::shared_ptr<const Model>(new Model(ReadModel(OpenSource(path)))); });
+  const auto start = Clock::now();
+  return AtBorder([&] { return MakeModel(ReadModel(OpenSource(path), start)); });
 }
 
 std::shared_ptr<const Model> Model::LoadEmbedded() {
-  return AtBorder(
-      [] { return std::shared_ptr<const Model>(new Model(ReadModel(OpenEmbeddedSource()))); });
+  const auto start = Clock::now();
+  return AtBorder([&] { return MakeModel(ReadModel(OpenEmbeddedSource(), start)); });
 }
 
 const std::string& Model::source() const noexcept { return data_->source.name; }

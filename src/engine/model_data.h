@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,5 +35,8 @@ struct ModelData {
   std::vector<bool> banned;  ///< By id: sampling never returns it.
   std::vector<std::string> notes;
 };
+
+/// A model of these parts, for Model's own functions and for tests.
+std::shared_ptr<const Model> MakeModel(std::unique_ptr<ModelData> data);
 
 }  // namespace tandem

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "engine/api_guard.h"
 #include "engine/engine_impl.h"
 #include "engine/fingerprint.h"
+#include "engine/memory_fit.h"
 #include "engine/session_file.h"
 
 namespace tandem {
@@ -22,6 +25,16 @@ constexpr int64_t kSlack = 64;
 
 // Snapshots kept, the newest ones: one of E2B with half keys and values is 16 MB.
 constexpr size_t kMaxSnapshots = 8;
+
+using Clock = std::chrono::steady_clock;
+
+void LogFile(const char* what, const std::filesystem::path& path, size_t tokens,
+             Clock::time_point start) {
+  std::error_code error;
+  log::Event("session {}: {}, {} tokens, {} bytes, {:.1f} ms", what, path.string(), tokens,
+             std::filesystem::file_size(path, error),
+             std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+}
 
 }  // namespace
 
@@ -44,9 +57,12 @@ std::unique_ptr<Session> Engine::NewSession(int64_t context) {
           ErrorKind::kInvalidArgument,
           fmt::format("a context of {} tokens: this model has at most {}", context, longest));
     }
+    if (context == 0) context = longest;
     const ModelData& data = model().data();
-    KvStore kv(data.decode, SessionKvShape(data, context == 0 ? longest : context,
-                                           impl_->options.kv, impl_->options.chunk));
+    if (impl_->options.memory_check) RequireMemory(model(), impl_->options, context);
+    KvStore kv(data.decode, SessionKvShape(data, context, impl_->options.kv, impl_->options.chunk));
+    log::Event("new session: {} tokens, keys and values {}, {} bytes when full", context,
+               DTypeName(kv.shape().type), KvBytes(data.decode, kv.shape()));
     auto session = std::make_unique<Session::Impl>(impl_, std::move(kv));
     return std::unique_ptr<Session>(new Session(std::move(session)));
   });
@@ -205,19 +221,23 @@ std::unique_ptr<Session> Session::Fork() {
 
 void Session::Save(const std::filesystem::path& path) const {
   AtBorder([&] {
+    const auto start = Clock::now();
     const ModelData& data = impl_->data();
     WriteSession(path, data.decode, ModelFingerprint(data), impl_->tokens, impl_->kv);
+    LogFile("saved", path, impl_->tokens.size(), start);
   });
 }
 
 void Session::Load(const std::filesystem::path& path) {
   AtBorder([&] {
+    const auto start = Clock::now();
     const ModelData& data = impl_->data();
     KvStore kv(data.decode, impl_->kv.shape());
     std::vector<int32_t> loaded = ReadSession(path, data.decode, ModelFingerprint(data), kv);
     impl_->kv = std::move(kv);
     impl_->tokens = std::move(loaded);
     impl_->snapshots.clear();
+    LogFile("loaded", path, impl_->tokens.size(), start);
   });
 }
 

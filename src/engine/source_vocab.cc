@@ -69,6 +69,9 @@ std::optional<Vocab> FromGguf(const GgufFile& file, std::string& problem) {
   vocab.add_bos = data.FindBool("tokenizer.ggml.add_bos_token").value_or(true);
   // Gemma has no such space; files that leave the key out mean that.
   vocab.add_space_prefix = data.FindBool("tokenizer.ggml.add_space_prefix").value_or(false);
+  // Here rather than in the tokenizer, so that an error names the file.
+  vocab.Complete();
+  vocab.Validate(name);
   return vocab;
 }
 

@@ -67,6 +67,7 @@ class GgufFile {
   const std::string& part_name(size_t part = 0) const { return parts_[part].name; }
   /// Where a part was opened; empty for bytes in memory.
   const std::filesystem::path& part_path(size_t part = 0) const { return parts_[part].file.path(); }
+  std::span<const std::byte> part_bytes(size_t part = 0) const { return parts_[part].bytes; }
   size_t part_count() const { return parts_.size(); }
   /// Bytes of all parts.
   uint64_t file_bytes() const;

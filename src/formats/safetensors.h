@@ -65,6 +65,7 @@ class SafetensorsSet {
   size_t file_count() const { return files_.size(); }
   /// Printable path of a file of the set, for messages.
   const std::string& file_name(size_t file) const { return names_[file]; }
+  std::span<const std::byte> file_bytes(size_t file) const { return files_[file].bytes(); }
 
   /// A tensor of this set as a matrix: a scalar or vector is one row; leading dimensions of 1
   /// beyond two are dropped. Throws Error kUnsupported for a type other than F32, F16 and BF16, for

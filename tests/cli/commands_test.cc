@@ -147,6 +147,26 @@ TEST(Info, ReportsTheBuiltInModel) {
   EXPECT_EQ(text.err, "");
 }
 
+TEST(Info, ChecksTheWholeFile) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "fable.gguf";
+  ASSERT_EQ(Tandem({"convert", "-q", "-o", path, "--type", "q8_0"}).code, 0);
+  const Json good = JsonOf({"info", path, "--check", "--json"});
+  EXPECT_EQ(good["check"]["ok"], true);
+  EXPECT_EQ(good["check"]["files"][0]["xxh3_128"].get<std::string>().size(), 32u);
+  std::string bytes = ReadFile(path);
+  bytes.replace(bytes.size() - 4096, 512, std::string(512, '\xff'));  // a NaN in every type
+  WriteFile(path, bytes);
+  const Finished run = Tandem({"info", path, "--check"});
+  EXPECT_EQ(run.code, 3);
+  EXPECT_NE(run.out.find("not finite             in "), std::string::npos) << run.out;
+  EXPECT_EQ(run.err.rfind("error: " + path + ": ", 0), 0u) << run.err;
+  const Json bad = Json::parse(Tandem({"info", path, "--check", "--json"}).out);
+  EXPECT_EQ(bad["check"]["ok"], false);
+  EXPECT_GE(bad["check"]["not_finite"].size(), 1u);
+  EXPECT_NE(bad["check"]["files"], good["check"]["files"]);
+}
+
 TEST(Bench, JsonHasItsRows) {
   const Json json =
       JsonOf({"bench", "-q", "-p", "4,8", "-n", "3", "-d", "0,6", "-r", "2", "--json"});

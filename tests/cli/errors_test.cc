@@ -128,6 +128,37 @@ TEST(Errors, NoRoomIsFive) {
   EXPECT_NE(run.err.find("4"), std::string::npos);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kTakesAddressSpace = true;
+#else
+constexpr bool kTakesAddressSpace = false;
+#endif
+
+// A model that looks back at 2^24 tokens, in 8 GB of address space.
+TEST(Errors, NoMemoryIsFiveToo) {
+  if (kTakesAddressSpace) GTEST_SKIP() << "sanitizers take more address space than the test leaves";
+  const TemporaryFolder folder;
+  const std::string path = folder / "huge.gguf";
+  ASSERT_EQ(Tandem({"convert", "-q", "-o", path}).code, 0);
+  std::string bytes = ReadFile(path);
+  for (const std::string key : {"gemma3n.context_length", "gemma3n.attention.sliding_window"}) {
+    // The key is followed by a type of four bytes and the value.
+    bytes.replace(bytes.find(key) + key.size() + 4, 4, std::string("\0\0\0\x01", 4));
+  }
+  WriteFile(path, bytes);
+  const std::string run =
+      "ulimit -v 8000000; \"$TANDEM\" run -q -m " + path + " -p hi -n 1 --kv f32";
+  ExpectError(Shell(run), 5, "keys and values of 16777216 tokens (85899.3 MB)");
+  ExpectError(Shell(run), 5, "of address space");
+  ExpectError(Shell(run), 5, "--no-memory-check");
+  EXPECT_EQ(Shell(run + " --ctx 4096").code, 0);
+  const Finished forced = Shell(run + " --no-memory-check");
+  ExpectError(forced, 5, "");
+  EXPECT_EQ(forced.err.find("do not fit"), std::string::npos) << forced.err;
+  const Finished info = Shell("ulimit -v 8000000; \"$TANDEM\" info " + path);
+  EXPECT_NE(info.out.find("does not fit: "), std::string::npos) << info.out;
+}
+
 TEST(Errors, AnInterruptIsSix) {
   for (const char* signal : {"INT", "TERM"}) {
     // Job control (set -m): without it a shell lets its background jobs ignore SIGINT.

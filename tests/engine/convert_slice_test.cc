@@ -80,7 +80,7 @@ std::vector<float> ViewLogits(const std::filesystem::path& whole, const gemma3n:
   data->weights = std::move(sliced.weights);
   data->decode = gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kAllWanted);
   data->prefill = gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kSomeWanted);
-  return Logits(std::make_shared<const Model>(std::move(data)), SomeIds());
+  return Logits(MakeModel(std::move(data)), SomeIds());
 }
 
 std::string TextOf(const std::filesystem::path& path) {

@@ -304,6 +304,24 @@ TEST_F(GgufHostileTest, BoolsAreZeroOrOne) {
   }
 }
 
+// A type that the reader does not know has no size: nothing after it could be found.
+TEST_F(GgufHostileTest, UnknownValueTypesAreRefused) {
+  for (const size_t pair : {1, 5}) {  // a number, an array of strings
+    const size_t type = fields_.keys[pair] + (pair == 1 ? 17 : 6);
+    for (const size_t offset : {type, type + sizeof(uint32_t)}) {
+      if (pair == 1 && offset != type) continue;  // a number has no element type
+      for (const uint32_t number : {13u, 14u, 255u, 256u, 0x7fffffffu, 0x80000000u, 0xffffffffu}) {
+        const Error error = ErrorWith(offset, number);
+        EXPECT_TRUE(error.kind() == ErrorKind::kUnsupported ||
+                    error.kind() == ErrorKind::kCorruptFile);
+        EXPECT_NE(error.message().find(pair == 1 ? "general.alignmenu" : "tokens"),
+                  std::string::npos)
+            << error.message();
+      }
+    }
+  }
+}
+
 TEST_F(GgufHostileTest, ArraysOfArraysAreRefused) {
   GgufWriter writer(folder_ / "b.gguf");
   writer.AddArray<uint32_t>("nested", std::vector<uint32_t>{8, 0, 0});

@@ -107,10 +107,13 @@ TEST_P(RandomGolden, LogitsAndStreamsAgree) {
   const ReferenceRun reference = RunReference(model->params, model->weights, ids);
   EXPECT_LT(LargestDifference(reference.logits, want), 3e-4);
   const Program program = BuildProgram(model->params, model->weights, gemma3n::Rows::kAllWanted);
-  const Trace trace = TraceProgram(program, *MakeCpuDevice(2), ids);
-  EXPECT_LT(LargestDifference(trace.at({"LmHead", -1}), want), 1e-3);
-  EXPECT_EQ(FirstDifference(program, trace, reference.trace, 1e-4), "");
-  EXPECT_EQ(FirstWrongLayer(golden, trace, model->params, ids.size(), {0, 20, 95}, 1e-4), -1);
+  for (const cpu::Isa isa : cpu::AvailableIsas()) {
+    SCOPED_TRACE(cpu::IsaName(isa));
+    const Trace trace = TraceProgram(program, *MakeCpuDevice(2, isa), ids);
+    EXPECT_LT(LargestDifference(trace.at({"LmHead", -1}), want), 1e-3);
+    EXPECT_EQ(FirstDifference(program, trace, reference.trace, 1e-4), "");
+    EXPECT_EQ(FirstWrongLayer(golden, trace, model->params, ids.size(), {0, 20, 95}, 1e-4), -1);
+  }
   EXPECT_EQ(FirstWrongLayer(golden, reference.trace, model->params, ids.size(), {0, 20, 95}, 1e-4),
             -1);
 }

@@ -146,5 +146,14 @@ TEST(HostileVocab, LengthsBeyondTheFileAreRefused) {
   EXPECT_EQ(damage.accepted(), 0u);
 }
 
+// Messages without content, two bytes each.
+TEST(HostileVocab, TenMillionPiecesAreRefused) {
+  std::string file;
+  for (int i = 0; i < 10'000'000; ++i) file.append("\x0a\0", 2);
+  Damage damage(ParseSentencePieceModel);
+  damage.Try(file);
+  EXPECT_EQ(damage.accepted(), 0u);
+}
+
 }  // namespace
 }  // namespace tandem

@@ -130,6 +130,14 @@ TEST(Tokenizer, RefusesEndlessText) {
   EXPECT_THROW(Fable().Encode(std::string(kMaxTextBytes + 1, '\n')), Error);
 }
 
+// Refused by its size: these bytes are not there to be read.
+TEST(Tokenizer, RefusesTextBeyondSignedCounts) {
+  const auto* nowhere = reinterpret_cast<const char*>(0x1000);
+  for (const size_t size : {size_t{1} << 31, (size_t{1} << 32) + 3, SIZE_MAX}) {
+    EXPECT_THROW(Fable().Encode(std::string_view(nowhere, size)), Error);
+  }
+}
+
 // No assertion on time: if merging were quadratic this would take hours instead of moments.
 TEST(Tokenizer, LongUniformTextsStayCheap) {
   test::Random random(23);

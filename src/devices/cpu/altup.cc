@@ -43,7 +43,7 @@ void Step::Execute(const AltUpExpand& op, RowContext& rows) {
   std::copy_n(x, rows.count() * width, Plane(op.streams, 0));
   for (size_t i = 0; i < op.projections.size(); ++i) {
     float* stream = Plane(op.streams, static_cast<int>(i) + 1);
-    MatMul(team_, op.projections[i], x, width, rows.count(), stream, width);
+    multiplier_.Run(op.projections[i], x, width, rows.count(), stream, width);
     MatchMagnitude(x, stream, rows.count(), width, op.floor);
   }
 }
@@ -115,11 +115,11 @@ void Step::Execute(const PerLayerMix& op, RowContext& rows) {
     scaled = target;
   }
   float* gated = Scratch(1, count * ple_width);
-  MatMul(team_, op.gate, scaled, width, count, gated, ple_width);
+  multiplier_.Run(op.gate, scaled, width, count, gated, ple_width);
   const float* pli = Plane(op.pli, op.plane);
   for (int64_t i = 0; i < count * ple_width; ++i) gated[i] = Gelu(gated[i]) * pli[i];
   float* out = Scratch(2, count * width);
-  MatMul(team_, op.projection, gated, ple_width, count, out, width);
+  multiplier_.Run(op.projection, gated, ple_width, count, out, width);
   for (int64_t t = 0; t < count; ++t) {
     float* row = out + t * width;
     RmsNorm(row, op.post_norm.data(), op.eps, width, row);
@@ -138,8 +138,8 @@ void Step::Execute(const AltUpCollapse& op, RowContext& rows) {
   std::copy_n(first, size, x);
   float* u = Scratch(0, size);
   for (size_t i = 0; i < op.projections.size(); ++i) {
-    MatMul(team_, op.projections[i], Plane(op.streams, static_cast<int>(i) + 1), width,
-           rows.count(), u, width);
+    multiplier_.Run(op.projections[i], Plane(op.streams, static_cast<int>(i) + 1), width,
+                    rows.count(), u, width);
     MatchMagnitude(first, u, rows.count(), width, op.floor);
     for (int64_t j = 0; j < size; ++j) x[j] += u[j];
   }

@@ -4,6 +4,8 @@
 // Everything between the input norm and the residual after attention.
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <vector>
 
 #include "core/float_types.h"
 #include "devices/cpu/kernels.h"
@@ -30,14 +32,62 @@ void Store(const KvView& cache, std::byte* base, int64_t slot, const float* row)
   for (int64_t i = 0; i < cache.width; ++i) target[i] = FloatToHalf(row[i]);
 }
 
-// The head's elements of one slot, unpacked into `buffer` when they are not floats already.
-const float* Load(const KvView& cache, const std::byte* base, int64_t slot, int64_t offset,
-                  int64_t size, float* buffer) {
-  const int64_t index = slot * cache.width + offset;
-  if (cache.type == DType::kF32) return reinterpret_cast<const float*>(base) + index;
-  DequantizeRow(cache.type, base + RowBytes(cache.type, index), buffer, size);
-  return buffer;
-}
+// Keys and values of one head in a ring, read in their stored type.
+class HeadCache {
+ public:
+  HeadCache(const KvView& cache, int64_t offset, int64_t head_dim, const IsaKernels* kernels)
+      : cache_(cache), offset_(offset), head_dim_(head_dim), kernels_(kernels) {}
+
+  float KeyDot(const float* query, int64_t position) const {
+    const std::byte* key = At(cache_.keys, position);
+    if (kernels_ == nullptr) return Dot(query, Unpack(key).data(), head_dim_);
+    return cache_.type == DType::kF32
+               ? kernels_->dot(query, reinterpret_cast<const float*>(key), head_dim_)
+               : kernels_->dot_half(query, key, head_dim_);
+  }
+
+  /// out += weight * value
+  void AddValue(float weight, int64_t position, float* out) const {
+    const std::byte* value = At(cache_.values, position);
+    if (kernels_ == nullptr) {
+      const std::span<const float> unpacked = Unpack(value);
+      for (int64_t i = 0; i < head_dim_; ++i) out[i] += weight * unpacked[static_cast<size_t>(i)];
+    } else if (cache_.type == DType::kF32) {
+      kernels_->add_scaled(weight, reinterpret_cast<const float*>(value), head_dim_, out);
+    } else {
+      kernels_->add_scaled_half(weight, value, head_dim_, out);
+    }
+  }
+
+  /// scores = exp(scores - highest); returns their sum.
+  float ExpSum(float highest, std::span<float> scores) const {
+    if (kernels_ != nullptr) {
+      return kernels_->exp_sum(highest, static_cast<int64_t>(scores.size()), scores.data());
+    }
+    float total = 0;
+    for (float& score : scores) total += score = std::exp(score - highest);
+    return total;
+  }
+
+ private:
+  const std::byte* At(const std::byte* base, int64_t position) const {
+    return base + RowBytes(cache_.type, position % cache_.capacity * cache_.width + offset_);
+  }
+  std::span<const float> Unpack(const std::byte* source) const {
+    if (cache_.type == DType::kF32) {
+      return {reinterpret_cast<const float*>(source), static_cast<size_t>(head_dim_)};
+    }
+    buffer_.resize(static_cast<size_t>(head_dim_));
+    DequantizeRow(cache_.type, source, buffer_.data(), head_dim_);
+    return buffer_;
+  }
+
+  const KvView& cache_;
+  int64_t offset_;
+  int64_t head_dim_;
+  const IsaKernels* kernels_;
+  mutable std::vector<float> buffer_;
+};
 
 }  // namespace
 
@@ -52,8 +102,8 @@ void Step::Execute(const LaurelAndNorm& op, RowContext& rows) {
   if (op.laurel == kNoId) return;
   float* narrow = Scratch(0, count * op.left.rows);
   float* laurel = Data(op.laurel);
-  MatMul(team_, op.left, normed, width, count, narrow, op.left.rows);
-  MatMul(team_, op.right, narrow, op.left.rows, count, laurel, width);
+  multiplier_.Run(op.left, normed, width, count, narrow, op.left.rows);
+  multiplier_.Run(op.right, narrow, op.left.rows, count, laurel, width);
   for (int64_t t = 0; t < count; ++t) {
     float* row = laurel + t * width;
     RmsNorm(row, op.post_norm.data(), op.eps, width, row);
@@ -78,7 +128,7 @@ void Step::Execute(const QkvProject& op, RowContext& rows) {
   if (op.q != kNoId) {
     float* q = Data(op.q);
     const int64_t q_width = Width(op.q);
-    MatMul(team_, op.query, normed, width, count, q, q_width);
+    multiplier_.Run(op.query, normed, width, count, q, q_width);
     for (int64_t t = 0; t < count; ++t) {
       finish(q + t * q_width, t, op.heads, op.q_norm.data(), true);
     }
@@ -86,8 +136,8 @@ void Step::Execute(const QkvProject& op, RowContext& rows) {
   if (op.cache == kNoId) return;
   float* keys = Scratch(0, count * op.key.rows);
   float* values = Scratch(1, count * op.value.rows);
-  MatMul(team_, op.key, normed, width, count, keys, op.key.rows);
-  MatMul(team_, op.value, normed, width, count, values, op.value.rows);
+  multiplier_.Run(op.key, normed, width, count, keys, op.key.rows);
+  multiplier_.Run(op.value, normed, width, count, values, op.value.rows);
   for (int64_t t = 0; t < count; ++t) {
     float* key = keys + t * op.key.rows;
     float* value = values + t * op.value.rows;
@@ -113,37 +163,27 @@ void Step::Execute(const Attention& op, RowContext& rows) {
   const int64_t grain = std::max<int64_t>(1, kThreadWork / (2 * keys * head_dim));
   team_.ParallelFor(rows.count() * op.heads, grain, [&](int64_t begin, int64_t end, int) {
     std::vector<float> scores;
-    std::vector<float> buffer(static_cast<size_t>(head_dim));
     for (int64_t item = begin; item < end; ++item) {
       const int64_t t = item / op.heads;
       const int64_t head = item % op.heads;
       const StepRow& row = rows.rows[static_cast<size_t>(t)];
-      const KvView& cache = Cache(row.sequence, op.cache);
-      const int64_t offset = head / group * head_dim;
+      const HeadCache cache(Cache(row.sequence, op.cache), head / group * head_dim, head_dim,
+                            multiplier_.kernels());
       const float* query = q + item * head_dim;
       const int64_t last = row.position;
       const int64_t first = op.window > 0 ? std::max<int64_t>(0, last - op.window + 1) : 0;
       scores.resize(static_cast<size_t>(last - first + 1));
       float highest = -INFINITY;
       for (int64_t p = first; p <= last; ++p) {
-        const float* key =
-            Load(cache, cache.keys, p % cache.capacity, offset, head_dim, buffer.data());
-        const float score = Dot(query, key, head_dim) * op.scale;
+        const float score = cache.KeyDot(query, p) * op.scale;
         scores[static_cast<size_t>(p - first)] = score;
         highest = std::max(highest, score);
       }
-      float total = 0;
-      for (float& score : scores) {
-        score = std::exp(score - highest);
-        total += score;
-      }
+      const float total = cache.ExpSum(highest, scores);
       float* out = context + item * head_dim;
       std::fill_n(out, head_dim, 0.0f);
       for (int64_t p = first; p <= last; ++p) {
-        const float* value =
-            Load(cache, cache.values, p % cache.capacity, offset, head_dim, buffer.data());
-        const float weight = scores[static_cast<size_t>(p - first)];
-        for (int64_t i = 0; i < head_dim; ++i) out[i] += weight * value[i];
+        cache.AddValue(scores[static_cast<size_t>(p - first)], p, out);
       }
       for (int64_t i = 0; i < head_dim; ++i) out[i] /= total;
     }
@@ -156,7 +196,7 @@ void Step::Execute(const AttentionOut& op, RowContext& rows) {
   const float* residual = Plane(op.residual, op.plane);
   const float* laurel = op.laurel == kNoId ? nullptr : Data(op.laurel);
   float* h = Data(op.h);
-  MatMul(team_, op.output, Data(op.context), Width(op.context), count, h, width);
+  multiplier_.Run(op.output, Data(op.context), Width(op.context), count, h, width);
   for (int64_t t = 0; t < count; ++t) {
     float* row = h + t * width;
     RmsNorm(row, op.post_norm.data(), op.eps, width, row);

@@ -64,8 +64,8 @@ namespace {
 
 class CpuSegment : public Segment {
  public:
-  CpuSegment(const Program& program, OpRange range, ThreadTeam& team)
-      : program_(program), range_(range), step_(program, team) {}
+  CpuSegment(const Program& program, OpRange range, ThreadTeam& team, Isa isa)
+      : program_(program), range_(range), step_(program, team, isa) {}
 
   Fence Submit(const Bindings& bindings, std::span<const StepRow> rows) override {
     std::promise<void> done;
@@ -87,11 +87,12 @@ class CpuSegment : public Segment {
 
 class CpuDevice : public Device {
  public:
-  explicit CpuDevice(int threads) : team_(threads) {}
+  CpuDevice(int threads, Isa isa) : team_(threads), isa_(isa) {}
 
   std::string_view name() const override { return "cpu"; }
   std::string description() const override {
-    return fmt::format("scalar reference, {} thread{}", team_.size(), team_.size() == 1 ? "" : "s");
+    return fmt::format("{}, {} thread{}", IsaName(isa_), team_.size(),
+                       team_.size() == 1 ? "" : "s");
   }
   Support Supports(const Program& program, const Op& op) const override {
     for (const ValueId id : UseOf(op.body).writes) {
@@ -106,18 +107,23 @@ class CpuDevice : public Device {
   }
   std::unique_ptr<Segment> Compile(const Program& program, OpRange range,
                                    const ShapeClass&) override {
-    return std::make_unique<CpuSegment>(program, range, team_);
+    return std::make_unique<CpuSegment>(program, range, team_, isa_);
   }
 
  private:
   ThreadTeam team_;
+  Isa isa_;
 };
 
 }  // namespace
 }  // namespace cpu
 
 std::unique_ptr<Device> MakeCpuDevice(int threads) {
-  return std::make_unique<cpu::CpuDevice>(threads);
+  return MakeCpuDevice(threads, cpu::ChooseIsa());
+}
+
+std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa) {
+  return std::make_unique<cpu::CpuDevice>(threads, isa);
 }
 
 }  // namespace tandem

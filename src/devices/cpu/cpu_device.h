@@ -1,18 +1,22 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The CPU: runs every op of every Program. Its scalar kernels are the reference that tests and
-// other devices are compared with; results do not depend on the number of threads nor on how a
-// prompt is cut into steps, bit for bit.
+// The CPU: runs every op of every Program, on the best instructions of the processor or on a chosen
+// level. The reference level computes in float and is what tests and other devices are compared
+// with. On every level results do not depend on the number of threads nor on how a prompt is cut
+// into steps, bit for bit.
 #pragma once
 
 #include <memory>
 
+#include "devices/cpu/isa.h"
 #include "devices/device.h"
 
 namespace tandem {
 
 /// `threads` includes the caller's; 0 means one per available processor.
 std::unique_ptr<Device> MakeCpuDevice(int threads = 0);
+/// The same on a given level of instructions. REQUIRES: an available one.
+std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa);
 
 }  // namespace tandem

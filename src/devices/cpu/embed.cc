@@ -37,7 +37,7 @@ void Step::Execute(const PleProject& op, RowContext& rows) {
   const int64_t ple_width = Width(op.pli);
   float* projected = Scratch(0, rows.count() * ple_width);
   for (size_t layer = 0; layer < op.projections.size(); ++layer) {
-    MatMul(team_, op.projections[layer], Data(op.x), width, rows.count(), projected, ple_width);
+    multiplier_.Run(op.projections[layer], Data(op.x), width, rows.count(), projected, ple_width);
     float* plane = Plane(op.pli, static_cast<int>(layer));
     for (int64_t t = 0; t < rows.count(); ++t) {
       float* pp = projected + t * ple_width;

@@ -17,9 +17,13 @@ void Step::Execute(const FinalNorm& op, RowContext& rows) {
 void Step::Execute(const LmHead& op, RowContext& rows) {
   const int64_t vocab = op.table.rows;
   float* logits = Data(op.logits);
-  MatMul(team_, op.table, Data(op.y), op.table.cols, rows.count(), logits, vocab);
+  multiplier_.Run(op.table, Data(op.y), op.table.cols, rows.count(), logits, vocab);
   if (op.soft_cap == 0) return;
   team_.ParallelFor(rows.count() * vocab, kThreadWork / 16, [&](int64_t begin, int64_t end, int) {
+    if (const IsaKernels* fast = multiplier_.kernels()) {
+      fast->soft_cap(op.soft_cap, end - begin, logits + begin);
+      return;
+    }
     for (int64_t i = begin; i < end; ++i) {
       logits[i] = op.soft_cap * std::tanh(logits[i] / op.soft_cap);
     }

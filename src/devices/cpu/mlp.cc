@@ -33,7 +33,7 @@ void Step::Execute(const GatedMlp& op, RowContext& rows) {
   for (int64_t t = 0; t < count; ++t) {
     RmsNorm(h + t * width, op.pre_norm.data(), op.eps, width, normed + t * width);
   }
-  MatMul(team_, op.gate, normed, width, count, gate, ffn);
+  multiplier_.Run(op.gate, normed, width, count, gate, ffn);
   std::vector<uint8_t> dead;
   if (op.sparse) {
     dead.assign(static_cast<size_t>(ffn), 1);
@@ -45,12 +45,16 @@ void Step::Execute(const GatedMlp& op, RowContext& rows) {
       }
     }
   }
-  MatMul(team_, op.up, normed, width, count, up, ffn, dead);
+  multiplier_.Run(op.up, normed, width, count, up, ffn, dead);
   team_.ParallelFor(count * ffn, kThreadWork / 16, [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) gate[i] = Gelu(gate[i]) * up[i];
+    if (const IsaKernels* fast = multiplier_.kernels()) {
+      fast->gelu_times(gate + begin, end - begin, up + begin);
+      return;
+    }
+    for (int64_t i = begin; i < end; ++i) up[i] *= Gelu(gate[i]);
   });
   float* out = Data(op.out);
-  MatMul(team_, op.down, gate, ffn, count, out, width);
+  multiplier_.Run(op.down, up, ffn, count, out, width);
   for (int64_t t = 0; t < count; ++t) {
     float* row = out + t * width;
     RmsNorm(row, op.post_norm.data(), op.eps, width, row);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/thread_team.h"
+#include "devices/cpu/multiplier.h"
 #include "devices/device.h"
 
 namespace tandem::cpu {
@@ -36,7 +37,8 @@ struct RowContext {
 /// One running step. Scratch buffers grow on first use and stay.
 class Step {
  public:
-  Step(const Program& program, ThreadTeam& team) : program_(program), team_(team) {}
+  Step(const Program& program, ThreadTeam& team, Isa isa)
+      : program_(program), team_(team), multiplier_(team, isa) {}
 
   void Begin(const Bindings& bindings, std::span<const StepRow> rows);
   void Run(const Op& op);
@@ -83,6 +85,7 @@ class Step {
 
   const Program& program_;
   ThreadTeam& team_;
+  Multiplier multiplier_;
   Bindings bindings_;
   RowContext all_;
   RowContext wanted_;

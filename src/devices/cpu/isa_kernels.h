@@ -1,0 +1,75 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The inner loops that are compiled once per instruction set. Two rules hold on every level:
+//
+//   A row of the result does not depend on how many rows there are: one token alone, eight drafts
+//   or a chunk of a prompt give the same bits.
+//   Products of quantised weights are the same bits on all levels. Sums of a group of weights are
+//   integers and so exact; the float operations that join the groups are the same ones in the same
+//   order. Float weights agree across levels within rounding only.
+//
+// Immutable tables of functions; safe for any number of threads. They take memory from the caller.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "devices/cpu/isa.h"
+#include "formats/weight_view.h"
+
+namespace tandem::cpu {
+
+/// Weight rows that are multiplied together.
+inline constexpr int kPanelRows = 16;
+
+/// What a group of 16 or 32 activations needs besides its bytes.
+struct Int8Group {
+  float scale;     ///< x = scale * q
+  float sum;       ///< scale * sum of q, for weights with a minimum
+  int32_t offset;  ///< -128 * sum of q: takes back what makes weights unsigned
+};
+
+/// Activation rows in 8 bits: q [rows, cols], groups [rows, cols / group].
+struct Int8Rows {
+  const int8_t* q = nullptr;
+  const Int8Group* groups = nullptr;
+  int64_t rows = 0;
+  int64_t cols = 0;
+  int group = 32;
+};
+
+struct IsaKernels {
+  /// Weights per scale of `type`, 16 or 32; 0 for a type that is multiplied in float.
+  int (*group_of)(DType type);
+  /// One activation row of `cols` values (a multiple of 32) in 8 bits, in groups of `group`. A
+  /// value that is not finite makes the scales of its 32 NaN, and so the results.
+  void (*quantize)(const float* x, int64_t cols, int group, int8_t* q, Int8Group* groups);
+  /// y[t * y_stride + i] = dot(row index[i] of w, row t of x), i < count <= kPanelRows.
+  /// REQUIRES: x.group == group_of(w.type), x.cols == w.cols.
+  void (*multiply_int8)(const WeightView& w, const int64_t* index, int count, const Int8Rows& x,
+                        float* y, int64_t y_stride);
+  /// The same for `count` float rows [count, cols] at `w`, x [rows, cols] with a stride.
+  void (*multiply_float)(const float* w, int64_t cols, int count, const float* x, int64_t x_stride,
+                         int64_t rows, float* y, int64_t y_stride);
+  /// Unpacks n F16 or BF16 values.
+  void (*unpack_half)(const std::byte* source, float* target, int64_t n);
+  void (*unpack_bf16)(const std::byte* source, float* target, int64_t n);
+
+  float (*dot)(const float* a, const float* b, int64_t n);
+  float (*dot_half)(const float* a, const std::byte* b, int64_t n);
+  /// y += a * x
+  void (*add_scaled)(float a, const float* x, int64_t n, float* y);
+  void (*add_scaled_half)(float a, const std::byte* x, int64_t n, float* y);
+  /// x[i] = exp(x[i] - highest); returns the sum.
+  float (*exp_sum)(float highest, int64_t n, float* x);
+  /// y[i] = gelu(x[i]) * y[i]
+  void (*gelu_times)(const float* x, int64_t n, float* y);
+  /// x[i] = cap * tanh(x[i] / cap)
+  void (*soft_cap)(float cap, int64_t n, float* x);
+};
+
+/// REQUIRES: an available level other than kReference.
+const IsaKernels& KernelsOf(Isa isa);
+
+}  // namespace tandem::cpu

@@ -1,0 +1,35 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Declarations of the functions behind IsaKernels, for each level. The files that define them are
+// compiled once per level, with TANDEM_ISA naming the namespace.
+#pragma once
+
+#include "devices/cpu/isa_kernels.h"
+
+// NOLINTBEGIN(bugprone-macro-parentheses): a namespace's name
+#define TANDEM_DECLARE_KERNELS(isa)                                                             \
+  namespace isa {                                                                               \
+  int GroupOf(DType type);                                                                      \
+  void Quantize(const float* x, int64_t cols, int group, int8_t* q, Int8Group* groups);         \
+  void MultiplyInt8(const WeightView& w, const int64_t* index, int count, const Int8Rows& x,    \
+                    float* y, int64_t y_stride);                                                \
+  void MultiplyFloat(const float* w, int64_t cols, int count, const float* x, int64_t x_stride, \
+                     int64_t rows, float* y, int64_t y_stride);                                 \
+  void UnpackHalf(const std::byte* source, float* target, int64_t n);                           \
+  void UnpackBf16(const std::byte* source, float* target, int64_t n);                           \
+  float Dot(const float* a, const float* b, int64_t n);                                         \
+  float DotHalf(const float* a, const std::byte* b, int64_t n);                                 \
+  void AddScaled(float a, const float* x, int64_t n, float* y);                                 \
+  void AddScaledHalf(float a, const std::byte* x, int64_t n, float* y);                         \
+  float ExpSum(float highest, int64_t n, float* x);                                             \
+  void GeluTimes(const float* x, int64_t n, float* y);                                          \
+  void SoftCap(float cap, int64_t n, float* x);                                                 \
+  }
+
+namespace tandem::cpu {
+TANDEM_DECLARE_KERNELS(portable)
+TANDEM_DECLARE_KERNELS(avx2)
+TANDEM_DECLARE_KERNELS(avx512)
+}  // namespace tandem::cpu
+// NOLINTEND(bugprone-macro-parentheses)

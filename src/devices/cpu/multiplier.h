@@ -1,0 +1,44 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Products of weights and activation rows, on the level of instructions that the device was made
+// for: quantised weights with 8-bit activations, others in float; on the reference level all in
+// float. Keeps its scratch memory. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/thread_team.h"
+#include "devices/cpu/isa_kernels.h"
+#include "formats/weight_view.h"
+
+namespace tandem::cpu {
+
+class Multiplier {
+ public:
+  Multiplier(ThreadTeam& team, Isa isa);
+
+  /// y[t, r] = dot(w row r, x row t), as MatMul of kernels.h says.
+  void Run(const WeightView& w, const float* x, int64_t x_stride, int64_t rows, float* y,
+           int64_t y_stride, std::span<const uint8_t> skip = {});
+
+  /// nullptr on the reference level.
+  const IsaKernels* kernels() const { return kernels_; }
+
+ private:
+  Int8Rows Quantize(const float* x, int64_t x_stride, int64_t rows, int64_t cols, int group);
+  void RunInt8(const WeightView& w, const Int8Rows& x, float* y, int64_t y_stride);
+  void RunFloat(const WeightView& w, const float* x, int64_t x_stride, int64_t rows, float* y,
+                int64_t y_stride);
+
+  ThreadTeam& team_;
+  const IsaKernels* kernels_;
+  std::vector<int64_t> index_;  ///< Rows of the weights to multiply.
+  std::vector<int8_t> bytes_;
+  std::vector<Int8Group> groups_;
+  std::vector<std::vector<float>> panels_;  ///< Per thread.
+};
+
+}  // namespace tandem::cpu
