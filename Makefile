@@ -8,7 +8,7 @@ TANDEM_PRESET ?= release
 export PROMPT ?= Tell me a story about a fox named Leo.
 
 deps = tools/install-deps.sh
-sources = $(shell find $(wildcard include examples src tests bench tools fuzz) -name '*.h' -o -name '*.cc')
+sources = $(shell find $(wildcard include src tests bench tools fuzz examples) -name '*.h' -o -name '*.cc')
 # A first `make build` or `make run` needs nothing of the tests.
 without_tests = $(if $(wildcard build/CMakeCache.txt),,-DTANDEM_BUILD_TESTS=OFF)
 configure = cmake --preset $(1) --log-level=WARNING >/dev/null
@@ -24,10 +24,10 @@ deps: ## Install the apt packages that everything below needs
 	@$(deps) build test lint bench
 
 .PHONY: build
-build: ## Install what is missing and build build/tandem
+build: ## Install what is missing and build build/tandem and the library
 	@$(deps) build
 	@$(call configure,$(TANDEM_PRESET) $(without_tests))
-	@$(call compile,build) --target tandem
+	@$(call compile,build) --target product
 
 .PHONY: run
 run: ## Build, then answer PROMPT="..." with the built-in model
@@ -121,12 +121,22 @@ nightly: ## The slow checks: lint over everything, clang, TSan, fuzzing, long te
 	@$(MAKE) --no-print-directory test-clang
 	@$(MAKE) --no-print-directory test-tsan
 	@$(MAKE) --no-print-directory fuzz
+	@$(deps) package
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS) -L '^long$$'
 
 .PHONY: install
 install: ## Install what make build left (PREFIX=/usr/local, DESTDIR)
 	@[[ -x build/tandem ]] || { echo "nothing to install yet: run make build first" >&2; exit 1; }
 	@cmake --install build $(if $(PREFIX),--prefix $(PREFIX))
+	@[[ -n "$(DESTDIR)" || $$EUID -ne 0 ]] || ldconfig
+
+.PHONY: package
+package: ## Debian packages and a tar.xz for other systems, in build-package/packages/
+	@$(deps) build package
+	@$(call configure,package)
+	@$(call compile,build-package) --target product
+	@cmake --build build-package --target package >/dev/null
+	@ls -sh build-package/packages/*.deb build-package/packages/*.tar.xz
 
 .PHONY: clean
 clean: ## Remove every build folder

@@ -8,6 +8,17 @@ add_library(tandem_flags INTERFACE)
 target_compile_options(tandem_flags INTERFACE -Wall -Wextra -Wshadow -Wno-psabi -ffp-contract=off)
 # GCC 12 sees overlapping copies in "literal" + std::string that are not there (its bug 105651).
 target_compile_options(tandem_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+# Libraries of which we only use headers are not needed at run time.
+target_link_options(tandem_flags INTERFACE LINKER:--as-needed)
+# Ubuntu's compilers define the macro themselves; it needs an optimising one.
+if(NOT TANDEM_SANITIZE)
+  target_compile_options(tandem_flags INTERFACE
+    $<$<CONFIG:Release>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>)
+  target_link_options(tandem_flags INTERFACE LINKER:-z,relro,-z,now)
+endif()
+if(TANDEM_STATIC_DEPENDENCIES)
+  target_compile_definitions(tandem_flags INTERFACE FMT_HEADER_ONLY)
+endif()
 if(TANDEM_WERROR)
   target_compile_options(tandem_flags INTERFACE -Werror)
 endif()

@@ -25,18 +25,6 @@ namespace {
 
 constexpr std::string_view kBlock = "\"\"\"";
 
-constexpr const char* kHelp =
-    "  /help          this list\n"
-    "  /reset         start a new conversation\n"
-    "  /system TEXT   start a new conversation with these instructions (no TEXT: with none)\n"
-    "  /undo          take back the last message and its reply\n"
-    "  /save FILE     write the conversation to a file\n"
-    "  /load FILE     go on with the conversation of a file\n"
-    "  /stats         say speed and time to first token after each reply, or stop to\n"
-    "  /exit, /quit   leave; so does Ctrl-D\n"
-    "  \\ at the end of a line goes on with the next one; \"\"\" opens and closes several lines.\n"
-    "  Ctrl-C stops a reply, or clears the line.\n";
-
 class Conversation {
  public:
   Conversation(Engine& engine, const RunSettings& settings, const GenerationOptions& options)
@@ -150,7 +138,7 @@ bool Conversation::Command(const std::string& line) {
   const std::string argument = rest == std::string::npos ? "" : line.substr(rest);
   if (name == "/exit" || name == "/quit") return false;
   if (name == "/help") {
-    fmt::print(stderr, "{}", kHelp);
+    fmt::print(stderr, "{}", ChatHelp());
   } else if (name == "/reset") {
     Forget();
     Say("A new conversation.");
@@ -248,6 +236,20 @@ GenerationResult Conversation::Ask(const std::string& text) {
 int Chat(Engine& engine, const RunSettings& settings, const GenerationOptions& options) {
   const InterruptScope interrupts(InterruptMode::kChat);
   return Conversation(engine, settings, options).Loop();
+}
+
+std::string_view ChatHelp() {
+  return "  /help          this list\n"
+         "  /reset         start a new conversation\n"
+         "  /system TEXT   start a new conversation with these instructions (no TEXT: with none)\n"
+         "  /undo          take back the last message and its reply\n"
+         "  /save FILE     write the conversation to a file\n"
+         "  /load FILE     go on with the conversation of a file\n"
+         "  /stats         say speed and time to first token after each reply, or stop to\n"
+         "  /exit, /quit   leave; so does Ctrl-D\n"
+         "  \\ at the end of a line goes on with the next one; \"\"\" opens and closes several "
+         "lines.\n"
+         "  Ctrl-C stops a reply, or clears the line.\n";
 }
 
 }  // namespace tandem::cli

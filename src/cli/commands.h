@@ -18,5 +18,6 @@ void AddInfoCommand(CLI::App& app, Action& action);
 void AddTokenizeCommand(CLI::App& app, Action& action);
 void AddBenchCommand(CLI::App& app, Action& action);
 void AddCompletionCommand(CLI::App& app, Action& action);
+void AddManualCommand(CLI::App& app, Action& action);
 
 }  // namespace tandem::cli

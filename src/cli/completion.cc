@@ -12,14 +12,11 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/help.h"
 #include "cli/output.h"
 
 namespace tandem::cli {
 namespace {
-
-std::vector<const CLI::App*> CommandsOf(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App*) { return true; });
-}
 
 std::vector<std::string> NamesOf(const CLI::Option& option) {
   std::vector<std::string> names;

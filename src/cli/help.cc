@@ -18,7 +18,7 @@ constexpr size_t kWidth = 100;
 /// Names wider than this get their description on the next line.
 constexpr size_t kNameColumn = 30;
 
-using Row = std::pair<std::string, std::string>;
+using Row = HelpGroup::Row;
 
 std::string NameOf(const CLI::Option& option) {
   std::string name;
@@ -66,42 +66,29 @@ std::string Wrapped(std::string_view text, size_t indent) {
   return out;
 }
 
-std::string Section(std::string_view title, const std::vector<Row>& rows) {
-  std::string out = fmt::format("\n{}:\n", title);
-  for (const auto& [name, description] : rows) {
+/// Rows by group, groups in the order of their first appearance.
+template <typename Items, typename MakeRow>
+std::vector<HelpGroup> Grouped(const Items& items, const MakeRow& row) {
+  std::vector<HelpGroup> groups;
+  for (const auto* item : items) {
+    const std::string& name = item->get_group();
+    if (name.empty()) continue;  // hidden
+    auto group = std::find_if(groups.begin(), groups.end(),
+                              [&](const auto& known) { return known.title == name; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {name, {}});
+    group->rows.push_back(row(*item));
+  }
+  return groups;
+}
+
+std::string Section(const HelpGroup& group) {
+  std::string out = fmt::format("\n{}:\n", group.title);
+  for (const auto& [name, description] : group.rows) {
     out += fmt::format("  {:<{}}", name, kNameColumn - 2);
     if (name.size() + 3 > kNameColumn) out += "\n" + std::string(kNameColumn, ' ');
     out += Wrapped(description, kNameColumn) + "\n";
   }
   return out;
-}
-
-/// Rows by group, groups in the order of their first appearance.
-template <typename Items, typename MakeRow>
-std::string Sections(const Items& items, const MakeRow& row) {
-  std::vector<std::pair<std::string, std::vector<Row>>> groups;
-  for (const auto* item : items) {
-    const std::string& name = item->get_group();
-    if (name.empty()) continue;  // hidden
-    auto group = std::find_if(groups.begin(), groups.end(),
-                              [&](const auto& known) { return known.first == name; });
-    if (group == groups.end()) group = groups.insert(groups.end(), {name, {}});
-    group->second.push_back(row(*item));
-  }
-  std::string out;
-  for (const auto& [name, rows] : groups) out += Section(name, rows);
-  return out;
-}
-
-std::string Usage(const CLI::App& app) {
-  std::string usage = CommandLineOf(app);
-  if (!app.get_subcommands([](const CLI::App*) { return true; }).empty()) usage += " COMMAND";
-  usage += " [OPTIONS]";
-  for (const CLI::Option* option : app.get_options()) {
-    if (!option->get_positional()) continue;
-    usage += option->get_required() ? " " + option->get_name() : " [" + option->get_name() + "]";
-  }
-  return usage;
 }
 
 size_t EditDistance(std::string_view a, std::string_view b) {
@@ -125,17 +112,48 @@ std::string CommandLineOf(const CLI::App& app) {
   return parent == nullptr ? app.get_name() : CommandLineOf(*parent) + " " + app.get_name();
 }
 
-std::string HelpText(const CLI::App& app) {
-  std::string out = Wrapped(app.get_description(), 0) + "\n\nUsage: " + Usage(app) + "\n";
-  out += Sections(
-      app.get_subcommands([](const CLI::App*) { return true; }),
-      [](const CLI::App& command) { return Row(command.get_name(), command.get_description()); });
-  out += Sections(app.get_options(), [](const CLI::Option& option) {
-    return Row(NameOf(option), DescriptionOf(option));
+std::vector<const CLI::App*> CommandsOf(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
+}
+
+std::vector<HelpGroup> CommandGroups(const CLI::App& app) {
+  return Grouped(CommandsOf(app), [](const CLI::App& command) {
+    return Row{command.get_name(), command.get_description()};
   });
+}
+
+std::vector<HelpGroup> OptionGroups(const CLI::App& app) {
+  return Grouped(app.get_options(), [](const CLI::Option& option) {
+    return Row{NameOf(option), DescriptionOf(option)};
+  });
+}
+
+std::string UsageOf(const CLI::App& app) {
+  std::string usage = CommandLineOf(app);
+  if (!CommandsOf(app).empty()) usage += " COMMAND";
+  usage += " [OPTIONS]";
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_positional()) continue;
+    usage += option->get_required() ? " " + option->get_name() : " [" + option->get_name() + "]";
+  }
+  return usage;
+}
+
+std::string HelpText(const CLI::App& app) {
+  std::string out = Wrapped(app.get_description(), 0) + "\n\nUsage: " + UsageOf(app) + "\n";
+  for (const HelpGroup& group : CommandGroups(app)) out += Section(group);
+  for (const HelpGroup& group : OptionGroups(app)) out += Section(group);
   const std::string footer = app.get_footer();
   if (!footer.empty()) out += "\n" + footer;
   return out;
+}
+
+std::string_view ExampleHelp() {
+  return "  tandem run -p \"What is the capital of Brazil?\"     one answer\n"
+         "  tandem run -m gemma-3n-E2B-it-Q4_K_M.gguf          a chat with a model of yours\n"
+         "  git log -5 | tandem run -m MODEL --system \"Sum it up.\"\n"
+         "  tandem convert ./gemma-3n-E4B-it -o e2b.gguf --type q4_k_m --slice e2b\n"
+         "  tandem bench -m MODEL -p 128,512 -n 64 --json\n";
 }
 
 std::string UnknownArgumentHint(const CLI::App& app, std::string_view argument) {
@@ -146,7 +164,7 @@ std::string UnknownArgumentHint(const CLI::App& app, std::string_view argument) 
   for (const CLI::Option* option : app.get_options()) {
     for (const auto& part : option->get_lnames()) known.push_back("--" + part);
   }
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+  for (const CLI::App* command : CommandsOf(app)) {
     known.push_back(command->get_name());
   }
   const std::string* best = nullptr;

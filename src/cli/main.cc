@@ -20,16 +20,6 @@
 namespace tandem::cli {
 namespace {
 
-constexpr const char* kExamples =
-    "Examples:\n"
-    "  tandem run -p \"What is the capital of Brazil?\"     one answer\n"
-    "  tandem run -m gemma-3n-E2B-it-Q4_K_M.gguf          a chat with a model of yours\n"
-    "  git log -5 | tandem run -m MODEL --system \"Sum it up.\"\n"
-    "  tandem convert ./gemma-3n-E4B-it -o e2b.gguf --type q4_k_m --slice e2b\n"
-    "  tandem bench -m MODEL -p 128,512 -n 64 --json\n"
-    "\n"
-    "Exit codes:\n";
-
 constexpr const char* kEnvironment =
     "\n"
     "Environment: NO_COLOR, TANDEM_HISTORY, XDG_STATE_HOME. All of it is explained in "
@@ -85,13 +75,15 @@ int Main(int argc, const char* const* argv) {
   AddTokenizeCommand(app, action);
   AddBenchCommand(app, action);
   AddCompletionCommand(app, action);
+  AddManualCommand(app, action);
   LogOptions log;
   AddLog(app, log);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     AddLog(*command, log);
   }
   // Last: commands would inherit it.
-  app.footer(kExamples + std::string(ExitCodeHelp()) + kEnvironment);
+  app.footer(
+      fmt::format("Examples:\n{}\nExit codes:\n{}{}", ExampleHelp(), ExitCodeHelp(), kEnvironment));
 
   try {
     app.parse(argc, argv);

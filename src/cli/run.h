@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/options.h"
@@ -31,6 +32,9 @@ std::unique_ptr<Session> OpenSession(Engine& engine, const RunSettings& settings
 
 /// "stats: ..." about a reply, on stderr.
 void PrintStats(const GenerationResult& result, const Engine& engine, uint64_t seed);
+
+/// The commands of the chat, a line each.
+std::string_view ChatHelp();
 
 /// The interactive chat (chat.cc). Returns the exit code.
 int Chat(Engine& engine, const RunSettings& settings, const GenerationOptions& options);

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/hash.h"
 
+// The library would be one more to install for four functions.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <new>

@@ -46,7 +46,7 @@ uint64_t ActivationBytes(const ModelData& data, int64_t chunk);
 /// Keys and values of a session of `context` tokens.
 KvShape SessionKvShape(const ModelData& data, int64_t context, KvType kv, int64_t chunk);
 
-struct Engine::Impl {
+struct [[gnu::visibility("hidden")]] Engine::Impl {
   std::shared_ptr<const Model> model;
   EngineOptions options;
   std::vector<std::unique_ptr<Device>> devices;
@@ -56,7 +56,7 @@ struct Engine::Impl {
   std::unique_ptr<Phase> prefill;
 };
 
-struct Session::Impl {
+struct [[gnu::visibility("hidden")]] Session::Impl {
   Impl(std::shared_ptr<Engine::Impl> its_engine, KvStore its_kv,
        std::vector<int32_t> its_tokens = {},
        std::vector<std::shared_ptr<const KvSnapshot>> its_snapshots = {})

@@ -1,0 +1,21 @@
+# The libraries that Tandem builds on; packages/apt.txt says which packages hold them.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(libxxhash REQUIRED IMPORTED_TARGET libxxhash)
+
+if(NOT TANDEM_STATIC_DEPENDENCIES)
+  pkg_check_modules(libedit REQUIRED IMPORTED_TARGET libedit)
+  add_library(tandem_libedit ALIAS PkgConfig::libedit)
+else()
+  # pkg-config does not say all that an archive of libedit needs.
+  add_library(tandem_libedit INTERFACE)
+  foreach(name IN ITEMS edit bsd md tinfo)
+    find_library(TANDEM_${name}_ARCHIVE lib${name}.a REQUIRED)
+    mark_as_advanced(TANDEM_${name}_ARCHIVE)
+    target_link_libraries(tandem_libedit INTERFACE ${TANDEM_${name}_ARCHIVE})
+  endforeach()
+endif()
