@@ -1,8 +1,9 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What there is under a name or in a folder. A disk that gives no answer is an error and never "there is nothing":
-// a model whose tokenizer cannot be read must not be taken for one that has none. Thread-safe.
+// What there is under a name or in a folder. A disk that gives no answer is an error and never
+// "there is nothing": a model whose tokenizer cannot be read must not be taken for one that has
+// none. Thread-safe.
 #pragma once
 
 #include <filesystem>

@@ -88,7 +88,8 @@ TEST_F(SessionTest, WholeContextOfTheModel) {
 
 TEST_F(SessionTest, ContextsTheModelDoesNotHaveAreRefused) {
   for (const int64_t context : {int64_t{513}, int64_t{-1}, INT64_MAX, INT64_MIN}) {
-    EXPECT_EQ(Caught([&] { std::ignore = engine_.NewSession(context); }).kind(), ErrorKind::kInvalidArgument);
+    EXPECT_EQ(Caught([&] { std::ignore = engine_.NewSession(context); }).kind(),
+              ErrorKind::kInvalidArgument);
   }
   EXPECT_EQ(engine_.NewSession(512)->context(), 512);
 }

@@ -47,8 +47,8 @@ void Free(void* block) {
 
 std::string_view CallName(Call call) {
   static constexpr std::array<std::string_view, kCalls> kNames = {
-      "allocation", "thread", "open",  "stat", "list", "link",   "map", "memory file",
-      "resize",     "read",   "write", "sync", "rename", "mode"};
+      "allocation",  "thread", "open", "stat",  "list", "link",   "map",
+      "memory file", "resize", "read", "write", "sync", "rename", "mode"};
   return kNames[static_cast<size_t>(call)];
 }
 
