@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/cpu/isa.h"
 
+#include <cpuid.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,14 +16,19 @@ namespace {
 
 constexpr std::array kAll = {Isa::kReference, Isa::kPortable, Isa::kAvx2, Isa::kAvx512};
 
+// Halves to floats: a name that not every compiler's __builtin_cpu_supports knows.
+bool HasF16c() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
 bool Runs(Isa isa) {
   switch (isa) {
     case Isa::kReference:
     case Isa::kPortable: return true;
     // The compiler's run time asks the operating system as well: it must save the registers.
     case Isa::kAvx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-             __builtin_cpu_supports("f16c");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasF16c();
     case Isa::kAvx512:
       return Runs(Isa::kAvx2) && __builtin_cpu_supports("avx512f") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
