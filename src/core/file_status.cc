@@ -50,6 +50,10 @@ fs::file_status LinkStatus(const fs::path& path) {
 bool Exists(const fs::path& path) { return fs::exists(FileStatus(path)); }
 bool IsFolder(const fs::path& path) { return fs::is_directory(FileStatus(path)); }
 
+fs::path WithoutSlash(const fs::path& path) {
+  return path.has_filename() || !path.has_relative_path() ? path : path.parent_path();
+}
+
 // Not by directory_iterator, which ends the program when memory is short (libstdc++ 12).
 std::vector<fs::path> ListFolder(const fs::path& path) {
   const std::unique_ptr<DIR, CloseFolder> folder(::opendir(path.c_str()));

@@ -22,6 +22,10 @@ bool Exists(const std::filesystem::path& path);
 /// Whether there is a folder. Throws as FileStatus.
 bool IsFolder(const std::filesystem::path& path);
 
+/// `path` without slashes at its end. The library of GCC 12 joins a path that has one to another
+/// with undefined behaviour when memory runs out while it does.
+std::filesystem::path WithoutSlash(const std::filesystem::path& path);
+
 /// Paths of all that lies in a folder, in no order. Throws Error kIo when it cannot be read.
 std::vector<std::filesystem::path> ListFolder(const std::filesystem::path& path);
 

@@ -90,7 +90,8 @@ std::optional<uint64_t> LeastRoom(const fs::path& mount, const std::string& path
   // A path out of the mounted tree, as another namespace may show it.
   if (group.string().starts_with("..")) group.clear();
   for (;; group = group.parent_path()) {
-    const auto room = RoomOf(mount / group, files);
+    // Joined with nothing it would end in a slash, see WithoutSlash().
+    const auto room = RoomOf(group.empty() ? mount : mount / group, files);
     if (room) least = std::min(least.value_or(*room), *room);
     if (group.empty()) return least;
   }

@@ -62,7 +62,7 @@ Tokenizer LoadTokenizer(const std::filesystem::path& path) {
   }
   ModelSource source;
   source.name = Printable(path.string(), 4096);
-  source.path = path;
+  source.path = WithoutSlash(path);
   return TokenizerOf(source);
 }
 

@@ -58,7 +58,8 @@ std::string FolderName(const fs::path& path) {
   return whole.filename().string();
 }
 
-ModelSource OpenFolder(const fs::path& path) {
+ModelSource OpenFolder(const fs::path& given) {
+  const fs::path path = WithoutSlash(given);
   ModelSource source;
   source.name = Printable(path.string(), 4096);
   source.path = path;

@@ -69,6 +69,13 @@ TEST_F(FileStatusTest, NoAnswerIsAnError) {
   EXPECT_EQ(KindOf([&] { LinkStatus(too_long); }), ErrorKind::kIo);
 }
 
+TEST(WithoutSlash, TakesOffOnlyWhatCanGo) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"a/", "a"},   {"a//", "a"}, {"/a/b/", "/a/b"}, {"a/b", "a/b"}, {"./", "."},
+      {"../", ".."}, {"/", "/"},   {"//", "//"},      {"", ""},       {"a/.", "a/."}};
+  for (const auto& [path, expected] : cases) EXPECT_EQ(WithoutSlash(path), expected) << path;
+}
+
 TEST_F(FileStatusTest, ListsFolders) {
   std::vector<fs::path> paths = ListFolder(folder_);
   std::sort(paths.begin(), paths.end());

@@ -52,6 +52,9 @@ mode_t ModeOf(int flags, va_list arguments) {
 
 }  // namespace
 
+// Shared libraries find only what the program shows them.
+#pragma GCC visibility push(default)
+
 extern "C" {
 
 int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*),
@@ -173,3 +176,5 @@ int fchmod(int fd, mode_t mode) noexcept {
 }
 
 }  // extern "C"
+
+#pragma GCC visibility pop
