@@ -5,6 +5,7 @@
 // what outlives what.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -118,11 +119,12 @@ TEST(Api, ATurnIsTheConversationsNext) {
   std::vector<ChatMessage> whole = opening;
   whole.push_back({Role::kModel, first.text});
   whole.push_back({Role::kUser, "Again"});
-  std::vector<int32_t> tokens = session->tokens();
+  // A reply's own tokens need not be how the tokenizer would cut its text, but what follows them is
+  // the end of the whole conversation.
+  const std::vector<int32_t> tokens = Fable()->TokenizeChat(whole);
   const std::vector<int32_t> next = TokenizeTurn(*session, "Again");
-  tokens.insert(tokens.end(), next.begin(), next.end());
-  // What was sampled need not be how the tokenizer would have cut the same text.
-  EXPECT_EQ(Fable()->Detokenize(tokens), Fable()->Detokenize(Fable()->TokenizeChat(whole)));
+  ASSERT_LT(next.size(), tokens.size());
+  EXPECT_TRUE(std::equal(next.rbegin(), next.rend(), tokens.rbegin()));
 }
 
 TEST(Api, ACancelledTurnLeavesTheSessionAsItWas) {
