@@ -23,7 +23,9 @@ if(TANDEM_WERROR)
   target_compile_options(tandem_flags INTERFACE -Werror)
 endif()
 if(TANDEM_NATIVE)
-  target_compile_options(tandem_flags INTERFACE -march=native)
+  # Not where a file says itself which instructions it may use.
+  target_compile_options(tandem_flags INTERFACE
+    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:TANDEM_OWN_ISA>>>:-march=native>)
   set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
 endif()
 if(TANDEM_SANITIZE)

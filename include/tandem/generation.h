@@ -32,7 +32,7 @@ struct SamplingOptions {
   double presence_penalty = 0.0;   ///< Subtracted once for each recent token.
   int penalty_window = 64;         ///< How many last tokens count as recent; 0 = none, -1 = all.
   std::vector<std::pair<int32_t, double>> logit_bias;  ///< Added to logits of ids.
-  uint64_t seed = 0;
+  uint64_t seed = 0;  ///< The same seed draws the same: change it for another reply.
 };
 
 /// Throws Error kInvalidArgument naming the first value out of range (NaN included).
@@ -96,7 +96,8 @@ TANDEM_API GenerationResult Generate(Session& session, std::span<const int32_t> 
 TANDEM_API std::vector<int32_t> TokenizeTurn(const Session& session, std::string_view message,
                                              std::string_view system = {});
 
-/// One turn of a chat: TokenizeTurn, Generate, and Session::MarkTurn. A turn that ends in an error,
+/// One turn of a chat: TokenizeTurn (so `system` counts in the first turn only), Generate, and
+/// Session::MarkTurn. A turn that ends in an error,
 /// or is cancelled before the reply begins, leaves the session as it was.
 TANDEM_API GenerationResult Reply(Session& session, std::string_view message,
                                   const GenerationOptions& options,

@@ -71,9 +71,11 @@ class TANDEM_API Session {
   [[nodiscard]] std::unique_ptr<Session> Fork();
 
   /// Writes tokens, keys and values to a file that Load takes, atomically: a failure leaves what
-  /// was there. Throws Error kIo, kResource.
+  /// was there. Replaces a saved session and nothing else. Throws Error kIo, kResource,
+  /// kInvalidArgument where another kind of file lies.
   void Save(const std::filesystem::path& path) const;
-  /// Replaces everything by a saved session of the same model. Throws Error: kNotFound, kIo,
+  /// Replaces everything by a saved session of the same model: one with the same metadata and
+  /// tensors; values of weights are not compared. Throws Error: kNotFound, kIo,
   /// kCorruptFile, kUnsupported (another model or version), kResource (longer than the context);
   /// the session is then as it was.
   void Load(const std::filesystem::path& path);

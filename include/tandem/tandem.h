@@ -9,8 +9,9 @@
 //   auto reply = tandem::Reply(*session, "Why is the sky blue?",
 //                              tandem::DefaultGenerationOptions(*model));
 //
-// Failures are thrown as tandem::Error and as nothing else. Sizes are bytes or tokens, as the name
-// says; times are seconds. Texts are UTF-8.
+// Failures are thrown as tandem::Error and as nothing else; what a callback of yours throws comes
+// out as it is. A program that limits its file sizes (RLIMIT_FSIZE) should ignore SIGXFSZ. Sizes
+// are bytes or tokens, as the name says; times are seconds. Texts are UTF-8.
 #pragma once
 
 #include <string_view>

@@ -46,6 +46,7 @@ class Conversation {
     bool quoted = false;  ///< Between triple quotes: never a command.
   };
 
+  void Converse();
   Event ReadMessage(Message& message);
   Event ReadBlock(std::string_view first_line, Message& message);
   /// False to leave.
@@ -73,6 +74,18 @@ class Conversation {
 };
 
 int Conversation::Loop() {
+  try {
+    Converse();
+  } catch (...) {
+    // A terminal that was closed, say: what was said so far is kept all the same.
+    if (!settings_.session_file.empty()) session_->Save(settings_.session_file);
+    throw;
+  }
+  if (!settings_.session_file.empty()) session_->Save(settings_.session_file);
+  return TerminationRequested() ? kExitCancelled : kExitOk;
+}
+
+void Conversation::Converse() {
   Say(fmt::format("Chat with {}. /help lists the commands, Ctrl-D ends.",
                   engine_.model().source()));
   while (!TerminationRequested()) {
@@ -97,8 +110,6 @@ int Conversation::Loop() {
                   : error);
     }
   }
-  if (!settings_.session_file.empty()) session_->Save(settings_.session_file);
-  return TerminationRequested() ? kExitCancelled : kExitOk;
 }
 
 Conversation::Event Conversation::ReadMessage(Message& message) {

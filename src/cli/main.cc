@@ -22,7 +22,8 @@ namespace {
 
 constexpr const char* kEnvironment =
     "\n"
-    "Environment: NO_COLOR, TANDEM_HISTORY, XDG_STATE_HOME. All of it is explained in "
+    "Environment: NO_COLOR, TANDEM_CPU_ISA, TANDEM_HISTORY, XDG_STATE_HOME. All of it is explained "
+    "in "
     "docs/cli.md.\n";
 
 /// A file descriptor 0, 1 or 2 that is closed would be given to the next file we open, which would
@@ -113,6 +114,8 @@ int main(int argc, char** argv) {
   KeepStandardDescriptors();
   // A closed pipe is told by the write that fails.
   std::signal(SIGPIPE, SIG_IGN);
+  // So is a file that may not grow.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     InstallInterruptHandlers();
     const int code = Main(argc, argv);

@@ -6,8 +6,11 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -20,6 +23,7 @@
 #include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
+#include "core/file_status.h"
 #include "core/log.h"
 #include "engine/model_text.h"
 
@@ -253,9 +257,17 @@ int RunCommand(const Run& run) {
 
 std::unique_ptr<Session> OpenSession(Engine& engine, const RunSettings& settings) {
   auto session = engine.NewSession(settings.model.context);
-  std::error_code error;
-  if (!settings.session_file.empty() && std::filesystem::exists(settings.session_file, error)) {
+  if (settings.session_file.empty()) return session;
+  if (Exists(settings.session_file)) {
     session->Load(settings.session_file);
+    return session;
+  }
+  // Said now, not after the conversation.
+  const auto folder = std::filesystem::path(settings.session_file).parent_path();
+  if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) {
+    throw Error(ErrorKind::kIo, fmt::format("--session: no file can be made in {}: {}",
+                                            folder.empty() ? "." : Printable(folder.string(), 4096),
+                                            std::strerror(errno)));
   }
   return session;
 }

@@ -57,7 +57,16 @@ void ForkableMemory::Map(bool is_private) {
   const int fixed = data_ == nullptr ? 0 : MAP_FIXED;
   void* address = ::mmap(data_, size_, PROT_READ | PROT_WRITE, sharing | fixed,
                          backing_ == nullptr ? -1 : backing_->fd(), 0);
-  if (address == MAP_FAILED) NoMemory(size_);
+  if (address == MAP_FAILED) {
+    // A fixed mapping that fails may have taken the old one with it. All that was written so far
+    // is in the file: put that back.
+    const int error = errno;
+    if (fixed != 0) {
+      ::mmap(data_, size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, backing_->fd(), 0);
+    }
+    errno = error;
+    NoMemory(size_);
+  }
   data_ = static_cast<std::byte*>(address);
   private_ = is_private;
 }

@@ -14,6 +14,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -106,6 +108,16 @@ class LineFormatter : public spdlog::formatter {
 
 /// Each line is one write at the end of the file, so that programs can share it. Says once when
 /// that fails, as on a full disk, and goes on.
+// Whether a regular file starts like text; a slip of the name must not put a log into a model.
+bool IsText(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return true;
+  std::ifstream file(path, std::ios::binary);
+  char start[512];
+  file.read(start, sizeof start);
+  return std::find(start, start + file.gcount(), '\0') == start + file.gcount();
+}
+
 class FileSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit FileSink(const std::filesystem::path& path) : name_(Printable(path.string(), 4096)) {
@@ -116,6 +128,12 @@ class FileSink : public spdlog::sinks::base_sink<std::mutex> {
                   fmt::format("{}: cannot open the log file: {}", name_, std::strerror(errno)));
     }
     ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) & ~O_NONBLOCK);
+    if (!IsText(path)) {
+      ::close(fd_);
+      throw Error(ErrorKind::kInvalidArgument,
+                  fmt::format("{}: no text file, so no log is added to it", name_),
+                  "choose another name for the log");
+    }
   }
   ~FileSink() override { ::close(fd_); }
 

@@ -28,7 +28,12 @@ class Phase {
   std::span<const float> Run(std::span<const std::span<const KvView>> caches,
                              std::span<const StepRow> rows);
 
-  const std::vector<PlacedSpan>& placement() const { return placement_; }
+  /// Bytes that its buffers hold by now.
+  uint64_t buffer_bytes() const {
+    uint64_t bytes = 0;
+    for (const std::vector<float>& buffer : buffers_) bytes += buffer.size() * sizeof(float);
+    return bytes;
+  }
 
  private:
   const Program& program_;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "core/error.h"
@@ -48,8 +49,10 @@ std::string LimitsText(const MemoryLimits& limits) {
   return text;
 }
 
-void RequireMemory(const Model& model, const EngineOptions& options, int64_t context) {
-  const MemoryNeed need = EstimateMemory(model, context, options.kv, options.chunk);
+void RequireMemory(const Model& model, const EngineOptions& options, int64_t context,
+                   uint64_t held) {
+  MemoryNeed need = EstimateMemory(model, context, options.kv, options.chunk);
+  need.activations -= std::min(need.activations, held);
   const MemoryLimits limits = ReadMemoryLimits();
   if (FitMemory(need, limits).working) return;
   throw Error(ErrorKind::kResource,

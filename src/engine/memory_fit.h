@@ -27,8 +27,9 @@ MemoryFit FitMemory(const MemoryNeed& need, const MemoryLimits& limits);
 std::string LimitsText(const MemoryLimits& limits);
 
 /// Throws Error kResource with all numbers when keys and values of `context` tokens and the
-/// activations do not fit.
-void RequireMemory(const Model& model, const EngineOptions& options, int64_t context);
+/// activations do not fit, of which the engine holds `held` bytes already.
+void RequireMemory(const Model& model, const EngineOptions& options, int64_t context,
+                   uint64_t held = 0);
 /// Warns in the log when weights do not fit beside them.
 void WarnOfWeights(const Model& model, const EngineOptions& options, int64_t context);
 

@@ -61,7 +61,10 @@ std::unique_ptr<Session> Engine::NewSession(int64_t context) {
     }
     if (context == 0) context = longest;
     const ModelData& data = model().data();
-    if (impl_->options.memory_check) RequireMemory(model(), impl_->options, context);
+    if (impl_->options.memory_check) {
+      RequireMemory(model(), impl_->options, context,
+                    impl_->prefill->buffer_bytes() + impl_->decode->buffer_bytes());
+    }
     KvStore kv(data.decode, SessionKvShape(data, context, impl_->options.kv, impl_->options.chunk));
     log::Event("new session: {} tokens, keys and values {}, {} bytes when full", context,
                DTypeName(kv.shape().type), KvBytes(data.decode, kv.shape()));
@@ -177,6 +180,7 @@ std::span<const float> Session::Append(std::span<const int32_t> ids, const Cance
 void Session::AppendScored(std::span<const int32_t> ids, const LogitsSink& row,
                            const CancelCheck& cancelled) {
   AtBorder([&] {
+    if (!row) throw Error(ErrorKind::kInvalidArgument, "there is no sink for the logits");
     if (ids.empty()) return;
     impl_->CheckRoom(ids);
     const auto first = static_cast<int64_t>(impl_->tokens.size());

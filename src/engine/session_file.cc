@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "core/atomic_file.h"
 #include "core/checked.h"
 #include "core/error.h"
+#include "core/file_status.h"
 #include "core/hash.h"
 #include "core/mapped_file.h"
 
@@ -228,8 +230,25 @@ class Reader {
 
 }  // namespace
 
+namespace {
+
+// A slip of the name must not cost anybody a model: only sessions are replaced.
+void RequireReplaceable(const std::filesystem::path& path) {
+  if (!std::filesystem::is_regular_file(FileStatus(path))) return;  // the writer knows these
+  const MappedFile there(path);
+  const std::string_view start(reinterpret_cast<const char*>(there.bytes().data()),
+                               std::min(there.size(), kMagic.size()));
+  if (there.size() == 0 || start == kMagic) return;
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("{}: there is a file that is no session", Printable(path.string(), 4096)),
+              "choose another name, or remove that file first");
+}
+
+}  // namespace
+
 void WriteSession(const std::filesystem::path& path, const Program& program,
                   const Fingerprint& model, const std::vector<int32_t>& tokens, const KvStore& kv) {
+  RequireReplaceable(path);
   Header header{};
   std::memcpy(header.magic, kMagic.data(), kMagic.size());
   header.version = kVersion;

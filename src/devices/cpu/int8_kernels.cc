@@ -189,7 +189,7 @@ void Quantize(const float* x, int64_t cols, int group, int8_t* q, Int8Group* gro
     const Floats16 a = LoadFloats(x + c), b = LoadFloats(x + c + 16);
     const Floats16 abs_a = Select(a < Floats16{}, -a, a), abs_b = Select(b < Floats16{}, -b, b);
     const Floats16 most = Select(abs_a > abs_b, abs_a, abs_b);
-    const Floats16 check = (a + b) * Splat(0.0f);  // NaN where a value is not finite
+    const Floats16 check = a * Splat(0.0f) + b * Splat(0.0f);  // NaN where a value is not finite
     float highest = 0, nan = 0;
     for (int i = 0; i < 16; ++i) {
       highest = most[i] > highest ? most[i] : highest;
