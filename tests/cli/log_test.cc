@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include "cli/process.h"
@@ -116,6 +118,26 @@ TEST(Log, AFileThatCannotBeWrittenIsOneLine) {
   const Finished full = Tandem({"info", "--log-file", "/dev/full"});
   EXPECT_EQ(full.code, 0);
   EXPECT_EQ(Lines(full.err).size(), 1u) << full.err;
+}
+
+TEST(Log, IsNotAddedToAModel) {
+  const TemporaryFolder folder;
+  const std::string model = folder / "model.gguf";
+  const std::string before("GGUF\3\0\0\0", 8);
+  std::ofstream(model, std::ios::binary) << before;
+  const Finished run = Tandem({"info", "--log-file", model});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_EQ(run.err.rfind("error: " + model + ": no text file", 0), 0u) << run.err;
+  std::ifstream file(model, std::ios::binary);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), before);
+}
+
+TEST(Log, ASessionThatCannotBeKeptIsSaidBeforeTheReply) {
+  const TemporaryFolder folder;
+  const Finished run = Tandem({"run", "-p", "Hi", "--session", folder / "none/chat"});
+  EXPECT_EQ(run.code, 4);
+  EXPECT_EQ(run.out, "");
+  EXPECT_EQ(run.err.rfind("error: --session: ", 0), 0u) << run.err;
 }
 
 TEST(Log, HelpAndCompletionKnowTheOptions) {

@@ -246,5 +246,19 @@ TEST_F(SessionFileTest, ShortRewindsRunNothingAgain) {
   EXPECT_EQ(steps(static_cast<int64_t>(session->tokens().size()) - marked - 10), 11);
 }
 
+TEST(SessionFile, ReplacesASavedSessionAndNothingElse) {
+  const TemporaryFolder folder;
+  Engine engine(RandomModel("base"), Options(16));
+  const auto session = engine.NewSession();
+  session->Append(RandomIds(5, 1));
+  session->Save(folder.path() / "chat");
+  EXPECT_NO_THROW(session->Save(folder.path() / "chat"));
+  const auto model = folder.path() / "model.gguf";
+  std::ofstream(model) << "GGUF and more";
+  EXPECT_EQ(Caught([&] { session->Save(model); }).kind(), ErrorKind::kInvalidArgument);
+  std::ifstream file(model);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), "GGUF and more");
+}
+
 }  // namespace
 }  // namespace tandem

@@ -440,7 +440,7 @@ class SaveScenario : public SessionScenario {
   }
 
  private:
-  static constexpr const char* kOld = "what was here before";
+  static constexpr const char* kOld = "TNDMSESS and what was here before";
 
   bool replaces_;
   TemporaryFolder folder_;
@@ -457,8 +457,8 @@ TEST(SessionFaults, SaveNewFile) {
 TEST(SessionFaults, SaveOverOldFile) {
   SaveScenario scenario(true);
   Torture("save over a file", scenario,
-          {Call::kAllocation, Call::kOpen, Call::kStat, Call::kWrite, Call::kSync, Call::kRename,
-           Call::kMode});
+          {Call::kAllocation, Call::kOpen, Call::kStat, Call::kMap, Call::kWrite, Call::kSync,
+           Call::kRename, Call::kMode});
 }
 
 // What was there before loading is there still, and the file is as good as before.
