@@ -57,7 +57,11 @@ std::vector<Isa> AvailableIsas() {
 
 Isa ChooseIsa() {
   const char* name = std::getenv("TANDEM_CPU_ISA");
-  if (name == nullptr || *name == '\0') return AvailableIsas().back();
+  if (name == nullptr || *name == '\0') {
+    // Without vectors the fused operations of the portable level are calls of a library.
+    const Isa best = AvailableIsas().back();
+    return best == Isa::kPortable ? Isa::kReference : best;
+  }
   for (const Isa isa : kAll) {
     if (IsaName(isa) != name) continue;
     if (Runs(isa)) return isa;

@@ -12,7 +12,7 @@ namespace tandem::cpu {
 
 enum class Isa {
   kReference,  ///< Float arithmetic on unpacked weights: the oracle of all others.
-  kPortable,   ///< The fast algorithms in plain C++: any x86-64.
+  kPortable,   ///< The algorithms of the levels below in plain C++: slow, to compare them with.
   kAvx2,       ///< AVX2, FMA, F16C.
   kAvx512,     ///< AVX-512 F, BW, DQ, VL and VNNI.
 };
@@ -21,7 +21,7 @@ enum class Isa {
 std::string_view IsaName(Isa isa);
 /// Levels that this processor and its operating system run, the best last.
 std::vector<Isa> AvailableIsas();
-/// The level to use: the one that the environment variable TANDEM_CPU_ISA names, else the best.
+/// The level to use: the one that the environment variable TANDEM_CPU_ISA names, else the fastest.
 /// Throws Error kInvalidArgument for a name that is none, kUnsupported for one that this processor
 /// cannot run.
 Isa ChooseIsa();
