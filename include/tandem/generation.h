@@ -97,8 +97,8 @@ TANDEM_API std::vector<int32_t> TokenizeTurn(const Session& session, std::string
                                              std::string_view system = {});
 
 /// One turn of a chat: TokenizeTurn (so `system` counts in the first turn only), Generate, and
-/// Session::MarkTurn. A turn that ends in an error,
-/// or is cancelled before the reply begins, leaves the session as it was.
+/// Session::MarkTurn. A turn that ends in an error, or is cancelled before the reply begins, leaves
+/// the session as it was. Throws Error as those do.
 TANDEM_API GenerationResult Reply(Session& session, std::string_view message,
                                   const GenerationOptions& options,
                                   const GenerationCallbacks& callbacks = {},

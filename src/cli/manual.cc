@@ -67,9 +67,8 @@ std::string Environment() {
       {"NO_COLOR", "If set and not empty: no colours on standard error."},
       {"TERM", "If unset or dumb: no colours either."},
       {"TANDEM_CPU_ISA",
-       "Level of instructions on the CPU: reference, portable, avx2, avx512. Otherwise the best "
-       "that "
-       "the processor has."},
+       "Level of instructions on the CPU: reference, portable, avx2, avx512. Otherwise avx512 or "
+       "avx2 where the processor has them, else reference."},
       {"TANDEM_HISTORY", "File that keeps the lines typed in chats. Set to nothing: no history."},
       {"XDG_STATE_HOME",
        "Without TANDEM_HISTORY, the history is tandem/history in this folder, or in "

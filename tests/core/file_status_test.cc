@@ -3,13 +3,13 @@
 #include "core/file_status.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <fstream>
 #include <string>
 
 #include "core/error.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -19,15 +19,11 @@ namespace fs = std::filesystem;
 class FileStatusTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "tandem-status-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     std::ofstream(folder_ / "file") << "text";
     fs::create_symlink("file", folder_ / "link");
     fs::create_symlink("nothing", folder_ / "dangling");
     fs::create_symlink("loop", folder_ / "loop");
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   template <typename Action>
   static ErrorKind KindOf(Action action) {
@@ -40,7 +36,8 @@ class FileStatusTest : public testing::Test {
     return ErrorKind::kInternal;
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  fs::path folder_ = temporary_.path();
 };
 
 TEST_F(FileStatusTest, TellsWhatIsThere) {

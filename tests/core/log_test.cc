@@ -16,22 +16,17 @@
 
 #include "core/error.h"
 #include "core/utf8.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
 
 class LogTest : public testing::Test {
  protected:
-  LogTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tandem-log-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    log::SetLevel(log::Level::kError);
-  }
+  LogTest() { log::SetLevel(log::Level::kError); }
   ~LogTest() override {
     log::OpenFile("/dev/null", log::Level::kError);
     log::SetLevel(log::Level::kInfo);
-    std::filesystem::remove_all(folder_);
   }
 
   std::vector<std::string> Lines() const {
@@ -41,7 +36,8 @@ class LogTest : public testing::Test {
     return lines;
   }
 
-  std::filesystem::path folder_;
+  TemporaryFolder temporary_;
+  std::filesystem::path folder_ = temporary_.path();
 };
 
 // Any bytes at all: quotes, backslashes, newlines, halves of characters, separators of ours.

@@ -8,26 +8,25 @@
 
 #include <fstream>
 
+#include "support/temporary_folder.h"
+
 namespace tandem {
 namespace {
 
 class MemoryLimitsTest : public testing::Test {
  protected:
   MemoryLimitsTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tandem-mem-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
     Put("proc/meminfo",
         "MemTotal: 32 kB\nMemFree:  1 kB\nMemAvailable:    8000 kB\nSwapFree: 99 kB\n");
   }
-  ~MemoryLimitsTest() override { std::filesystem::remove_all(root_); }
 
   void Put(const std::string& path, const std::string& text) {
     std::filesystem::create_directories((root_ / path).parent_path());
     std::ofstream(root_ / path) << text;
   }
 
-  std::filesystem::path root_;
+  TemporaryFolder temporary_;
+  std::filesystem::path root_ = temporary_.path();
 };
 
 TEST_F(MemoryLimitsTest, WithoutLimitsOnlyTheMachineSpeaks) {

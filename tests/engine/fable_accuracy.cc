@@ -15,7 +15,7 @@
 #include "core/error.h"
 #include "engine/convert.h"
 #include "engine/fable_prompts.h"
-#include "engine/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "engine/convert.h"
 #include "engine/model_text.h"
-#include "engine/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "engine/convert.h"
 #include "engine/engine_test_util.h"
-#include "engine/temporary_folder.h"
 #include "support/gguf_patch.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

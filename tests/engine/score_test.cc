@@ -8,8 +8,8 @@
 #include <cmath>
 
 #include "engine/engine_test_util.h"
-#include "engine/temporary_folder.h"
 #include "formats/npy.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

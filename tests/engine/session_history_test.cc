@@ -6,7 +6,7 @@
 #include <iterator>
 
 #include "engine/engine_test_util.h"
-#include "engine/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

@@ -151,15 +151,17 @@ void MultiplyInt8(const WeightView& w, const int64_t* index, int count, const In
   using namespace quant;
   switch (w.type) {
     case DType::kQ4_0:
-      return Multiply<UnpackQ4_0, sizeof(Q4_0Block), 32, 32, false>(w, index, count, x, y,
-                                                                    y_stride);
+      return Multiply<UnpackQ4<Q4_0Block, false>, sizeof(Q4_0Block), 32, 32, false>(w, index, count,
+                                                                                    x, y, y_stride);
     case DType::kQ4_1:
-      return Multiply<UnpackQ4_1, sizeof(Q4_1Block), 32, 32, true>(w, index, count, x, y, y_stride);
+      return Multiply<UnpackQ4<Q4_1Block, true>, sizeof(Q4_1Block), 32, 32, true>(w, index, count,
+                                                                                  x, y, y_stride);
     case DType::kQ5_0:
-      return Multiply<UnpackQ5_0, sizeof(Q5_0Block), 32, 32, false>(w, index, count, x, y,
-                                                                    y_stride);
+      return Multiply<UnpackQ5<Q5_0Block, false>, sizeof(Q5_0Block), 32, 32, false>(w, index, count,
+                                                                                    x, y, y_stride);
     case DType::kQ5_1:
-      return Multiply<UnpackQ5_1, sizeof(Q5_1Block), 32, 32, true>(w, index, count, x, y, y_stride);
+      return Multiply<UnpackQ5<Q5_1Block, true>, sizeof(Q5_1Block), 32, 32, true>(w, index, count,
+                                                                                  x, y, y_stride);
     case DType::kQ8_0:
       return Multiply<UnpackQ8_0, sizeof(Q8_0Block), 32, 32, false>(w, index, count, x, y,
                                                                     y_stride);

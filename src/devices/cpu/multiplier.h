@@ -29,13 +29,19 @@ class Multiplier {
 
  private:
   Int8Rows Quantize(const float* x, int64_t x_stride, int64_t rows, int64_t cols, int group);
-  void RunInt8(const WeightView& w, const Int8Rows& x, float* y, int64_t y_stride);
-  void RunFloat(const WeightView& w, const float* x, int64_t x_stride, int64_t rows, float* y,
-                int64_t y_stride);
+  /// Indices of the first `count` rows, and of those that are not skipped. Valid until the next
+  /// call.
+  std::span<const int64_t> AllRows(int64_t count);
+  std::span<const int64_t> LiveRows(std::span<const uint8_t> skip);
+  void RunInt8(const WeightView& w, std::span<const int64_t> rows_of_w, const Int8Rows& x, float* y,
+               int64_t y_stride);
+  void RunFloat(const WeightView& w, std::span<const int64_t> rows_of_w, const float* x,
+                int64_t x_stride, int64_t rows, float* y, int64_t y_stride);
 
   ThreadTeam& team_;
   const IsaKernels* kernels_;
-  std::vector<int64_t> index_;  ///< Rows of the weights to multiply.
+  std::vector<int64_t> all_rows_;  ///< 0, 1, 2, ...: grows to the largest matrix and stays.
+  std::vector<int64_t> live_rows_;
   std::vector<int8_t> bytes_;
   std::vector<Int8Group> groups_;
   std::vector<std::vector<float>> panels_;  ///< Per thread.

@@ -182,39 +182,31 @@ TANDEM_LANES void KScales6(RowPointers rows, Unit& unit) {
   }
 }
 
-TANDEM_LANES void UnpackQ4_0(RowPointers rows, int columns, Unit& unit) {
-  constexpr size_t kBytes = sizeof(quant::Q4_0Block);
-  Halves<kBytes>(rows, 0, columns / 32, unit.scale);
+/// d, or d and m, in front of each of the small blocks.
+template <typename Block, bool kMin>
+TANDEM_LANES void SmallScales(RowPointers rows, int columns, Unit& unit) {
+  Halves<sizeof(Block)>(rows, 0, columns / 32, unit.scale);
+  if constexpr (kMin) Halves<sizeof(Block)>(rows, 2, columns / 32, unit.min);
+}
+
+/// Q4_0, and Q4_1 with a minimum.
+template <typename Block, bool kMin>
+TANDEM_LANES void UnpackQ4(RowPointers rows, int columns, Unit& unit) {
+  SmallScales<Block, kMin>(rows, columns, unit);
   for (int b = 0; b < columns / 32; ++b) {
-    SmallNibbles(rows, static_cast<size_t>(b) * kBytes + 2, b, 8, unit);
+    const size_t block = static_cast<size_t>(b) * sizeof(Block);
+    SmallNibbles(rows, block + offsetof(Block, q), b, kMin ? 0 : 8, unit);
   }
 }
 
-TANDEM_LANES void UnpackQ4_1(RowPointers rows, int columns, Unit& unit) {
-  constexpr size_t kBytes = sizeof(quant::Q4_1Block);
-  Halves<kBytes>(rows, 0, columns / 32, unit.scale);
-  Halves<kBytes>(rows, 2, columns / 32, unit.min);
+/// Q5_0, and Q5_1 with a minimum.
+template <typename Block, bool kMin>
+TANDEM_LANES void UnpackQ5(RowPointers rows, int columns, Unit& unit) {
+  SmallScales<Block, kMin>(rows, columns, unit);
   for (int b = 0; b < columns / 32; ++b) {
-    SmallNibbles(rows, static_cast<size_t>(b) * kBytes + 4, b, 0, unit);
-  }
-}
-
-TANDEM_LANES void UnpackQ5_0(RowPointers rows, int columns, Unit& unit) {
-  constexpr size_t kBytes = sizeof(quant::Q5_0Block);
-  Halves<kBytes>(rows, 0, columns / 32, unit.scale);
-  for (int b = 0; b < columns / 32; ++b) {
-    const size_t block = static_cast<size_t>(b) * kBytes;
-    SmallFiveBits(rows, block + 6, block + 2, b, 16, unit);
-  }
-}
-
-TANDEM_LANES void UnpackQ5_1(RowPointers rows, int columns, Unit& unit) {
-  constexpr size_t kBytes = sizeof(quant::Q5_1Block);
-  Halves<kBytes>(rows, 0, columns / 32, unit.scale);
-  Halves<kBytes>(rows, 2, columns / 32, unit.min);
-  for (int b = 0; b < columns / 32; ++b) {
-    const size_t block = static_cast<size_t>(b) * kBytes;
-    SmallFiveBits(rows, block + 8, block + 4, b, 0, unit);
+    const size_t block = static_cast<size_t>(b) * sizeof(Block);
+    SmallFiveBits(rows, block + offsetof(Block, q), block + offsetof(Block, high), b, kMin ? 0 : 16,
+                  unit);
   }
 }
 
