@@ -6,12 +6,41 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
+#include <limits>
 #include <utility>
 
 #include "core/error.h"
 
 namespace tandem {
+namespace {
+
+// Longer than what lies between two loops of a token, shorter than what a sleeper would be missed.
+constexpr std::chrono::microseconds kSpin{100};
+
+constexpr uint64_t kTaken = 0xffffffff;  // The lower half of ThreadTeam::open_.
+
+void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// True as soon as `ready` is, false when it has not come true for a while.
+template <typename Ready>
+bool SpinFor(const Ready& ready) {
+  const auto end = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (ready()) return true;
+      Pause();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return ready();
+}
+
+}  // namespace
 
 int AvailableProcessors() {
   cpu_set_t set;
@@ -21,7 +50,9 @@ int AvailableProcessors() {
 }
 
 ThreadTeam::ThreadTeam(int threads) {
-  if (threads <= 0) threads = AvailableProcessors();
+  const int processors = AvailableProcessors();
+  if (threads <= 0) threads = processors;
+  spin_ = threads <= processors;
   try {
     for (int worker = 1; worker < threads; ++worker) {
       workers_.emplace_back([this, worker] { WorkerLoop(worker); });
@@ -42,62 +73,90 @@ void ThreadTeam::Stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  start_.notify_all();
+  wake_.notify_all();
   for (std::thread& thread : workers_) thread.join();
 }
 
-void ThreadTeam::ParallelFor(
-    int64_t count, int64_t grain,
-    const std::function<void(int64_t begin, int64_t end, int worker)>& body) {
+void ThreadTeam::Run(int64_t count, int64_t grain, const void* body, Call call) {
   if (count <= 0) return;
-  grain = std::max<int64_t>(grain, 1);
+  // Grains are counted in 32 bits.
+  grain = std::max({grain, int64_t{1}, count / std::numeric_limits<int32_t>::max() + 1});
   const int64_t grains = (count + grain - 1) / grain;
-  const int64_t share = (grains + size() - 1) / size() * grain;
-  if (workers_.empty() || share >= count) {
-    body(0, count, 0);
+  if (workers_.empty() || grains == 1) {
+    call(body, 0, count, 0);
     return;
   }
-  {
-    const std::lock_guard lock(mutex_);
-    body_ = &body;
-    count_ = count;
-    share_ = share;
-    failure_ = nullptr;
-    running_ = static_cast<int>(workers_.size());
-    ++generation_;
+  body_ = body;
+  call_ = call;
+  count_ = count;
+  grain_ = grain;
+  grains_ = grains;
+  unfinished_.store(grains, std::memory_order_relaxed);
+  const uint64_t loop = (open_.load(std::memory_order_relaxed) | kTaken) + 1;
+  // Ordered before the look at parked_; a thread that parks counts itself before it looks at open_.
+  open_.store(loop | static_cast<uint64_t>(grains), std::memory_order_seq_cst);
+  if (parked_.load(std::memory_order_seq_cst) > 0) {
+    { const std::lock_guard lock(mutex_); }
+    wake_.notify_all();
   }
-  start_.notify_all();
-  RunShare(0);
-  std::unique_lock lock(mutex_);
-  done_.wait(lock, [this] { return running_ == 0; });
+  Work(0);
+  AwaitCompletion();
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
-void ThreadTeam::RunShare(int worker) {
-  const int64_t begin = worker * share_;
-  const int64_t end = std::min(count_, begin + share_);
-  if (begin >= end) return;
-  try {
-    (*body_)(begin, end, worker);
-  } catch (...) {
-    const std::lock_guard lock(mutex_);
-    if (!failure_) failure_ = std::current_exception();
+void ThreadTeam::Work(int worker) {
+  uint64_t open = open_.load(std::memory_order_acquire);
+  while ((open & kTaken) != 0) {
+    // Large ranges first and small ones towards the end, so that all end together.
+    const uint64_t left = open & kTaken;
+    const uint64_t take = std::max<uint64_t>(1, left / (2 * static_cast<uint64_t>(size())));
+    if (!open_.compare_exchange_weak(open, open - take, std::memory_order_acq_rel,
+                                     std::memory_order_acquire)) {
+      continue;
+    }
+    const int64_t begin = (grains_ - static_cast<int64_t>(left)) * grain_;
+    const int64_t end = std::min(count_, begin + static_cast<int64_t>(take) * grain_);
+    try {
+      call_(body_, begin, end, worker);
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::current_exception();
+    }
+    const auto done = static_cast<int64_t>(take);
+    if (unfinished_.fetch_sub(done, std::memory_order_seq_cst) == done &&
+        caller_parked_.load(std::memory_order_seq_cst)) {
+      { const std::lock_guard lock(mutex_); }
+      done_.notify_one();
+    }
+    open = open_.load(std::memory_order_acquire);
   }
 }
 
-void ThreadTeam::WorkerLoop(int worker) {
-  uint64_t seen = 0;
-  for (;;) {
-    {
-      std::unique_lock lock(mutex_);
-      start_.wait(lock, [&] { return stopping_ || generation_ != seen; });
-      if (stopping_) return;
-      seen = generation_;
-    }
-    RunShare(worker);
-    const std::lock_guard lock(mutex_);
-    if (--running_ == 0) done_.notify_one();
+void ThreadTeam::AwaitCompletion() {
+  const auto finished = [this] { return unfinished_.load(std::memory_order_seq_cst) == 0; };
+  if (finished() || (spin_ && SpinFor(finished))) return;
+  std::unique_lock lock(mutex_);
+  caller_parked_.store(true, std::memory_order_seq_cst);
+  done_.wait(lock, finished);
+  caller_parked_.store(false, std::memory_order_relaxed);
+}
+
+bool ThreadTeam::AwaitLoop() {
+  const auto called = [this] {
+    return (open_.load(std::memory_order_seq_cst) & kTaken) != 0 ||
+           stopping_.load(std::memory_order_relaxed);
+  };
+  if (!spin_ || !SpinFor(called)) {
+    std::unique_lock lock(mutex_);
+    parked_.fetch_add(1, std::memory_order_seq_cst);
+    wake_.wait(lock, called);
+    parked_.fetch_sub(1, std::memory_order_relaxed);
   }
+  return !stopping_.load(std::memory_order_relaxed);
+}
+
+void ThreadTeam::WorkerLoop(int worker) {
+  while (AwaitLoop()) Work(worker);
 }
 
 }  // namespace tandem

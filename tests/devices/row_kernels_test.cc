@@ -1,7 +1,8 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loops over float rows, on every level of instructions, against the standard library in double.
+// Loops over float rows, on every level of instructions, against the standard library in double;
+// float products on the levels that have them.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -15,9 +16,8 @@
 namespace tandem::cpu {
 namespace {
 
-class RowKernels : public testing::TestWithParam<Isa> {
+class FloatRows : public testing::TestWithParam<Isa> {
  protected:
-  const IsaKernels& kernels_ = KernelsOf(GetParam());
   std::mt19937_64 random_{7};
 
   std::vector<float> Row(int64_t n, float size = 1) {
@@ -26,6 +26,15 @@ class RowKernels : public testing::TestWithParam<Isa> {
     for (float& value : x) value = normal(random_);
     return x;
   }
+};
+
+class RowLoops : public FloatRows {
+ protected:
+  const RowKernels& rows_ = RowKernelsOf(GetParam());
+};
+class FloatProducts : public FloatRows {
+ protected:
+  const IsaKernels& kernels_ = KernelsOf(GetParam());
 };
 
 // Lengths around the width of a register.
@@ -40,25 +49,24 @@ std::vector<std::byte> Halves(const std::vector<float>& x) {
   return bytes;
 }
 
-TEST_P(RowKernels, DotAndAddScaled) {
+TEST_P(RowLoops, DotAndAddScaled) {
   for (const int64_t n : kLengths) {
     const std::vector<float> a = Row(n), b = Row(n);
     const std::vector<std::byte> half = Halves(b);
     std::vector<float> y = Row(n), z = y;
     double sum = 0, sum_half = 0, size = 0;
     std::vector<float> unpacked(static_cast<size_t>(n));
-    kernels_.unpack_half(half.data(), unpacked.data(), n);
     for (size_t i = 0; i < a.size(); ++i) {
-      EXPECT_EQ(unpacked[i], HalfToFloat(FloatToHalf(b[i])));
+      unpacked[i] = HalfToFloat(FloatToHalf(b[i]));
       sum += double{a[i]} * b[i];
       sum_half += double{a[i]} * unpacked[i];
       size += std::abs(double{a[i]} * b[i]);
     }
-    EXPECT_NEAR(kernels_.dot(a.data(), b.data(), n), sum, 1e-6 * size) << n;
-    EXPECT_NEAR(kernels_.dot_half(a.data(), half.data(), n), sum_half, 1e-6 * size) << n;
+    EXPECT_NEAR(rows_.dot(a.data(), b.data(), n), sum, 1e-6 * size) << n;
+    EXPECT_NEAR(rows_.dot_half(a.data(), half.data(), n), sum_half, 1e-6 * size) << n;
     const std::vector<float> before = y;
-    kernels_.add_scaled(0.7f, b.data(), n, y.data());
-    kernels_.add_scaled_half(0.7f, half.data(), n, z.data());
+    rows_.add_scaled(0.7f, b.data(), n, y.data());
+    rows_.add_scaled_half(0.7f, half.data(), n, z.data());
     for (size_t i = 0; i < a.size(); ++i) {
       EXPECT_NEAR(y[i], before[i] + 0.7 * b[i], 1e-6);
       EXPECT_NEAR(z[i], before[i] + 0.7 * unpacked[i], 1e-6);
@@ -66,7 +74,7 @@ TEST_P(RowKernels, DotAndAddScaled) {
   }
 }
 
-TEST_P(RowKernels, HalvesOfAllBitPatterns) {
+TEST_P(FloatProducts, HalvesOfAllBitPatterns) {
   std::vector<std::byte> bytes(2 * 65536);
   for (uint32_t i = 0; i < 65536; ++i) {
     const auto half = static_cast<uint16_t>(i);
@@ -84,13 +92,13 @@ TEST_P(RowKernels, HalvesOfAllBitPatterns) {
   }
 }
 
-TEST_P(RowKernels, ExpSum) {
+TEST_P(RowLoops, ExpSum) {
   for (const int64_t n : kLengths) {
     std::vector<float> x = Row(n, 20);
     x[0] = 50;
     const std::vector<float> before = x;
     double expected = 0;
-    const float total = kernels_.exp_sum(50, n, x.data());
+    const float total = rows_.exp_sum(50, n, x.data());
     for (size_t i = 0; i < x.size(); ++i) {
       const double e = std::exp(double{before[i] - 50.0f});
       EXPECT_NEAR(x[i], e, 3e-7 * e + 1e-37);
@@ -100,12 +108,12 @@ TEST_P(RowKernels, ExpSum) {
   }
 }
 
-TEST_P(RowKernels, GeluAndSoftCap) {
+TEST_P(RowLoops, GeluAndSoftCap) {
   for (const int64_t n : kLengths) {
     const std::vector<float> x = Row(n, 6), factor = Row(n);
     std::vector<float> y = factor, z = x;
-    kernels_.gelu_times(x.data(), n, y.data());
-    kernels_.soft_cap(30, n, z.data());
+    rows_.gelu_times(x.data(), n, y.data());
+    rows_.soft_cap(30, n, z.data());
     for (size_t i = 0; i < x.size(); ++i) {
       const double v = x[i];
       const double gelu =
@@ -115,14 +123,14 @@ TEST_P(RowKernels, GeluAndSoftCap) {
     }
   }
   std::vector<float> ends = {0, 1e30f, -1e30f, NAN};
-  kernels_.soft_cap(30, 4, ends.data());
+  rows_.soft_cap(30, 4, ends.data());
   EXPECT_EQ(ends[0], 0);
   EXPECT_FLOAT_EQ(ends[1], 30);
   EXPECT_FLOAT_EQ(ends[2], -30);
   EXPECT_TRUE(std::isnan(ends[3]));
 }
 
-TEST_P(RowKernels, FloatProductsAndTheirIndependence) {
+TEST_P(FloatProducts, AddUpAndDoNotDependOnTheirCompany) {
   for (const int64_t cols : {16, 48, 100, 257}) {
     for (const int count : {1, 3, 4, 7, 16}) {
       const int64_t tokens = 11;
@@ -147,13 +155,145 @@ TEST_P(RowKernels, FloatProductsAndTheirIndependence) {
   }
 }
 
-std::vector<Isa> Levels() {
+TEST_P(RowLoops, RmsNormWithAndWithoutWeightsAndInPlace) {
+  for (const int64_t n : kLengths) {
+    const std::vector<float> x = Row(n, 3), w = Row(n);
+    double squares = 0;
+    for (const float v : x) squares += double{v} * v;
+    const double factor = 1 / std::sqrt(squares / static_cast<double>(n) + 1e-3);
+    std::vector<float> y(x.size()), plain = x;
+    rows_.rms_norm(x.data(), w.data(), 1e-3f, n, y.data());
+    rows_.rms_norm(plain.data(), nullptr, 1e-3f, n, plain.data());
+    for (size_t i = 0; i < x.size(); ++i) {
+      EXPECT_NEAR(y[i], x[i] * factor * w[i], 2e-6 * std::abs(x[i] * w[i])) << n;
+      EXPECT_NEAR(plain[i], x[i] * factor, 2e-6 * std::abs(x[i])) << n;
+    }
+  }
+}
+
+TEST_P(RowLoops, SumsAndScales) {
+  for (const int64_t n : kLengths) {
+    const std::vector<float> a = Row(n), b = Row(n), y = Row(n);
+    std::vector<float> sum = y, mix = y, mix_two = y, scaled(a.size()), weighted(a.size());
+    rows_.add(a.data(), n, sum.data());
+    rows_.add_mix(a.data(), b.data(), 0.7f, n, mix.data());
+    rows_.add_mix(a.data(), nullptr, 0.7f, n, mix_two.data());
+    rows_.scale(a.data(), nullptr, 3, n, scaled.data());
+    rows_.scale(a.data(), b.data(), 3, n, weighted.data());
+    for (size_t i = 0; i < a.size(); ++i) {
+      EXPECT_EQ(sum[i], y[i] + a[i]);
+      EXPECT_NEAR(mix[i], (a[i] + y[i] + b[i]) * 0.7, 1e-6);
+      EXPECT_NEAR(mix_two[i], (a[i] + y[i]) * 0.7, 1e-6);
+      EXPECT_EQ(scaled[i], 3 * a[i]);
+      EXPECT_NEAR(weighted[i], 3.0 * a[i] * b[i], 1e-6 * std::abs(a[i] * b[i]) * 3);
+    }
+  }
+}
+
+TEST_P(RowLoops, HalvesAreTheNearest) {
+  std::vector<float> x = Row(1000, 1000);
+  const std::vector<float> tiny = Row(1000, 1e-6f);
+  x.insert(x.end(), tiny.begin(), tiny.end());
+  // Ties, the largest half, what rounds to infinity, the smallest and half of it, zeros.
+  x.insert(x.end(), {2049, 2051, -2049, 65504, 65519.99f, 65520, -1e30f, INFINITY, 0x1p-24f,
+                     0x1p-25f, 0x1.8p-25f, 0.0f, -0.0f});
+  for (const int64_t n : {static_cast<int64_t>(x.size()), int64_t{3}, int64_t{17}}) {
+    std::vector<uint16_t> y(static_cast<size_t>(n));
+    rows_.to_half(x.data() + static_cast<int64_t>(x.size()) - n, n, y.data());
+    for (size_t i = 0; i < y.size(); ++i) {
+      const float value = x[x.size() - static_cast<size_t>(n) + i];
+      EXPECT_EQ(y[i], FloatToHalf(value)) << value;
+    }
+  }
+  const float nan = NAN;
+  uint16_t half = 0;
+  rows_.to_half(&nan, 1, &half);
+  EXPECT_TRUE(std::isnan(HalfToFloat(half)));
+}
+
+TEST_P(RowLoops, CutBelowKeepsWhatIsFarAboveTheMean) {
+  for (const int64_t n : kLengths) {
+    for (const float centre : {0.0f, 1000.0f}) {
+      std::vector<float> x = Row(n);
+      for (float& v : x) v += centre;
+      const std::vector<float> before = x;
+      double mean = 0, variance = 0;
+      for (const float v : x) mean += v / static_cast<double>(n);
+      for (const float v : x) variance += (v - mean) * (v - mean) / static_cast<double>(n);
+      rows_.cut_below(1.6f, n, x.data());
+      const double threshold = mean + 1.6 * std::sqrt(variance);
+      const double slack = 1e-6 * (1 + std::abs(centre));
+      for (size_t i = 0; i < x.size(); ++i) {
+        EXPECT_NEAR(x[i], std::max(0.0, before[i] - threshold), slack) << n;
+        if (before[i] < threshold - slack) {
+          EXPECT_EQ(x[i], 0);
+        }
+      }
+    }
+  }
+  std::vector<float> damaged = Row(40);
+  damaged[7] = NAN;
+  rows_.cut_below(1.6f, 40, damaged.data());
+  EXPECT_TRUE(std::isnan(damaged[0]));
+}
+
+TEST_P(RowLoops, RotateTurnsPairs) {
+  for (const int64_t half : {1, 8, 16, 20, 128}) {
+    const std::vector<float> before = Row(2 * half), angle = Row(half);
+    std::vector<float> head = before, cosine, sine;
+    for (const float a : angle) {
+      cosine.push_back(std::cos(a));
+      sine.push_back(std::sin(a));
+    }
+    rows_.rotate(cosine.data(), sine.data(), half, head.data());
+    for (size_t i = 0; i < angle.size(); ++i) {
+      const double low = before[i], high = before[i + angle.size()];
+      EXPECT_NEAR(head[i], low * cosine[i] - high * sine[i], 1e-6);
+      EXPECT_NEAR(head[i + angle.size()], high * cosine[i] + low * sine[i], 1e-6);
+    }
+  }
+}
+
+TEST_P(RowLoops, PredictAndCorrectStreams) {
+  for (const int64_t n : kLengths) {
+    for (const int count : {1, 2, 3, 4, 7}) {
+      const int64_t plane = n + 3;
+      const auto streams = static_cast<size_t>(count);
+      const std::vector<float> in = Row(plane * count), c = Row(count * count), h = Row(n);
+      std::vector<float> out(in.size(), 5.0f), corrected(static_cast<size_t>(n));
+      rows_.predict(in.data(), plane, count, c.data(), n, out.data());
+      for (size_t j = 0; j < streams; ++j) {
+        for (size_t i = 0; i < static_cast<size_t>(plane); ++i) {
+          const size_t at = j * static_cast<size_t>(plane) + i;
+          if (i >= static_cast<size_t>(n)) {
+            EXPECT_EQ(out[at], 5.0f) << "written beyond the row";
+            continue;
+          }
+          double sum = in[at];
+          for (size_t k = 0; k < streams; ++k) {
+            sum += double{c[j * streams + k]} * in[k * static_cast<size_t>(plane) + i];
+          }
+          EXPECT_NEAR(out[at], sum, 1e-5);
+        }
+      }
+      rows_.correct(0.6f, h.data(), in.data(), out.data(), n, corrected.data());
+      for (size_t i = 0; i < h.size(); ++i) {
+        EXPECT_NEAR(corrected[i], out[i] + 0.6 * (h[i] - in[i]), 1e-5);
+      }
+    }
+  }
+}
+
+std::vector<Isa> FastLevels() {
   std::vector<Isa> isas = AvailableIsas();
   std::erase(isas, Isa::kReference);
   return isas;
 }
-INSTANTIATE_TEST_SUITE_P(Levels, RowKernels, testing::ValuesIn(Levels()),
-                         [](const auto& param) { return std::string(IsaName(param.param)); });
+std::string LevelName(const testing::TestParamInfo<Isa>& info) {
+  return std::string(IsaName(info.param));
+}
+INSTANTIATE_TEST_SUITE_P(Levels, RowLoops, testing::ValuesIn(AvailableIsas()), LevelName);
+INSTANTIATE_TEST_SUITE_P(Levels, FloatProducts, testing::ValuesIn(FastLevels()), LevelName);
 
 }  // namespace
 }  // namespace tandem::cpu

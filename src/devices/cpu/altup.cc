@@ -10,30 +10,28 @@
 #include "devices/cpu/step.h"
 
 namespace tandem::cpu {
-void Step::Route(const AltUpRouter& router, const float* x, int64_t width, std::span<float> out) {
-  const float inverse_rms =
-      1.0f / std::sqrt(Dot(x, x, width) / static_cast<float>(width) + router.eps);
-  std::vector<float> normed(static_cast<size_t>(width));
-  for (int64_t i = 0; i < width; ++i) {
-    normed[static_cast<size_t>(i)] =
-        x[i] * inverse_rms * router.norm[static_cast<size_t>(i)] * router.scale;
-  }
+
+void Step::Route(const AltUpRouter& router, const float* x, int64_t width, int worker,
+                 std::span<float> out) {
+  float* normed = WorkerScratch(worker, width);
+  row_.rms_norm(x, router.norm.data(), router.eps, width, normed);
+  row_.scale(normed, nullptr, router.scale, width, normed);
   for (size_t k = 0; k < out.size(); ++k) {
-    out[k] = std::tanh(
-        Dot(router.weight.data() + static_cast<int64_t>(k) * width, normed.data(), width));
+    const float* weight = router.weight.data() + static_cast<int64_t>(k) * width;
+    out[k] = std::tanh(row_.dot(weight, normed, width));
   }
 }
 
 void Step::MatchMagnitude(const float* reference, float* u, int64_t count, int64_t width,
                           float floor) {
-  team_.ParallelFor(count, 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t t = begin; t < end; ++t) {
-      float* row = u + t * width;
-      const float mean_square = Dot(row, row, width) / static_cast<float>(width);
-      const float factor =
-          RootMeanSquare(reference + t * width, width) / std::sqrt(std::max(mean_square, floor));
-      for (int64_t i = 0; i < width; ++i) row[i] *= factor;
-    }
+  const auto mean_square = [&](const float* row) {
+    return row_.dot(row, row, width) / static_cast<float>(width);
+  };
+  ForRows(count, width, 4, [&](int64_t t, int) {
+    float* row = u + t * width;
+    const float factor = std::sqrt(mean_square(reference + t * width)) /
+                         std::sqrt(std::max(mean_square(row), floor));
+    row_.scale(row, nullptr, factor, width, row);
   });
 }
 
@@ -41,9 +39,10 @@ void Step::Execute(const AltUpExpand& op, RowContext& rows) {
   const int64_t width = Width(op.x);
   const float* x = Data(op.x);
   std::copy_n(x, rows.count() * width, Plane(op.streams, 0));
+  multiplier_.Load(x, width, rows.count(), width);
   for (size_t i = 0; i < op.projections.size(); ++i) {
     float* stream = Plane(op.streams, static_cast<int>(i) + 1);
-    multiplier_.Run(op.projections[i], x, width, rows.count(), stream, width);
+    multiplier_.Run(op.projections[i], stream, width);
     MatchMagnitude(x, stream, rows.count(), width, op.floor);
   }
 }
@@ -52,25 +51,15 @@ void Step::Execute(const AltUpPredict& op, RowContext& rows) {
   const int64_t width = Width(op.streams);
   const auto count = static_cast<size_t>(Info(op.streams).planes);
   const int64_t plane = rows.count() * width;
-  const float* streams = Data(op.streams);
-  float* predictions = Data(op.predictions);
-  team_.ParallelFor(rows.count(), 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t t = begin; t < end; ++t) {
-      const float* row = streams + t * width;
-      float routed[kMaxStreams];
-      Route(op.router, row + op.active * plane, width, {routed, count});
-      for (size_t j = 0; j < count; ++j) {
-        float* out = predictions + static_cast<int64_t>(j) * plane + t * width;
-        std::copy_n(row + static_cast<int64_t>(j) * plane, width, out);
-        for (size_t k = 0; k < count; ++k) {
-          const float* coefficients = op.coefficients.data() + (count * j + k) * count;
-          float c = 0;
-          for (size_t i = 0; i < count; ++i) c += coefficients[i] * routed[i];
-          const float* stream = row + static_cast<int64_t>(k) * plane;
-          for (int64_t i = 0; i < width; ++i) out[i] += c * stream[i];
-        }
-      }
+  ForRows(rows.count(), width, 16, [&](int64_t t, int worker) {
+    const float* row = Data(op.streams) + t * width;
+    float routed[kMaxStreams], c[kMaxStreams * kMaxStreams];
+    Route(op.router, row + op.active * plane, width, worker, {routed, count});
+    for (size_t i = 0; i < count * count; ++i) {
+      c[i] = 0;
+      for (size_t k = 0; k < count; ++k) c[i] += op.coefficients[i * count + k] * routed[k];
     }
+    row_.predict(row, plane, static_cast<int>(count), c, width, Data(op.predictions) + t * width);
   });
 }
 
@@ -78,23 +67,17 @@ void Step::Execute(const AltUpCorrect& op, RowContext& rows) {
   const int64_t width = Width(op.streams);
   const auto count = static_cast<size_t>(Info(op.streams).planes);
   const int64_t plane = rows.count() * width;
-  const float* predictions = Data(op.predictions);
-  const float* h = Data(op.h);
-  float* streams = Data(op.streams);
-  team_.ParallelFor(rows.count(), 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t t = begin; t < end; ++t) {
-      const float* row = h + t * width;
-      float routed[kMaxStreams];
-      Route(op.router, row, width, {routed, count});
-      const float* active = predictions + op.active * plane + t * width;
-      for (size_t j = 0; j < count; ++j) {
-        float c = 1;
-        for (size_t i = 0; i < count; ++i) c += op.coefficients[j * count + i] * routed[i];
-        const int64_t offset = static_cast<int64_t>(j) * plane + t * width;
-        for (int64_t i = 0; i < width; ++i) {
-          streams[offset + i] = predictions[offset + i] + c * (row[i] - active[i]);
-        }
-      }
+  ForRows(rows.count(), width, 16, [&](int64_t t, int worker) {
+    const float* row = Data(op.h) + t * width;
+    float routed[kMaxStreams];
+    Route(op.router, row, width, worker, {routed, count});
+    const float* predictions = Data(op.predictions) + t * width;
+    for (size_t j = 0; j < count; ++j) {
+      float c = 1;
+      for (size_t i = 0; i < count; ++i) c += op.coefficients[j * count + i] * routed[i];
+      const int64_t offset = static_cast<int64_t>(j) * plane;
+      row_.correct(c, row, predictions + op.active * plane, predictions + offset, width,
+                   Data(op.streams) + offset + t * width);
     }
   });
 }
@@ -107,44 +90,45 @@ void Step::Execute(const PerLayerMix& op, RowContext& rows) {
   const float* scaled = active;
   if (!op.scale.empty()) {
     float* target = Scratch(0, count * width);
-    for (int64_t t = 0; t < count; ++t) {
-      for (int64_t i = 0; i < width; ++i) {
-        target[t * width + i] = active[t * width + i] * op.scale[static_cast<size_t>(i)];
-      }
-    }
+    ForRows(count, width, 2, [&](int64_t t, int) {
+      row_.scale(active + t * width, op.scale.data(), 1, width, target + t * width);
+    });
     scaled = target;
   }
   float* gated = Scratch(1, count * ple_width);
   multiplier_.Run(op.gate, scaled, width, count, gated, ple_width);
-  const float* pli = Plane(op.pli, op.plane);
-  for (int64_t i = 0; i < count * ple_width; ++i) gated[i] = Gelu(gated[i]) * pli[i];
+  float* mixed = Scratch(3, count * ple_width);
+  std::copy_n(Plane(op.pli, op.plane), count * ple_width, mixed);
+  ForRows(count, ple_width, 16, [&](int64_t t, int) {
+    row_.gelu_times(gated + t * ple_width, ple_width, mixed + t * ple_width);
+  });
   float* out = Scratch(2, count * width);
-  multiplier_.Run(op.projection, gated, ple_width, count, out, width);
-  for (int64_t t = 0; t < count; ++t) {
+  multiplier_.Run(op.projection, mixed, ple_width, count, out, width);
+  ForRows(count, width, 8, [&](int64_t t, int) {
     float* row = out + t * width;
-    RmsNorm(row, op.post_norm.data(), op.eps, width, row);
+    row_.rms_norm(row, op.post_norm.data(), op.eps, width, row);
     for (int plane = 1; plane < Info(op.streams).planes; ++plane) {
-      float* stream = Plane(op.streams, plane) + t * width;
-      for (int64_t i = 0; i < width; ++i) stream[i] += row[i];
+      row_.add(row, width, Plane(op.streams, plane) + t * width);
     }
-  }
+  });
 }
 
 void Step::Execute(const AltUpCollapse& op, RowContext& rows) {
   const int64_t width = Width(op.x);
-  const int64_t size = rows.count() * width;
+  const int64_t count = rows.count();
   const float* first = Plane(op.streams, 0);
   float* x = Data(op.x);
-  std::copy_n(first, size, x);
-  float* u = Scratch(0, size);
+  std::copy_n(first, count * width, x);
+  float* u = Scratch(0, count * width);
   for (size_t i = 0; i < op.projections.size(); ++i) {
-    multiplier_.Run(op.projections[i], Plane(op.streams, static_cast<int>(i) + 1), width,
-                    rows.count(), u, width);
-    MatchMagnitude(first, u, rows.count(), width, op.floor);
-    for (int64_t j = 0; j < size; ++j) x[j] += u[j];
+    const float* stream = Plane(op.streams, static_cast<int>(i) + 1);
+    multiplier_.Run(op.projections[i], stream, width, count, u, width);
+    MatchMagnitude(first, u, count, width, op.floor);
+    ForRows(count, width, 2,
+            [&](int64_t t, int) { row_.add(u + t * width, width, x + t * width); });
   }
   const auto streams = static_cast<float>(Info(op.streams).planes);
-  for (int64_t j = 0; j < size; ++j) x[j] /= streams;
+  for (int64_t j = 0; j < count * width; ++j) x[j] /= streams;
 }
 
 }  // namespace tandem::cpu

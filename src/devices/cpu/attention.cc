@@ -4,89 +4,54 @@
 // Everything between the input norm and the residual after attention.
 #include <algorithm>
 #include <cmath>
-#include <span>
-#include <vector>
 
-#include "core/float_types.h"
 #include "devices/cpu/kernels.h"
 #include "devices/cpu/step.h"
 
 namespace tandem::cpu {
 namespace {
 
-void Rotate(float* head, const float* cosine, const float* sine, int64_t half) {
-  for (int64_t i = 0; i < half; ++i) {
-    const float low = head[i];
-    const float high = head[i + half];
-    head[i] = low * cosine[i] - high * sine[i];
-    head[i + half] = high * cosine[i] + low * sine[i];
-  }
-}
-
-void Store(const KvView& cache, std::byte* base, int64_t slot, const float* row) {
+void Store(const RowKernels& kernels, const KvView& cache, std::byte* base, int64_t slot,
+           const float* row) {
   if (cache.type == DType::kF32) {
     std::copy_n(row, cache.width, reinterpret_cast<float*>(base) + slot * cache.width);
     return;
   }
-  auto* target = reinterpret_cast<uint16_t*>(base) + slot * cache.width;
-  for (int64_t i = 0; i < cache.width; ++i) target[i] = FloatToHalf(row[i]);
+  kernels.to_half(row, cache.width, reinterpret_cast<uint16_t*>(base) + slot * cache.width);
 }
 
 // Keys and values of one head in a ring, read in their stored type.
 class HeadCache {
  public:
-  HeadCache(const KvView& cache, int64_t offset, int64_t head_dim, const IsaKernels* kernels)
+  HeadCache(const KvView& cache, int64_t offset, int64_t head_dim, const RowKernels& kernels)
       : cache_(cache), offset_(offset), head_dim_(head_dim), kernels_(kernels) {}
 
   float KeyDot(const float* query, int64_t position) const {
     const std::byte* key = At(cache_.keys, position);
-    if (kernels_ == nullptr) return Dot(query, Unpack(key).data(), head_dim_);
     return cache_.type == DType::kF32
-               ? kernels_->dot(query, reinterpret_cast<const float*>(key), head_dim_)
-               : kernels_->dot_half(query, key, head_dim_);
+               ? kernels_.dot(query, reinterpret_cast<const float*>(key), head_dim_)
+               : kernels_.dot_half(query, key, head_dim_);
   }
 
   /// out += weight * value
   void AddValue(float weight, int64_t position, float* out) const {
     const std::byte* value = At(cache_.values, position);
-    if (kernels_ == nullptr) {
-      const std::span<const float> unpacked = Unpack(value);
-      for (int64_t i = 0; i < head_dim_; ++i) out[i] += weight * unpacked[static_cast<size_t>(i)];
-    } else if (cache_.type == DType::kF32) {
-      kernels_->add_scaled(weight, reinterpret_cast<const float*>(value), head_dim_, out);
+    if (cache_.type == DType::kF32) {
+      kernels_.add_scaled(weight, reinterpret_cast<const float*>(value), head_dim_, out);
     } else {
-      kernels_->add_scaled_half(weight, value, head_dim_, out);
+      kernels_.add_scaled_half(weight, value, head_dim_, out);
     }
-  }
-
-  /// scores = exp(scores - highest); returns their sum.
-  float ExpSum(float highest, std::span<float> scores) const {
-    if (kernels_ != nullptr) {
-      return kernels_->exp_sum(highest, static_cast<int64_t>(scores.size()), scores.data());
-    }
-    float total = 0;
-    for (float& score : scores) total += score = std::exp(score - highest);
-    return total;
   }
 
  private:
   const std::byte* At(const std::byte* base, int64_t position) const {
     return base + RowBytes(cache_.type, position % cache_.capacity * cache_.width + offset_);
   }
-  std::span<const float> Unpack(const std::byte* source) const {
-    if (cache_.type == DType::kF32) {
-      return {reinterpret_cast<const float*>(source), static_cast<size_t>(head_dim_)};
-    }
-    buffer_.resize(static_cast<size_t>(head_dim_));
-    DequantizeRow(cache_.type, source, buffer_.data(), head_dim_);
-    return buffer_;
-  }
 
   const KvView& cache_;
   int64_t offset_;
   int64_t head_dim_;
-  const IsaKernels* kernels_;
-  mutable std::vector<float> buffer_;
+  const RowKernels& kernels_;
 };
 
 }  // namespace
@@ -96,19 +61,19 @@ void Step::Execute(const LaurelAndNorm& op, RowContext& rows) {
   const int64_t count = rows.count();
   const float* residual = Plane(op.residual, op.plane);
   float* normed = Data(op.normed);
-  for (int64_t t = 0; t < count; ++t) {
-    RmsNorm(residual + t * width, op.norm.data(), op.eps, width, normed + t * width);
-  }
+  ForRows(count, width, 4, [&](int64_t t, int) {
+    row_.rms_norm(residual + t * width, op.norm.data(), op.eps, width, normed + t * width);
+  });
   if (op.laurel == kNoId) return;
   float* narrow = Scratch(0, count * op.left.rows);
   float* laurel = Data(op.laurel);
   multiplier_.Run(op.left, normed, width, count, narrow, op.left.rows);
   multiplier_.Run(op.right, narrow, op.left.rows, count, laurel, width);
-  for (int64_t t = 0; t < count; ++t) {
+  ForRows(count, width, 4, [&](int64_t t, int) {
     float* row = laurel + t * width;
-    RmsNorm(row, op.post_norm.data(), op.eps, width, row);
-    for (int64_t i = 0; i < width; ++i) row[i] += normed[t * width + i];
-  }
+    row_.rms_norm(row, op.post_norm.data(), op.eps, width, row);
+    row_.add(normed + t * width, width, row);
+  });
 }
 
 void Step::Execute(const QkvProject& op, RowContext& rows) {
@@ -121,24 +86,25 @@ void Step::Execute(const QkvProject& op, RowContext& rows) {
   const auto finish = [&](float* row, int64_t t, int heads, const float* norm, bool rotate) {
     for (int head = 0; head < heads; ++head) {
       float* values = row + static_cast<int64_t>(head) * op.head_dim;
-      RmsNorm(values, norm, op.eps, op.head_dim, values);
-      if (rotate) Rotate(values, &rope.cosine[t * half], &rope.sine[t * half], half);
+      row_.rms_norm(values, norm, op.eps, op.head_dim, values);
+      if (!rotate) continue;
+      row_.rotate(rope.cosine.data() + t * half, rope.sine.data() + t * half, half, values);
     }
   };
+  multiplier_.Load(normed, width, count, width);
   if (op.q != kNoId) {
     float* q = Data(op.q);
     const int64_t q_width = Width(op.q);
-    multiplier_.Run(op.query, normed, width, count, q, q_width);
-    for (int64_t t = 0; t < count; ++t) {
-      finish(q + t * q_width, t, op.heads, op.q_norm.data(), true);
-    }
+    multiplier_.Run(op.query, q, q_width);
+    ForRows(count, q_width, 8,
+            [&](int64_t t, int) { finish(q + t * q_width, t, op.heads, op.q_norm.data(), true); });
   }
   if (op.cache == kNoId) return;
   float* keys = Scratch(0, count * op.key.rows);
   float* values = Scratch(1, count * op.value.rows);
-  multiplier_.Run(op.key, normed, width, count, keys, op.key.rows);
-  multiplier_.Run(op.value, normed, width, count, values, op.value.rows);
-  for (int64_t t = 0; t < count; ++t) {
+  multiplier_.Run(op.key, keys, op.key.rows);
+  multiplier_.Run(op.value, values, op.value.rows);
+  ForRows(count, op.key.rows, 16, [&](int64_t t, int) {
     float* key = keys + t * op.key.rows;
     float* value = values + t * op.value.rows;
     finish(key, t, op.kv_heads, op.k_norm.data(), true);
@@ -146,9 +112,9 @@ void Step::Execute(const QkvProject& op, RowContext& rows) {
     const StepRow& row = rows.rows[static_cast<size_t>(t)];
     const KvView& cache = Cache(row.sequence, op.cache);
     const int64_t slot = row.position % cache.capacity;
-    Store(cache, cache.keys, slot, key);
-    Store(cache, cache.values, slot, value);
-  }
+    Store(row_, cache, cache.keys, slot, key);
+    Store(row_, cache, cache.values, slot, value);
+  });
 }
 
 void Step::Execute(const Attention& op, RowContext& rows) {
@@ -161,31 +127,29 @@ void Step::Execute(const Attention& op, RowContext& rows) {
   const int64_t longest = rows.rows.back().position + 1;
   const int64_t keys = op.window > 0 ? std::min(op.window, longest) : longest;
   const int64_t grain = std::max<int64_t>(1, kThreadWork / (2 * keys * head_dim));
-  team_.ParallelFor(rows.count() * op.heads, grain, [&](int64_t begin, int64_t end, int) {
-    std::vector<float> scores;
+  team_.ParallelFor(rows.count() * op.heads, grain, [&](int64_t begin, int64_t end, int worker) {
+    float* scores = WorkerScratch(worker, keys);
     for (int64_t item = begin; item < end; ++item) {
       const int64_t t = item / op.heads;
       const int64_t head = item % op.heads;
       const StepRow& row = rows.rows[static_cast<size_t>(t)];
-      const HeadCache cache(Cache(row.sequence, op.cache), head / group * head_dim, head_dim,
-                            multiplier_.kernels());
+      const HeadCache cache(Cache(row.sequence, op.cache), head / group * head_dim, head_dim, row_);
       const float* query = q + item * head_dim;
       const int64_t last = row.position;
       const int64_t first = op.window > 0 ? std::max<int64_t>(0, last - op.window + 1) : 0;
-      scores.resize(static_cast<size_t>(last - first + 1));
       float highest = -INFINITY;
       for (int64_t p = first; p <= last; ++p) {
         const float score = cache.KeyDot(query, p) * op.scale;
-        scores[static_cast<size_t>(p - first)] = score;
+        scores[p - first] = score;
         highest = std::max(highest, score);
       }
-      const float total = cache.ExpSum(highest, scores);
+      const float total = row_.exp_sum(highest, last - first + 1, scores);
       float* out = context + item * head_dim;
       std::fill_n(out, head_dim, 0.0f);
       for (int64_t p = first; p <= last; ++p) {
-        cache.AddValue(scores[static_cast<size_t>(p - first)], p, out);
+        cache.AddValue(scores[p - first], p, out);
       }
-      for (int64_t i = 0; i < head_dim; ++i) out[i] /= total;
+      row_.scale(out, nullptr, 1.0f / total, head_dim, out);
     }
   });
 }
@@ -197,14 +161,12 @@ void Step::Execute(const AttentionOut& op, RowContext& rows) {
   const float* laurel = op.laurel == kNoId ? nullptr : Data(op.laurel);
   float* h = Data(op.h);
   multiplier_.Run(op.output, Data(op.context), Width(op.context), count, h, width);
-  for (int64_t t = 0; t < count; ++t) {
+  ForRows(count, width, 8, [&](int64_t t, int) {
     float* row = h + t * width;
-    RmsNorm(row, op.post_norm.data(), op.eps, width, row);
-    for (int64_t i = 0; i < width; ++i) {
-      const float extra = laurel == nullptr ? 0.0f : laurel[t * width + i];
-      row[i] = (residual[t * width + i] + row[i] + extra) * op.mix;
-    }
-  }
+    row_.rms_norm(row, op.post_norm.data(), op.eps, width, row);
+    row_.add_mix(residual + t * width, laurel == nullptr ? nullptr : laurel + t * width, op.mix,
+                 width, row);
+  });
 }
 
 }  // namespace tandem::cpu

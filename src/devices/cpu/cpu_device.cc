@@ -13,6 +13,7 @@ namespace cpu {
 
 void Step::Begin(const Bindings& bindings, std::span<const StepRow> rows) {
   bindings_ = bindings;
+  worker_scratch_.resize(static_cast<size_t>(team_.size()));
   all_ = {};
   wanted_ = {};
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -36,6 +37,12 @@ float* Step::Scratch(size_t slot, int64_t size) {
     scratch_[slot].resize(static_cast<size_t>(size));
   }
   return scratch_[slot].data();
+}
+
+float* Step::WorkerScratch(int worker, int64_t size) {
+  std::vector<float>& scratch = worker_scratch_[static_cast<size_t>(worker)];
+  if (scratch.size() < static_cast<size_t>(size)) scratch.resize(static_cast<size_t>(size));
+  return scratch.data();
 }
 
 const RopeTable& Step::Rope(RowContext& rows, float theta, int head_dim) {

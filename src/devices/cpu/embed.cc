@@ -10,42 +10,42 @@
 namespace tandem::cpu {
 
 void Step::Execute(const EmbedTokens& op, RowContext& rows) {
-  float* x = Data(op.x);
-  for (int64_t t = 0; t < rows.count(); ++t) {
-    float* row = x + t * op.table.cols;
+  const int64_t width = op.table.cols;
+  ForRows(rows.count(), width, 4, [&](int64_t t, int) {
+    float* row = Data(op.x) + t * width;
     op.table.ReadRow(rows.rows[static_cast<size_t>(t)].token, row);
-    for (int64_t i = 0; i < op.table.cols; ++i) row[i] *= op.scale;
-  }
+    row_.scale(row, nullptr, op.scale, width, row);
+  });
 }
 
 void Step::Execute(const PleGather& op, RowContext& rows) {
-  for (size_t layer = 0; layer < op.columns.size(); ++layer) {
-    const size_t offset = RowBytes(op.table.type, op.columns[layer]);
-    float* plane = Plane(op.ple, static_cast<int>(layer));
-    for (int64_t t = 0; t < rows.count(); ++t) {
-      const int64_t token = rows.rows[static_cast<size_t>(t)].token;
-      const int64_t id = token < op.vocab ? token : 0;
-      float* row = plane + t * op.width;
-      DequantizeRow(op.table.type, op.table.Row(id) + offset, row, op.width);
-      for (int64_t i = 0; i < op.width; ++i) row[i] *= op.scale;
+  const auto layers = static_cast<int64_t>(op.columns.size());
+  ForRows(rows.count(), layers * op.width, 4, [&](int64_t t, int) {
+    const int64_t token = rows.rows[static_cast<size_t>(t)].token;
+    const std::byte* source = op.table.Row(token < op.vocab ? token : 0);
+    for (size_t layer = 0; layer < op.columns.size(); ++layer) {
+      float* row = Plane(op.ple, static_cast<int>(layer)) + t * op.width;
+      DequantizeRow(op.table.type, source + RowBytes(op.table.type, op.columns[layer]), row,
+                    op.width);
+      row_.scale(row, nullptr, op.scale, op.width, row);
     }
-  }
+  });
 }
 
 void Step::Execute(const PleProject& op, RowContext& rows) {
   const int64_t width = Width(op.x);
   const int64_t ple_width = Width(op.pli);
   float* projected = Scratch(0, rows.count() * ple_width);
+  multiplier_.Load(Data(op.x), width, rows.count(), width);
   for (size_t layer = 0; layer < op.projections.size(); ++layer) {
-    multiplier_.Run(op.projections[layer], Data(op.x), width, rows.count(), projected, ple_width);
+    multiplier_.Run(op.projections[layer], projected, ple_width);
     float* plane = Plane(op.pli, static_cast<int>(layer));
-    for (int64_t t = 0; t < rows.count(); ++t) {
+    ForRows(rows.count(), ple_width, 8, [&](int64_t t, int) {
       float* pp = projected + t * ple_width;
-      float* pli = plane + t * ple_width;
-      for (int64_t i = 0; i < ple_width; ++i) pp[i] *= op.scale;
-      RmsNorm(pp, op.norm.data(), op.eps, ple_width, pp);
-      for (int64_t i = 0; i < ple_width; ++i) pli[i] = (pp[i] + pli[i]) * op.mix;
-    }
+      row_.scale(pp, nullptr, op.scale, ple_width, pp);
+      row_.rms_norm(pp, op.norm.data(), op.eps, ple_width, pp);
+      row_.add_mix(pp, nullptr, op.mix, ple_width, plane + t * ple_width);
+    });
   }
 }
 

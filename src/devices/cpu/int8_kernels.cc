@@ -5,9 +5,11 @@
 // TANDEM_ISA naming the namespace; uses nothing of the standard library that the linker could merge
 // across levels.
 //
-// Sixteen weight rows go together. A unit of 256 columns of them is unpacked to bytes and turned so
-// that a register holds four neighbouring columns of each row: a lane then adds up one row, and
-// scales are applied to lanes. The unit stays in L1 while every activation row passes by.
+// Sixteen weight rows go together, turned so that a register holds four neighbouring columns of
+// each row: a lane then adds up one row, and scales are applied to lanes. One activation row is
+// multiplied as the weights are taken apart, which happens in registers. For several, 256 columns
+// of the weights are unpacked to memory first and stay in L1 while every activation row passes by.
+// Both ways do the same arithmetic in the same order.
 #include "devices/cpu/isa_tables.h"
 #include "devices/cpu/unpack.h"
 
@@ -16,19 +18,29 @@ namespace {
 
 TANDEM_LANES Ints16 SplatInt(int32_t x) { return x - Ints16{}; }
 
-// sum[r] += the four bytes of row r times the four of x.
-TANDEM_LANES Ints16 AddProducts(Ints16 sum, const uint8_t (&w)[kRows][4], int32_t x) {
+TANDEM_LANES int32_t FourBytes(const int8_t* x) {
+  int32_t four;
+  __builtin_memcpy(&four, x, 4);
+  return four;
+}
+
+// sum[r] += the four bytes of row r times the four of x. AVX-512 has it for unsigned weights only.
+template <bool kSignedWeights>
+TANDEM_LANES Ints16 AddProducts(Ints16 sum, Bytes64 w, int32_t x) {
 #if defined(__AVX512VNNI__)
-  return (Ints16)_mm512_dpbusd_epi32((__m512i)sum, _mm512_load_si512(w), _mm512_set1_epi32(x));
+  static_assert(!kSignedWeights);
+  return (Ints16)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)w, _mm512_set1_epi32(x));
 #elif defined(__AVX2__)
-  // |w| is unsigned, and x takes w's sign. Two products of at most 128 * 127 fit 16 bits.
   const __m256i xs = _mm256_set1_epi32(x);
   __m256i part[2], weights[2];
   __builtin_memcpy(part, &sum, 64);
-  __builtin_memcpy(weights, w, 64);
+  __builtin_memcpy(weights, &w, 64);
   for (int i = 0; i < 2; ++i) {
-    const __m256i pairs =
-        _mm256_maddubs_epi16(_mm256_abs_epi8(weights[i]), _mm256_sign_epi8(xs, weights[i]));
+    // The first factor is unsigned: signed weights give their sign to x. Two products, at most 128
+    // * 127 each, fit 16 bits.
+    const __m256i pairs = kSignedWeights ? _mm256_maddubs_epi16(_mm256_abs_epi8(weights[i]),
+                                                                _mm256_sign_epi8(xs, weights[i]))
+                                         : _mm256_maddubs_epi16(weights[i], xs);
     part[i] = _mm256_add_epi32(part[i], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
   __builtin_memcpy(&sum, part, 64);
@@ -36,44 +48,184 @@ TANDEM_LANES Ints16 AddProducts(Ints16 sum, const uint8_t (&w)[kRows][4], int32_
 #else
   int8_t bytes[4];
   __builtin_memcpy(bytes, &x, 4);
-  for (int i = 0; i < kRows; ++i) {
+  for (int i = 0; i < 16; ++i) {
     int32_t lane = 0;
-    for (int j = 0; j < 4; ++j) lane += static_cast<int8_t>(w[i][j]) * bytes[j];
+    for (int j = 0; j < 4; ++j) {
+      const uint8_t byte = w[4 * i + j];
+      lane += (kSignedWeights ? static_cast<int8_t>(byte) : byte) * bytes[j];
+    }
     sum[i] += lane;
   }
   return sum;
 #endif
 }
 
+#if defined(__AVX512VNNI__)
+constexpr bool kHasSigned = false;
+#else
+constexpr bool kHasSigned = true;
+#endif
+
+// How a format's bytes are multiplied: made larger by kBias if they must be unsigned or kept as
+// they are, and what they are too large then is taken back by the sum's first value, in integers.
+// Int8Group::offset is that for 128; what follows from it for less costs an instruction, so bytes
+// that are used many times (kStored) are brought to 128 instead.
+template <typename Format, bool kStored>
+struct Bytes {
+  static constexpr bool kSignedWeights = kHasSigned && Format::kMinus == kSigned;
+  static constexpr int kCodeMinus = Format::kMinus == kSigned ? 0 : Format::kMinus;
+  static constexpr bool kTo128 =
+      Format::kMinus == kSigned ? !kSignedWeights : kStored && !kHasSigned && kCodeMinus != 0;
+  static constexpr int kTooLarge = kTo128 ? 128 : kCodeMinus;
+
+  TANDEM_LANES Bytes64 Prepare(Bytes64 v) {
+    return kTo128 ? v + static_cast<uint8_t>(128 - kCodeMinus) : v;
+  }
+  TANDEM_LANES Ints16 FirstSum(const Int8Group& group) {
+    if constexpr (kTooLarge == 0) {
+      return Ints16{};
+    } else {
+      constexpr int kShift = 7 - __builtin_ctz(kTooLarge);
+      static_assert(kTooLarge << kShift == 128);
+      return SplatInt(group.offset) >> kShift;
+    }
+  }
+  TANDEM_LANES Ints16 Add(Ints16 sum, Bytes64 v, int32_t x) {
+    return AddProducts<kSignedWeights>(sum, v, x);
+  }
+};
+
+// total += the group's products, scaled.
+template <bool kMin>
+TANDEM_LANES Floats16 Join(Floats16 total, Ints16 sum, const Int8Group& group, Floats16 scale,
+                           Floats16 min) {
+  total = FusedMulAdd(ToFloats(sum), scale * Splat(group.scale), total);
+  if constexpr (kMin) total = FusedMulAdd(min, Splat(group.sum), total);
+  return total;
+}
+
+// A sink that multiplies a block by one activation row.
+template <typename Format>
+struct BlockProducts {
+  static constexpr int kGroups = Format::kColumns / Format::kGroup;
+  using B = Bytes<Format, false>;
+
+  const int8_t* x;  ///< Of the block's first column.
+  Ints16 sum[kGroups];
+  Floats16 scale[kGroups];
+  Floats16 min[kGroups];
+
+  TANDEM_LANES void Start(BlockProducts& p, const Int8Group* groups) {
+    ForEach<kGroups>([&](auto g) __attribute__((always_inline)) {
+      p.sum[g.value] = B::FirstSum(groups[g.value]);
+    });
+  }
+  __attribute__((always_inline)) void Put(int cell, Bytes64 v) {
+    const int group = cell / (Format::kGroup / 4);
+    sum[group] = B::Add(sum[group], B::Prepare(v), FourBytes(x + 4 * cell));
+  }
+  __attribute__((always_inline)) void Scale(int group, Floats16 value) { scale[group] = value; }
+  __attribute__((always_inline)) void Min(int group, Floats16 value) { min[group] = value; }
+};
+
+/// Columns that are unpacked to memory at a time: the super-block of the K types.
+constexpr int kUnitColumns = 256;
+
+// Up to 256 columns of sixteen rows, unpacked.
+struct Unit {
+  alignas(64) uint8_t bytes[kUnitColumns / 4][kRows][4];  ///< By four columns, then by row.
+  alignas(64) float scale[kUnitColumns / 16][kRows];      ///< By group.
+  alignas(64) float min[kUnitColumns / 16][kRows];
+};
+
+// A sink that writes a block to a unit.
+template <typename Format>
+struct BlockWriter {
+  Unit& unit;
+  int cell;   ///< First of the block.
+  int group;  ///< First of the block.
+
+  __attribute__((always_inline)) void Put(int at, Bytes64 v) {
+    v = Bytes<Format, true>::Prepare(v);
+    __builtin_memcpy(unit.bytes[cell + at], &v, 64);
+  }
+  __attribute__((always_inline)) void Scale(int at, Floats16 value) {
+    StoreFloats(value, unit.scale[group + at]);
+  }
+  __attribute__((always_inline)) void Min(int at, Floats16 value) {
+    StoreFloats(value, unit.min[group + at]);
+  }
+};
+
 // One unit for T activation rows. x and groups point at the unit's first column of the first row.
-template <int T, int kGroup, bool kMin>
+template <int T, typename Format>
 TANDEM_LANES void Tile(const Unit& unit, int columns, const int8_t* x, int64_t x_stride,
                        const Int8Group* groups, int64_t groups_stride, float* y, int64_t y_stride) {
+  constexpr int kGroup = Format::kGroup;
+  using B = Bytes<Format, true>;
   Floats16 total[T];
   for (int t = 0; t < T; ++t) total[t] = LoadFloats(y + t * y_stride);
   for (int g = 0; g < columns / kGroup; ++g) {
     Ints16 sum[T];
-    for (int t = 0; t < T; ++t) {
-      sum[t] = SplatInt(kBias == 0 ? 0 : groups[t * groups_stride + g].offset);
-    }
+    for (int t = 0; t < T; ++t) sum[t] = B::FirstSum(groups[t * groups_stride + g]);
     for (int j = 0; j < kGroup / 4; ++j) {
+      Bytes64 w;
+      __builtin_memcpy(&w, unit.bytes[g * kGroup / 4 + j], 64);
       for (int t = 0; t < T; ++t) {
-        int32_t four;
-        __builtin_memcpy(&four, x + t * x_stride + g * kGroup + 4 * j, 4);
-        sum[t] = AddProducts(sum[t], unit.bytes[g * kGroup / 4 + j], four);
+        sum[t] = B::Add(sum[t], w, FourBytes(x + t * x_stride + g * kGroup + 4 * j));
       }
     }
-    const Floats16 scale = LoadFloats(unit.scale[g]);
+    const Floats16 scale = LoadFloats(unit.scale[g]), min = LoadFloats(unit.min[g]);
     for (int t = 0; t < T; ++t) {
-      const Int8Group& group = groups[t * groups_stride + g];
-      total[t] = FusedMulAdd(ToFloats(sum[t]), scale * Splat(group.scale), total[t]);
-      if constexpr (kMin) {
-        total[t] = FusedMulAdd(LoadFloats(unit.min[g]), Splat(group.sum), total[t]);
-      }
+      total[t] = Join<Format::kMin>(total[t], sum[t], groups[t * groups_stride + g], scale, min);
     }
   }
   for (int t = 0; t < T; ++t) StoreFloats(total[t], y + t * y_stride);
 }
+
+// Weight rows of a panel, and where the next panel lies, to be asked for in time.
+struct Panel {
+  const std::byte* rows[kRows];
+  const std::byte* next;  ///< nullptr when it is not known.
+
+  Panel(const WeightView& w, const int64_t* index, int count) {
+    for (int r = 0; r < kRows; ++r) {
+      rows[r] = w.data + static_cast<size_t>(index[r < count ? r : count - 1]) * w.row_stride;
+    }
+    const bool run = index[count - 1] - index[0] == count - 1;
+    next = run ? rows[0] + kRows * w.row_stride : nullptr;
+  }
+  // The share of the next panel that belongs to `bytes` bytes of each row at `at`.
+  __attribute__((always_inline)) void Prefetch(size_t at, size_t bytes) const {
+    if (next == nullptr) return;
+    const std::byte* from = next + kRows * at;
+    for (size_t i = 0; i < kRows * bytes; i += 64) __builtin_prefetch(from + i, 0, 2);
+  }
+};
+
+template <typename Format>
+void MultiplyOne(const Panel& panel, const Int8Rows& x, float (&out)[kRows]) {
+  constexpr int kGroups = Format::kColumns / Format::kGroup;
+  Floats16 total = {};
+  const int64_t blocks = x.cols / Format::kColumns;
+  for (int64_t b = 0; b < blocks; ++b) {
+    const size_t at = static_cast<size_t>(b) * Format::kBytes;
+    panel.Prefetch(at, Format::kBytes);
+    const Int8Group* groups = x.groups + b * kGroups;
+    BlockProducts<Format> products;
+    products.x = x.q + b * Format::kColumns;
+    BlockProducts<Format>::Start(products, groups);
+    Format::Unpack(panel.rows, at, products);
+    ForEach<kGroups>([&](auto g) __attribute__((always_inline)) {
+      total = Join<Format::kMin>(total, products.sum[g.value], groups[g.value],
+                                 products.scale[g.value], products.min[g.value]);
+    });
+  }
+  StoreFloats(total, out);
+}
+
+// The panel's sums, [rows, kRows], for rows that fit beside the unit in L1 and L2.
+constexpr int64_t kBatch = 128;
 
 // Rows that share a loaded weight register. Eight sums, eight totals and the rest fit 32 registers.
 #if defined(__AVX512F__)
@@ -82,46 +234,54 @@ constexpr int kTile = 8;
 constexpr int kTile = 2;
 #endif
 
-// The panel's sums, [rows, kRows], for rows that fit beside the unit in L1 and L2.
-constexpr int64_t kBatch = 64;
+template <typename Format>
+void MultiplyBatch(const Panel& panel, const Int8Rows& x, int64_t first, int64_t batch,
+                   float (&sums)[kBatch][kRows]) {
+  Unit unit;
+  __builtin_memset(sums, 0, static_cast<size_t>(batch) * sizeof sums[0]);
+  const int64_t groups_stride = x.cols / Format::kGroup;
+  for (int64_t column = 0; column < x.cols; column += kUnitColumns) {
+    const int64_t left = x.cols - column;
+    const int columns = static_cast<int>(left < kUnitColumns ? left : kUnitColumns);
+    for (int c = 0; c < columns; c += Format::kColumns) {
+      const size_t at = static_cast<size_t>((column + c) / Format::kColumns) * Format::kBytes;
+      if (first == 0) panel.Prefetch(at, Format::kBytes);
+      BlockWriter<Format> writer{unit, c / 4, c / Format::kGroup};
+      Format::Unpack(panel.rows, at, writer);
+    }
+    const int8_t* q = x.q + first * x.cols + column;
+    const Int8Group* groups = x.groups + first * groups_stride + column / Format::kGroup;
+    int64_t t = 0;
+    const auto tile = [&](auto rows) __attribute__((always_inline)) {
+      for (; t + rows.value <= batch; t += rows.value) {
+        Tile<rows.value, Format>(unit, columns, q + t * x.cols, x.cols, groups + t * groups_stride,
+                                 groups_stride, sums[t], kRows);
+      }
+    };
+    tile(Index<kTile>());
+    if constexpr (kTile > 4) tile(Index<4>());
+    if constexpr (kTile > 2) tile(Index<2>());
+    tile(Index<1>());
+  }
+}
 
-using UnpackFunction = void (*)(RowPointers, int, Unit&);
-
-template <UnpackFunction kUnpack, size_t kBlockBytes, int kBlock, int kGroup, bool kMin>
+template <typename Format>
 void Multiply(const WeightView& w, const int64_t* index, int count, const Int8Rows& x, float* y,
               int64_t y_stride) {
-  Unit unit;
-  alignas(64) float sums[kBatch][kRows];
-  const std::byte* rows[kRows];
-  for (int r = 0; r < kRows; ++r) {
-    rows[r] = w.data + static_cast<size_t>(index[r < count ? r : count - 1]) * w.row_stride;
+  const Panel panel(w, index, count);
+  const size_t row_bytes = static_cast<size_t>(count) * sizeof(float);
+  if (x.rows == 1) {
+    alignas(64) float out[kRows];
+    MultiplyOne<Format>(panel, x, out);
+    __builtin_memcpy(y, out, row_bytes);
+    return;
   }
+  alignas(64) float sums[kBatch][kRows];
   for (int64_t first = 0; first < x.rows; first += kBatch) {
     const int64_t batch = x.rows - first < kBatch ? x.rows - first : kBatch;
-    __builtin_memset(sums, 0, static_cast<size_t>(batch) * sizeof sums[0]);
-    for (int64_t column = 0; column < x.cols; column += kUnitColumns) {
-      const int64_t left = x.cols - column;
-      const int columns = static_cast<int>(left < kUnitColumns ? left : kUnitColumns);
-      const size_t offset = static_cast<size_t>(column / kBlock) * kBlockBytes;
-      const std::byte* blocks[kRows];
-      for (int r = 0; r < kRows; ++r) blocks[r] = rows[r] + offset;
-      kUnpack(blocks, columns, unit);
-      const int64_t groups_stride = x.cols / kGroup;
-      const int8_t* q = x.q + first * x.cols + column;
-      const Int8Group* groups = x.groups + first * groups_stride + column / kGroup;
-      int64_t t = 0;
-      for (; t + kTile <= batch; t += kTile) {
-        Tile<kTile, kGroup, kMin>(unit, columns, q + t * x.cols, x.cols, groups + t * groups_stride,
-                                  groups_stride, sums[t], kRows);
-      }
-      for (; t < batch; ++t) {
-        Tile<1, kGroup, kMin>(unit, columns, q + t * x.cols, x.cols, groups + t * groups_stride,
-                              groups_stride, sums[t], kRows);
-      }
-    }
+    MultiplyBatch<Format>(panel, x, first, batch, sums);
     for (int64_t t = 0; t < batch; ++t) {
-      __builtin_memcpy(y + (first + t) * y_stride, sums[t],
-                       static_cast<size_t>(count) * sizeof(float));
+      __builtin_memcpy(y + (first + t) * y_stride, sums[t], row_bytes);
     }
   }
 }
@@ -148,67 +308,49 @@ int GroupOf(DType type) {
 
 void MultiplyInt8(const WeightView& w, const int64_t* index, int count, const Int8Rows& x, float* y,
                   int64_t y_stride) {
-  using namespace quant;
   switch (w.type) {
-    case DType::kQ4_0:
-      return Multiply<UnpackQ4<Q4_0Block, false>, sizeof(Q4_0Block), 32, 32, false>(w, index, count,
-                                                                                    x, y, y_stride);
-    case DType::kQ4_1:
-      return Multiply<UnpackQ4<Q4_1Block, true>, sizeof(Q4_1Block), 32, 32, true>(w, index, count,
-                                                                                  x, y, y_stride);
-    case DType::kQ5_0:
-      return Multiply<UnpackQ5<Q5_0Block, false>, sizeof(Q5_0Block), 32, 32, false>(w, index, count,
-                                                                                    x, y, y_stride);
-    case DType::kQ5_1:
-      return Multiply<UnpackQ5<Q5_1Block, true>, sizeof(Q5_1Block), 32, 32, true>(w, index, count,
-                                                                                  x, y, y_stride);
-    case DType::kQ8_0:
-      return Multiply<UnpackQ8_0, sizeof(Q8_0Block), 32, 32, false>(w, index, count, x, y,
-                                                                    y_stride);
-    case DType::kIQ4_NL:
-      return Multiply<UnpackIq4Nl, sizeof(Iq4NlBlock), 32, 32, false>(w, index, count, x, y,
-                                                                      y_stride);
-    case DType::kIQ4_XS:
-      return Multiply<UnpackIq4Xs, sizeof(Iq4XsBlock), 256, 32, false>(w, index, count, x, y,
-                                                                       y_stride);
-    case DType::kQ4_K:
-      return Multiply<UnpackQ4K, sizeof(Q4KBlock), 256, 32, true>(w, index, count, x, y, y_stride);
-    case DType::kQ5_K:
-      return Multiply<UnpackQ5K, sizeof(Q5KBlock), 256, 32, true>(w, index, count, x, y, y_stride);
-    case DType::kQ2_K:
-      return Multiply<UnpackQ2K, sizeof(Q2KBlock), 256, 16, true>(w, index, count, x, y, y_stride);
-    case DType::kQ3_K:
-      return Multiply<UnpackQ3K, sizeof(Q3KBlock), 256, 16, false>(w, index, count, x, y, y_stride);
-    case DType::kQ6_K:
-      return Multiply<UnpackQ6K, sizeof(Q6KBlock), 256, 16, false>(w, index, count, x, y, y_stride);
+    case DType::kQ4_0: return Multiply<Q4_0Format>(w, index, count, x, y, y_stride);
+    case DType::kQ4_1: return Multiply<Q4_1Format>(w, index, count, x, y, y_stride);
+    case DType::kQ5_0: return Multiply<Q5_0Format>(w, index, count, x, y, y_stride);
+    case DType::kQ5_1: return Multiply<Q5_1Format>(w, index, count, x, y, y_stride);
+    case DType::kQ8_0: return Multiply<Q8_0Format>(w, index, count, x, y, y_stride);
+    case DType::kIQ4_NL: return Multiply<Iq4NlFormat>(w, index, count, x, y, y_stride);
+    case DType::kIQ4_XS: return Multiply<Iq4XsFormat>(w, index, count, x, y, y_stride);
+    case DType::kQ4_K: return Multiply<Q4KFormat>(w, index, count, x, y, y_stride);
+    case DType::kQ5_K: return Multiply<Q5KFormat>(w, index, count, x, y, y_stride);
+    case DType::kQ2_K: return Multiply<Q2KFormat>(w, index, count, x, y, y_stride);
+    case DType::kQ3_K: return Multiply<Q3KFormat>(w, index, count, x, y, y_stride);
+    case DType::kQ6_K: return Multiply<Q6KFormat>(w, index, count, x, y, y_stride);
     default: return;
   }
 }
 
 void Quantize(const float* x, int64_t cols, int group, int8_t* q, Int8Group* groups) {
+  using Bytes16 = int8_t __attribute__((vector_size(16)));
   const Floats16 magic = Splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number
   for (int64_t c = 0; c < cols; c += 32, groups += 32 / group) {
-    const Floats16 a = LoadFloats(x + c), b = LoadFloats(x + c + 16);
-    const Floats16 abs_a = Select(a < Floats16{}, -a, a), abs_b = Select(b < Floats16{}, -b, b);
-    const Floats16 most = Select(abs_a > abs_b, abs_a, abs_b);
-    const Floats16 check = a * Splat(0.0f) + b * Splat(0.0f);  // NaN where a value is not finite
-    float highest = 0, nan = 0;
-    for (int i = 0; i < 16; ++i) {
-      highest = most[i] > highest ? most[i] : highest;
-      nan += check[i];
-    }
-    const float scale = highest / 127.0f + nan;
+    Floats16 v[2] = {LoadFloats(x + c), LoadFloats(x + c + 16)};
+    // Bits of numbers without their sign are ordered as the numbers are; infinities and NaN follow.
+    const Ints16 bits[2] = {(Ints16)v[0] & 0x7fffffff, (Ints16)v[1] & 0x7fffffff};
+    const auto larger = [](Ints16 a, Ints16 b) __attribute__((always_inline)) {
+      return a > b ? a : b;
+    };
+    const int32_t most = JoinLanes(larger(bits[0], bits[1]), larger);
+    float highest;
+    __builtin_memcpy(&highest, &most, 4);
+    const bool finite = most < 0x7f800000;
     // Rows that hold nothing, or no number, are zeros: below 1e-30 the inverse could overflow.
-    const bool zeros = !(nan == 0) || highest < 1e-30f;
+    const bool zeros = !finite || highest < 1e-30f;
+    const float scale = finite ? highest / 127.0f : __builtin_nanf("");
     const float inverse = zeros ? 0.0f : 127.0f / highest;
-    int32_t sums[2] = {0, 0};
+    int32_t sums[2];
     for (int half = 0; half < 2; ++half) {
-      const Floats16 v = zeros ? Floats16{} : half == 0 ? a : b;
-      const Ints16 whole = __builtin_convertvector((v * Splat(inverse) + magic) - magic, Ints16);
-      for (int i = 0; i < 16; ++i) {
-        q[c + 16 * half + i] = static_cast<int8_t>(whole[i]);
-        sums[half] += whole[i];
-      }
+      if (zeros) v[half] = Floats16{};
+      const Ints16 whole =
+          __builtin_convertvector((v[half] * Splat(inverse) + magic) - magic, Ints16);
+      const Bytes16 bytes = __builtin_convertvector(whole, Bytes16);
+      __builtin_memcpy(q + c + 16 * half, &bytes, 16);
+      sums[half] = SumLanes(whole);
     }
     if (group == 32) {
       const int32_t sum = sums[0] + sums[1];

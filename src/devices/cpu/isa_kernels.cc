@@ -7,16 +7,26 @@
 namespace tandem::cpu {
 namespace {
 
-#define TANDEM_KERNELS(isa)                                                                       \
-  {                                                                                               \
-    isa::GroupOf, isa::Quantize, isa::MultiplyInt8, isa::MultiplyFloat, isa::UnpackHalf,          \
-        isa::UnpackBf16, isa::Dot, isa::DotHalf, isa::AddScaled, isa::AddScaledHalf, isa::ExpSum, \
-        isa::GeluTimes, isa::SoftCap                                                              \
+#define TANDEM_KERNELS(isa)                                                              \
+  {                                                                                      \
+    isa::GroupOf, isa::Quantize, isa::MultiplyInt8, isa::MultiplyFloat, isa::UnpackHalf, \
+        isa::UnpackBf16                                                                  \
+  }
+#define TANDEM_ROW_KERNELS(isa)                                                                    \
+  {                                                                                                \
+    isa::RmsNorm, isa::Add, isa::AddMix, isa::Scale, isa::Dot, isa::DotHalf, isa::AddScaled,       \
+        isa::AddScaledHalf, isa::ToHalf, isa::ExpSum, isa::GeluTimes, isa::SoftCap, isa::CutBelow, \
+        isa::Rotate, isa::Predict, isa::Correct                                                    \
   }
 
 constexpr IsaKernels kPortable = TANDEM_KERNELS(portable);
 constexpr IsaKernels kAvx2 = TANDEM_KERNELS(avx2);
 constexpr IsaKernels kAvx512 = TANDEM_KERNELS(avx512);
+
+constexpr RowKernels kReferenceRows = TANDEM_ROW_KERNELS(reference);
+constexpr RowKernels kPortableRows = TANDEM_ROW_KERNELS(portable);
+constexpr RowKernels kAvx2Rows = TANDEM_ROW_KERNELS(avx2);
+constexpr RowKernels kAvx512Rows = TANDEM_ROW_KERNELS(avx512);
 
 }  // namespace
 
@@ -26,6 +36,16 @@ const IsaKernels& KernelsOf(Isa isa) {
     case Isa::kAvx512: return kAvx512;
     default: return kPortable;
   }
+}
+
+const RowKernels& RowKernelsOf(Isa isa) {
+  switch (isa) {
+    case Isa::kReference: return kReferenceRows;
+    case Isa::kPortable: return kPortableRows;
+    case Isa::kAvx2: return kAvx2Rows;
+    case Isa::kAvx512: return kAvx512Rows;
+  }
+  return kReferenceRows;
 }
 
 }  // namespace tandem::cpu

@@ -39,6 +39,7 @@ struct Int8Rows {
   int group = 32;
 };
 
+/// Products of weights and activation rows.
 struct IsaKernels {
   /// Weights per scale of `type`, 16 or 32; 0 for a type that is multiplied in float.
   int (*group_of)(DType type);
@@ -55,21 +56,49 @@ struct IsaKernels {
   /// Unpacks n F16 or BF16 values.
   void (*unpack_half)(const std::byte* source, float* target, int64_t n);
   void (*unpack_bf16)(const std::byte* source, float* target, int64_t n);
+};
 
+/// Loops over float rows of n values. Rows may have any address. Every level has all of them.
+struct RowKernels {
+  /// y = w * x / sqrt(mean(x^2) + eps); no weight when `w` is null. In place is allowed.
+  void (*rms_norm)(const float* x, const float* w, float eps, int64_t n, float* y);
+  /// y += x
+  void (*add)(const float* x, int64_t n, float* y);
+  /// y = (a + y + b) * factor; no b when it is null.
+  void (*add_mix)(const float* a, const float* b, float factor, int64_t n, float* y);
+  /// y = factor * x * w; no weight when `w` is null. In place is allowed.
+  void (*scale)(const float* x, const float* w, float factor, int64_t n, float* y);
   float (*dot)(const float* a, const float* b, int64_t n);
   float (*dot_half)(const float* a, const std::byte* b, int64_t n);
   /// y += a * x
   void (*add_scaled)(float a, const float* x, int64_t n, float* y);
   void (*add_scaled_half)(float a, const std::byte* x, int64_t n, float* y);
+  /// Half precision, rounded to the nearest.
+  void (*to_half)(const float* x, int64_t n, uint16_t* y);
   /// x[i] = exp(x[i] - highest); returns the sum.
   float (*exp_sum)(float highest, int64_t n, float* x);
-  /// y[i] = gelu(x[i]) * y[i]
+  /// y[i] = gelu(x[i]) * y[i], GELU by tanh: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
   void (*gelu_times)(const float* x, int64_t n, float* y);
   /// x[i] = cap * tanh(x[i] / cap)
   void (*soft_cap)(float cap, int64_t n, float* x);
+  /// x[i] = max(0, x[i] - (mean + multiplier * deviation)) of the row's own mean and population
+  /// standard deviation. Mean first, then the deviation around it: the one-pass formula loses the
+  /// deviation to cancellation when the mean is large.
+  void (*cut_below)(float multiplier, int64_t n, float* x);
+  /// RoPE of one head of 2 * half values: pairs (i, i + half).
+  void (*rotate)(const float* cosine, const float* sine, int64_t half, float* head);
+  /// out[j] = streams[j] + sum_k c[streams * j + k] streams[k] for `count` streams, a plane apart
+  /// in both.
+  void (*predict)(const float* streams, int64_t plane, int count, const float* c, int64_t n,
+                  float* out);
+  /// y = prediction + c * (h - active)
+  void (*correct)(float c, const float* h, const float* active, const float* prediction, int64_t n,
+                  float* y);
 };
 
 /// REQUIRES: an available level other than kReference.
 const IsaKernels& KernelsOf(Isa isa);
+/// REQUIRES: an available level.
+const RowKernels& RowKernelsOf(Isa isa);
 
 }  // namespace tandem::cpu

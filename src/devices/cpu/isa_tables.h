@@ -1,8 +1,9 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Declarations of the functions behind IsaKernels, for each level. The files that define them are
-// compiled once per level, with TANDEM_ISA naming the namespace.
+// Declarations of the functions behind IsaKernels and RowKernels, for each level. The files that
+// define them are compiled once per level, with TANDEM_ISA naming the namespace; the reference's
+// row kernels are in kernels.cc.
 #pragma once
 
 #include "devices/cpu/isa_kernels.h"
@@ -18,18 +19,36 @@
                      int64_t rows, float* y, int64_t y_stride);                                 \
   void UnpackHalf(const std::byte* source, float* target, int64_t n);                           \
   void UnpackBf16(const std::byte* source, float* target, int64_t n);                           \
-  float Dot(const float* a, const float* b, int64_t n);                                         \
-  float DotHalf(const float* a, const std::byte* b, int64_t n);                                 \
-  void AddScaled(float a, const float* x, int64_t n, float* y);                                 \
-  void AddScaledHalf(float a, const std::byte* x, int64_t n, float* y);                         \
-  float ExpSum(float highest, int64_t n, float* x);                                             \
-  void GeluTimes(const float* x, int64_t n, float* y);                                          \
-  void SoftCap(float cap, int64_t n, float* x);                                                 \
+  }
+#define TANDEM_DECLARE_ROW_KERNELS(isa)                                                          \
+  namespace isa {                                                                                \
+  void RmsNorm(const float* x, const float* w, float eps, int64_t n, float* y);                  \
+  void Add(const float* x, int64_t n, float* y);                                                 \
+  void AddMix(const float* a, const float* b, float factor, int64_t n, float* y);                \
+  void Scale(const float* x, const float* w, float factor, int64_t n, float* y);                 \
+  float Dot(const float* a, const float* b, int64_t n);                                          \
+  float DotHalf(const float* a, const std::byte* b, int64_t n);                                  \
+  void AddScaled(float a, const float* x, int64_t n, float* y);                                  \
+  void AddScaledHalf(float a, const std::byte* x, int64_t n, float* y);                          \
+  void ToHalf(const float* x, int64_t n, uint16_t* y);                                           \
+  float ExpSum(float highest, int64_t n, float* x);                                              \
+  void GeluTimes(const float* x, int64_t n, float* y);                                           \
+  void SoftCap(float cap, int64_t n, float* x);                                                  \
+  void CutBelow(float multiplier, int64_t n, float* x);                                          \
+  void Rotate(const float* cosine, const float* sine, int64_t half, float* head);                \
+  void Predict(const float* streams, int64_t plane, int count, const float* c, int64_t n,        \
+               float* out);                                                                      \
+  void Correct(float c, const float* h, const float* active, const float* prediction, int64_t n, \
+               float* y);                                                                        \
   }
 
 namespace tandem::cpu {
 TANDEM_DECLARE_KERNELS(portable)
 TANDEM_DECLARE_KERNELS(avx2)
 TANDEM_DECLARE_KERNELS(avx512)
+TANDEM_DECLARE_ROW_KERNELS(reference)
+TANDEM_DECLARE_ROW_KERNELS(portable)
+TANDEM_DECLARE_ROW_KERNELS(avx2)
+TANDEM_DECLARE_ROW_KERNELS(avx512)
 }  // namespace tandem::cpu
 // NOLINTEND(bugprone-macro-parentheses)

@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
+
+#include "core/float_types.h"
+#include "devices/cpu/isa_tables.h"
 
 namespace tandem::cpu {
 namespace {
@@ -22,19 +26,7 @@ float Reduce(const float (&lane)[kLanes]) {
 
 // Weight rows that are unpacked together and used for every row of x: 8 rows of up to 16384 floats
 // are 512 KiB, within the L2 of the processors we care about, and divide the traffic of x by 8.
-constexpr int64_t kPanelRows = 8;
-
-}  // namespace
-
-float Dot(const float* a, const float* b, int64_t n) {
-  float lane[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (int64_t j = 0; j < kLanes; ++j) lane[j] += a[i + j] * b[i + j];
-  }
-  for (int64_t j = 0; i + j < n; ++j) lane[j] += a[i + j] * b[i + j];
-  return Reduce(lane);
-}
+constexpr int64_t kRowsTogether = 8;
 
 float Sum(const float* x, int64_t n) {
   float lane[kLanes] = {};
@@ -46,36 +38,126 @@ float Sum(const float* x, int64_t n) {
   return Reduce(lane);
 }
 
-float RootMeanSquare(const float* x, int64_t n) {
-  return std::sqrt(Dot(x, x, n) / static_cast<float>(n));
+float Half(const std::byte* values, int64_t i) {
+  uint16_t bits;
+  std::memcpy(&bits, values + 2 * i, sizeof bits);
+  return HalfToFloat(bits);
+}
+
+}  // namespace
+
+namespace reference {
+
+float Dot(const float* a, const float* b, int64_t n) {
+  float lane[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int64_t j = 0; j < kLanes; ++j) lane[j] += a[i + j] * b[i + j];
+  }
+  for (int64_t j = 0; i + j < n; ++j) lane[j] += a[i + j] * b[i + j];
+  return Reduce(lane);
+}
+
+float DotHalf(const float* a, const std::byte* b, int64_t n) {
+  float lane[kLanes] = {};
+  for (int64_t i = 0; i < n; ++i) lane[i % kLanes] += a[i] * Half(b, i);
+  return Reduce(lane);
 }
 
 void RmsNorm(const float* x, const float* w, float eps, int64_t n, float* y) {
-  const float scale = 1.0f / std::sqrt(Dot(x, x, n) / static_cast<float>(n) + eps);
-  if (w == nullptr) {
-    for (int64_t i = 0; i < n; ++i) y[i] = x[i] * scale;
-  } else {
-    for (int64_t i = 0; i < n; ++i) y[i] = x[i] * scale * w[i];
+  Scale(x, w, 1.0f / std::sqrt(Dot(x, x, n) / static_cast<float>(n) + eps), n, y);
+}
+
+void Add(const float* x, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] += x[i];
+}
+
+void AddMix(const float* a, const float* b, float factor, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = (a[i] + y[i] + (b == nullptr ? 0.0f : b[i])) * factor;
+}
+
+void Scale(const float* x, const float* w, float factor, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] * factor * (w == nullptr ? 1.0f : w[i]);
+}
+
+void AddScaled(float a, const float* x, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+void AddScaledHalf(float a, const std::byte* x, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] += a * Half(x, i);
+}
+
+void ToHalf(const float* x, int64_t n, uint16_t* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = FloatToHalf(x[i]);
+}
+
+float ExpSum(float highest, int64_t n, float* x) {
+  float total = 0;
+  for (int64_t i = 0; i < n; ++i) total += x[i] = std::exp(x[i] - highest);
+  return total;
+}
+
+void GeluTimes(const float* x, int64_t n, float* y) {
+  constexpr float kSqrt2OverPi = 0.7978845608028654f;
+  for (int64_t i = 0; i < n; ++i) {
+    const float v = x[i];
+    y[i] *= 0.5f * v * (1.0f + std::tanh(kSqrt2OverPi * (v + 0.044715f * v * v * v)));
   }
 }
 
-float Gelu(float x) {
-  constexpr float kSqrt2OverPi = 0.7978845608028654f;
-  return 0.5f * x * (1.0f + std::tanh(kSqrt2OverPi * (x + 0.044715f * x * x * x)));
+void SoftCap(float cap, int64_t n, float* x) {
+  for (int64_t i = 0; i < n; ++i) x[i] = cap * std::tanh(x[i] / cap);
 }
+
+void CutBelow(float multiplier, int64_t n, float* x) {
+  const float mean = Sum(x, n) / static_cast<float>(n);
+  float lane[kLanes] = {};
+  for (int64_t i = 0; i < n; ++i) lane[i % kLanes] += (x[i] - mean) * (x[i] - mean);
+  const float threshold = mean + multiplier * std::sqrt(Reduce(lane) / static_cast<float>(n));
+  for (int64_t i = 0; i < n; ++i) {
+    const float above = x[i] - threshold;
+    x[i] = above <= 0 ? 0 : above;  // NaN stays NaN: a damaged layer must not look like an idle one
+  }
+}
+
+void Rotate(const float* cosine, const float* sine, int64_t half, float* head) {
+  for (int64_t i = 0; i < half; ++i) {
+    const float low = head[i];
+    const float high = head[i + half];
+    head[i] = low * cosine[i] - high * sine[i];
+    head[i + half] = high * cosine[i] + low * sine[i];
+  }
+}
+
+void Predict(const float* streams, int64_t plane, int count, const float* c, int64_t n,
+             float* out) {
+  for (int j = 0; j < count; ++j) {
+    float* target = out + j * plane;
+    std::copy_n(streams + j * plane, n, target);
+    for (int k = 0; k < count; ++k) AddScaled(c[j * count + k], streams + k * plane, n, target);
+  }
+}
+
+void Correct(float c, const float* h, const float* active, const float* prediction, int64_t n,
+             float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = prediction[i] + c * (h[i] - active[i]);
+}
+
+}  // namespace reference
 
 void MatMul(ThreadTeam& team, const WeightView& w, const float* x, int64_t x_stride, int64_t rows,
             float* y, int64_t y_stride, std::span<const uint8_t> skip) {
   if (rows == 0) return;
-  const int64_t panel_work = kPanelRows * w.cols * rows;
-  const int64_t grain = kPanelRows * ((kThreadWork + panel_work - 1) / panel_work);
+  const int64_t panel_work = kRowsTogether * w.cols * rows;
+  const int64_t grain = kRowsTogether * ((kThreadWork + panel_work - 1) / panel_work);
   team.ParallelFor(w.rows, grain, [&](int64_t begin, int64_t end, int) {
-    std::vector<float> panel(static_cast<size_t>(kPanelRows * w.cols));
-    int64_t index[kPanelRows];
+    std::vector<float> panel(static_cast<size_t>(kRowsTogether * w.cols));
+    int64_t index[kRowsTogether];
     int64_t r = begin;
     while (r < end) {
       int64_t count = 0;
-      for (; r < end && count < kPanelRows; ++r) {
+      for (; r < end && count < kRowsTogether; ++r) {
         if (!skip.empty() && skip[static_cast<size_t>(r)] != 0) {
           for (int64_t t = 0; t < rows; ++t) y[t * y_stride + r] = 0;
           continue;
@@ -85,7 +167,8 @@ void MatMul(ThreadTeam& team, const WeightView& w, const float* x, int64_t x_str
       }
       for (int64_t t = 0; t < rows; ++t) {
         for (int64_t i = 0; i < count; ++i) {
-          y[t * y_stride + index[i]] = Dot(panel.data() + i * w.cols, x + t * x_stride, w.cols);
+          y[t * y_stride + index[i]] =
+              reference::Dot(panel.data() + i * w.cols, x + t * x_stride, w.cols);
         }
       }
     }

@@ -1,10 +1,11 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scalar reference kernels on float rows. Each output element is computed by the same sequence of
-// float operations whatever the batch or the number of threads, so results are reproducible bit for
-// bit. Sums run in 16 interleaved partial sums, which keeps the rounding error of long rows small
-// and lets any vector unit take part.
+// The reference level: scalar arithmetic on float rows, the oracle of all other levels. Its row
+// kernels are behind RowKernelsOf(Isa::kReference). Each output element is computed by the same
+// sequence of float operations whatever the batch or the number of threads, so results are
+// reproducible bit for bit. Sums run in 16 interleaved partial sums, which keeps the rounding error
+// of long rows small and lets any vector unit take part.
 #pragma once
 
 #include <cstdint>
@@ -15,22 +16,9 @@
 
 namespace tandem::cpu {
 
-/// Multiplications worth handing to another thread: waking one takes 5 to 20 us, in which a core
-/// does about this many. A tanh or exp counts as 16.
-inline constexpr int64_t kThreadWork = 1 << 16;
-
-/// sum_i a[i] b[i]
-float Dot(const float* a, const float* b, int64_t n);
-/// sum_i x[i]
-float Sum(const float* x, int64_t n);
-/// sqrt(mean(x^2))
-float RootMeanSquare(const float* x, int64_t n);
-
-/// y = w * x / sqrt(mean(x^2) + eps); no weight when `w` is null. In place is allowed.
-void RmsNorm(const float* x, const float* w, float eps, int64_t n, float* y);
-
-/// GELU, tanh approximation: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
-float Gelu(float x);
+/// Multiplications worth handing to another thread: what a core does in scalar arithmetic in the
+/// time in which another is told and answers. A tanh or exp counts as 16.
+inline constexpr int64_t kThreadWork = 1 << 14;
 
 /// y[t, r] = dot(w row r, x row t) for all rows of `w`.
 ///   x [rows, w.cols], y [rows, w.rows], both with the given strides in floats.

@@ -20,8 +20,23 @@ namespace {
 
 using Floats16 = float __attribute__((vector_size(64)));
 using Ints16 = int32_t __attribute__((vector_size(64)));
+using Words16 = uint32_t __attribute__((vector_size(64)));
+using Bytes64 = uint8_t __attribute__((vector_size(64)));
 
 #define TANDEM_LANES [[maybe_unused]] static inline __attribute__((always_inline))
+
+/// Calls f(Index<0>()), f(Index<1>()), ... f(Index<N - 1>()): a loop whose counter is a constant.
+template <int kValue>
+struct Index {
+  static constexpr int value = kValue;
+};
+template <int kEnd, int kBegin = 0, typename F>
+TANDEM_LANES void ForEach(const F& f) {
+  if constexpr (kBegin < kEnd) {
+    f(Index<kBegin>());
+    ForEach<kEnd, kBegin + 1>(f);
+  }
+}
 
 TANDEM_LANES Floats16 LoadFloats(const float* p) {
   Floats16 v;
@@ -69,14 +84,19 @@ TANDEM_LANES Floats16 FusedMulAdd(Floats16 a, Floats16 b, Floats16 c) {
 #endif
 }
 
-/// Sum of the lanes, halves first.
-TANDEM_LANES float SumLanes(Floats16 v) {
-  float lane[16];
-  StoreFloats(v, lane);
-  for (int half = 8; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
-  }
-  return lane[0];
+/// Lanes joined by `join`, halves first: 0 with 8, 1 with 9, ...; then 0 with 4, and so on.
+template <typename Lanes, typename Join>
+TANDEM_LANES auto JoinLanes(Lanes v, Join join) {
+  v = join(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  v = join(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15));
+  v = join(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+  v = join(v, __builtin_shufflevector(v, v, 1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+  return v[0];
+}
+template <typename Lanes>
+TANDEM_LANES auto SumLanes(Lanes v) {
+  return JoinLanes(
+      v, [](Lanes a, Lanes b) __attribute__((always_inline)) { return a + b; });
 }
 
 TANDEM_LANES Floats16 ToFloats(Ints16 v) { return __builtin_convertvector(v, Floats16); }
@@ -135,6 +155,69 @@ TANDEM_LANES Floats16 LoadHalves(const std::byte* p) {
   return v;
 #endif
 }
+
+#if !defined(__F16C__)
+/// As FloatToHalf of core/float_types.h.
+TANDEM_LANES uint16_t HalfOf(float value) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, 4);
+  const uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+  uint32_t half;
+  if (magnitude > 0x7f800000u) {
+    half = 0x7e00u;
+  } else if (magnitude >= 0x477ff000u) {
+    half = 0x7c00u;
+  } else if (magnitude < 0x38800000u) {  // subnormal: adding 0.5 aligns, and rounds
+    float shifted;
+    __builtin_memcpy(&shifted, &magnitude, 4);
+    shifted += 0.5f;
+    __builtin_memcpy(&half, &shifted, 4);
+    half -= 0x3f000000u;
+  } else {
+    half = (magnitude + 0xfffu + (magnitude >> 13 & 1u) - 0x38000000u) >> 13;
+  }
+  return static_cast<uint16_t>(sign | half);
+}
+#endif
+
+/// Rounds to the nearest half, ties to even.
+TANDEM_LANES void StoreHalves(Floats16 v, uint16_t* p) {
+#if defined(__AVX512F__)
+  const __m256i bits = _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT);
+  __builtin_memcpy(p, &bits, sizeof bits);
+#elif defined(__F16C__)
+  __m256 half[2];
+  __builtin_memcpy(half, &v, sizeof half);
+  for (int i = 0; i < 2; ++i) {
+    const __m128i bits = _mm256_cvtps_ph(half[i], _MM_FROUND_TO_NEAREST_INT);
+    __builtin_memcpy(p + 8 * i, &bits, sizeof bits);
+  }
+#else
+  for (int i = 0; i < 16; ++i) p[i] = HalfOf(v[i]);
+#endif
+}
+
+/// The lower and the upper half of each word, as IEEE halves.
+TANDEM_LANES Floats16 LowHalves(Words16 v) {
+#if defined(__AVX512F__)
+  return (Floats16)_mm512_cvtph_ps(_mm512_cvtepi32_epi16((__m512i)v));
+#elif defined(__F16C__)
+  __m256i half[2];
+  v &= 0xffffu;
+  __builtin_memcpy(half, &v, 64);
+  // Packing works in each half of a register on its own: put the four quarters in order.
+  const __m256i packed =
+      _mm256_permute4x64_epi64(_mm256_packus_epi32(half[0], half[1]), 0b11'01'10'00);
+  std::byte bytes[32];
+  __builtin_memcpy(bytes, &packed, 32);
+  return LoadHalves(bytes);
+#else
+  Floats16 out;
+  for (int i = 0; i < 16; ++i) out[i] = HalfBits(static_cast<uint16_t>(v[i]));
+  return out;
+#endif
+}
+TANDEM_LANES Floats16 HighHalves(Words16 v) { return LowHalves(v >> 16u); }
 
 /// e^x for x <= 88, to 2 units in the last place; 0 far below. x = n ln 2 + r, |r| <= ln 2 / 2, and
 /// e^r by its series to r^7 / 5040, whose next term is below 5e-9.

@@ -3,6 +3,7 @@
 #include "devices/cpu/multiplier.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 #include <numeric>
 
@@ -11,13 +12,13 @@
 namespace tandem::cpu {
 namespace {
 
-// Products that one thread takes at least: waking it must pay. kThreadWork is the scalar figure;
-// that these kernels do ten times as much in that time is assumed, not measured.
-constexpr int64_t kFastThreadWork = 10 * kThreadWork;
+// Products, and activations brought to 8 bits, that one thread takes at least: about a microsecond.
+constexpr int64_t kProductWork = 1 << 15;
+constexpr int64_t kQuantizeWork = 1 << 11;
 
 int64_t Grain(int64_t cols, int64_t rows) {
   const int64_t panel = kPanelRows * cols * rows;
-  return kPanelRows * std::max<int64_t>(1, (kFastThreadWork + panel - 1) / panel);
+  return kPanelRows * std::max<int64_t>(1, (kProductWork + panel - 1) / panel);
 }
 
 bool IsRun(const int64_t* index, int count) { return index[count - 1] - index[0] == count - 1; }
@@ -29,20 +30,35 @@ Multiplier::Multiplier(ThreadTeam& team, Isa isa)
       kernels_(isa == Isa::kReference ? nullptr : &KernelsOf(isa)),
       panels_(static_cast<size_t>(team.size())) {}
 
+void Multiplier::Load(const float* x, int64_t x_stride, int64_t rows, int64_t cols) {
+  x_ = x;
+  x_stride_ = x_stride;
+  rows_ = rows;
+  cols_ = cols;
+  for (Quantized& quantized : quantized_) quantized.valid = false;
+}
+
 void Multiplier::Run(const WeightView& w, const float* x, int64_t x_stride, int64_t rows, float* y,
                      int64_t y_stride, std::span<const uint8_t> skip) {
-  if (kernels_ == nullptr) return MatMul(team_, w, x, x_stride, rows, y, y_stride, skip);
-  if (rows == 0) return;
+  Load(x, x_stride, rows, w.cols);
+  Run(w, y, y_stride, skip);
+}
+
+void Multiplier::Run(const WeightView& w, float* y, int64_t y_stride,
+                     std::span<const uint8_t> skip) {
+  assert(w.cols == cols_);
+  if (kernels_ == nullptr) return MatMul(team_, w, x_, x_stride_, rows_, y, y_stride, skip);
+  if (rows_ == 0) return;
   const std::span<const int64_t> index = skip.empty() ? AllRows(w.rows) : LiveRows(skip);
   if (!skip.empty()) {
-    for (int64_t t = 0; t < rows; ++t) std::fill_n(y + t * y_stride, w.rows, 0.0f);
+    for (int64_t t = 0; t < rows_; ++t) std::fill_n(y + t * y_stride, w.rows, 0.0f);
   }
   // The kernels take activations by 32; other widths are those of small test models.
   const int group = w.cols % 32 == 0 ? kernels_->group_of(w.type) : 0;
   if (group != 0) {
-    RunInt8(w, index, Quantize(x, x_stride, rows, w.cols, group), y, y_stride);
+    RunInt8(w, index, QuantizedRows(group), y, y_stride);
   } else {
-    RunFloat(w, index, x, x_stride, rows, y, y_stride);
+    RunFloat(w, index, y, y_stride);
   }
 }
 
@@ -63,23 +79,24 @@ std::span<const int64_t> Multiplier::LiveRows(std::span<const uint8_t> skip) {
   return live_rows_;
 }
 
-Int8Rows Multiplier::Quantize(const float* x, int64_t x_stride, int64_t rows, int64_t cols,
-                              int group) {
-  const int64_t groups = cols / group;
-  if (bytes_.size() < static_cast<size_t>(rows * cols)) {
-    bytes_.resize(static_cast<size_t>(rows * cols));
+Int8Rows Multiplier::QuantizedRows(int group) {
+  Quantized& quantized = quantized_[group == 32 ? 0 : 1];
+  const int64_t groups = cols_ / group;
+  if (!quantized.valid) {
+    const auto grow = [](auto& values, int64_t size) {
+      if (values.size() < static_cast<size_t>(size)) values.resize(static_cast<size_t>(size));
+    };
+    grow(quantized.bytes, rows_ * cols_);
+    grow(quantized.groups, rows_ * groups);
+    team_.ParallelFor(rows_, kQuantizeWork / cols_ + 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t t = begin; t < end; ++t) {
+        kernels_->quantize(x_ + t * x_stride_, cols_, group, quantized.bytes.data() + t * cols_,
+                           quantized.groups.data() + t * groups);
+      }
+    });
+    quantized.valid = true;
   }
-  if (groups_.size() < static_cast<size_t>(rows * groups)) {
-    groups_.resize(static_cast<size_t>(rows * groups));
-  }
-  const int64_t grain = std::max<int64_t>(1, 4 * kThreadWork / cols);
-  team_.ParallelFor(rows, grain, [&](int64_t begin, int64_t end, int) {
-    for (int64_t t = begin; t < end; ++t) {
-      kernels_->quantize(x + t * x_stride, cols, group, bytes_.data() + t * cols,
-                         groups_.data() + t * groups);
-    }
-  });
-  return {bytes_.data(), groups_.data(), rows, cols, group};
+  return {quantized.bytes.data(), quantized.groups.data(), rows_, cols_, group};
 }
 
 void Multiplier::RunInt8(const WeightView& w, std::span<const int64_t> rows_of_w, const Int8Rows& x,
@@ -105,8 +122,8 @@ void Multiplier::RunInt8(const WeightView& w, std::span<const int64_t> rows_of_w
   });
 }
 
-void Multiplier::RunFloat(const WeightView& w, std::span<const int64_t> rows_of_w, const float* x,
-                          int64_t x_stride, int64_t rows, float* y, int64_t y_stride) {
+void Multiplier::RunFloat(const WeightView& w, std::span<const int64_t> rows_of_w, float* y,
+                          int64_t y_stride) {
   const auto unpack = [&](int64_t row, float* target) {
     switch (w.type) {
       case DType::kF16: return kernels_->unpack_half(w.Row(row), target, w.cols);
@@ -115,17 +132,17 @@ void Multiplier::RunFloat(const WeightView& w, std::span<const int64_t> rows_of_
     }
   };
   const auto total = static_cast<int64_t>(rows_of_w.size());
-  team_.ParallelFor(total, Grain(w.cols, rows), [&](int64_t begin, int64_t end, int worker) {
+  team_.ParallelFor(total, Grain(w.cols, rows_), [&](int64_t begin, int64_t end, int worker) {
     std::vector<float>& scratch = panels_[static_cast<size_t>(worker)];
-    scratch.resize(static_cast<size_t>(kPanelRows * (w.cols + rows)));
+    scratch.resize(static_cast<size_t>(kPanelRows * (w.cols + rows_)));
     float* panel = scratch.data();
     float* sums = panel + kPanelRows * w.cols;
     for (int64_t r = begin; r < end; r += kPanelRows) {
       const int count = static_cast<int>(std::min<int64_t>(kPanelRows, end - r));
       const int64_t* index = rows_of_w.data() + r;
       for (int i = 0; i < count; ++i) unpack(index[i], panel + i * w.cols);
-      kernels_->multiply_float(panel, w.cols, count, x, x_stride, rows, sums, kPanelRows);
-      for (int64_t t = 0; t < rows; ++t) {
+      kernels_->multiply_float(panel, w.cols, count, x_, x_stride_, rows_, sums, kPanelRows);
+      for (int64_t t = 0; t < rows_; ++t) {
         for (int i = 0; i < count; ++i) y[t * y_stride + index[i]] = sums[t * kPanelRows + i];
       }
     }

@@ -20,30 +20,42 @@ class Multiplier {
  public:
   Multiplier(ThreadTeam& team, Isa isa);
 
-  /// y[t, r] = dot(w row r, x row t), as MatMul of kernels.h says.
+  /// Says what the next products are made of: x [rows, cols] with a stride, which must stay as it
+  /// is until the last of them. It is brought to 8 bits once, however many matrices there are.
+  void Load(const float* x, int64_t x_stride, int64_t rows, int64_t cols);
+  /// y[t, r] = dot(w row r, loaded row t), as MatMul of kernels.h says.
+  void Run(const WeightView& w, float* y, int64_t y_stride, std::span<const uint8_t> skip = {});
+  /// Both.
   void Run(const WeightView& w, const float* x, int64_t x_stride, int64_t rows, float* y,
            int64_t y_stride, std::span<const uint8_t> skip = {});
 
-  /// nullptr on the reference level.
-  const IsaKernels* kernels() const { return kernels_; }
-
  private:
-  Int8Rows Quantize(const float* x, int64_t x_stride, int64_t rows, int64_t cols, int group);
+  // The loaded rows in 8 bits, with groups of one size.
+  struct Quantized {
+    bool valid = false;
+    std::vector<int8_t> bytes;
+    std::vector<Int8Group> groups;
+  };
+
+  Int8Rows QuantizedRows(int group);
   /// Indices of the first `count` rows, and of those that are not skipped. Valid until the next
   /// call.
   std::span<const int64_t> AllRows(int64_t count);
   std::span<const int64_t> LiveRows(std::span<const uint8_t> skip);
   void RunInt8(const WeightView& w, std::span<const int64_t> rows_of_w, const Int8Rows& x, float* y,
                int64_t y_stride);
-  void RunFloat(const WeightView& w, std::span<const int64_t> rows_of_w, const float* x,
-                int64_t x_stride, int64_t rows, float* y, int64_t y_stride);
+  void RunFloat(const WeightView& w, std::span<const int64_t> rows_of_w, float* y,
+                int64_t y_stride);
 
   ThreadTeam& team_;
-  const IsaKernels* kernels_;
+  const IsaKernels* kernels_;  ///< nullptr on the reference level.
+  const float* x_ = nullptr;
+  int64_t x_stride_ = 0;
+  int64_t rows_ = 0;
+  int64_t cols_ = 0;
+  Quantized quantized_[2];         ///< In groups of 32 and of 16.
   std::vector<int64_t> all_rows_;  ///< 0, 1, 2, ...: grows to the largest matrix and stays.
   std::vector<int64_t> live_rows_;
-  std::vector<int8_t> bytes_;
-  std::vector<Int8Group> groups_;
   std::vector<std::vector<float>> panels_;  ///< Per thread.
 };
 

@@ -4,6 +4,7 @@
 // What the op implementations of the CPU share while a step runs.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "core/thread_team.h"
+#include "devices/cpu/kernels.h"
 #include "devices/cpu/multiplier.h"
 #include "devices/device.h"
 
@@ -38,7 +40,7 @@ struct RowContext {
 class Step {
  public:
   Step(const Program& program, ThreadTeam& team, Isa isa)
-      : program_(program), team_(team), multiplier_(team, isa) {}
+      : program_(program), team_(team), multiplier_(team, isa), row_(RowKernelsOf(isa)) {}
 
   void Begin(const Bindings& bindings, std::span<const StepRow> rows);
   void Run(const Op& op);
@@ -78,18 +80,33 @@ class Step {
   /// Scratch buffer number `slot` with room for `size` floats.
   float* Scratch(size_t slot, int64_t size);
   const RopeTable& Rope(RowContext& rows, float theta, int head_dim);
+  /// body(t, worker) for every row t < count, by all threads where `width` values a row, each
+  /// touched `touches` times, are worth it.
+  template <typename Body>
+  void ForRows(int64_t count, int64_t width, int touches, const Body& body) {
+    const int64_t grain = std::max<int64_t>(1, kThreadWork / (width * touches));
+    team_.ParallelFor(count, grain, [&](int64_t begin, int64_t end, int worker) {
+      for (int64_t t = begin; t < end; ++t) body(t, worker);
+    });
+  }
+  /// Scratch of one thread with room for `size` floats.
+  float* WorkerScratch(int worker, int64_t size);
   /// r(x) of AltUpRouter for one row of x: out [A].
-  static void Route(const AltUpRouter& router, const float* x, int64_t width, std::span<float> out);
+  void Route(const AltUpRouter& router, const float* x, int64_t width, int worker,
+             std::span<float> out);
   /// u * rms(reference) / sqrt(max(mean(u^2), floor)), in place on the rows of u.
   void MatchMagnitude(const float* reference, float* u, int64_t count, int64_t width, float floor);
 
   const Program& program_;
   ThreadTeam& team_;
   Multiplier multiplier_;
+  const RowKernels& row_;
   Bindings bindings_;
   RowContext all_;
   RowContext wanted_;
+  std::vector<uint8_t> dead_;  ///< Neurons of the MLP at hand that no row uses; empty = not known.
   std::vector<std::vector<float>> scratch_;
+  std::vector<std::vector<float>> worker_scratch_;
 };
 
 }  // namespace tandem::cpu

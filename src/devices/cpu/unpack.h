@@ -1,13 +1,16 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stored blocks of sixteen rows to a Unit: bytes that lie as the products want them. For files that
-// are compiled once per instruction set (see lanes.h for why everything is internal).
+// Stored blocks of sixteen rows, taken apart: for each format, the bytes as the products want them
+// and the scales. For files that are compiled once per instruction set (see lanes.h for why
+// everything is internal).
 //
 // Rows are turned while they are still packed: a register gets the same four bytes of each of the
-// sixteen rows, and only then are bits taken apart, for all rows at once.
+// sixteen rows, and only then are bits taken apart, for all rows at once. A cell is what a register
+// then holds: four neighbouring columns of each row, a byte each.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "devices/cpu/isa_kernels.h"
@@ -17,29 +20,9 @@
 namespace tandem::cpu {
 namespace {
 
-using Words16 = uint32_t __attribute__((vector_size(64)));
-using Bytes64 = uint8_t __attribute__((vector_size(64)));
-
 constexpr int kRows = kPanelRows;
-/// Columns that are unpacked at a time: the super-block of the K types.
-constexpr int kUnitColumns = 256;
 
-#if defined(__AVX512VNNI__)
-/// The processor's dot product wants unsigned weights: 128 is added to them here and taken back by
-/// Int8Group::offset, in integers.
-constexpr int kBias = 128;
-#else
-constexpr int kBias = 0;
-#endif
-
-/// Up to 256 columns of sixteen rows: value = scale * (byte - kBias) + min.
-struct Unit {
-  alignas(64) uint8_t bytes[kUnitColumns / 4][kRows][4];  ///< By four columns, then by row.
-  alignas(64) float scale[kUnitColumns / 16][kRows];      ///< By group.
-  alignas(64) float min[kUnitColumns / 16][kRows];
-};
-
-/// First byte of the unit in each row.
+/// First byte of each row.
 using RowPointers = const std::byte* const (&)[kRows];
 
 /// out[j] = bytes [offset + 4 j, + 4) of each row.
@@ -92,18 +75,21 @@ TANDEM_LANES void Turn16(RowPointers rows, size_t offset, Words16 (&out)[4]) {
 }
 
 /// Bits [shift, shift + the mask's) of each byte.
-TANDEM_LANES Bytes64 Bits(Words16 v, int shift, uint32_t mask) {
-  return (Bytes64)((v >> static_cast<uint32_t>(shift)) & (mask * 0x01010101u));
+TANDEM_LANES Words16 Bits(Words16 v, int shift, uint32_t mask) {
+  return (v >> static_cast<uint32_t>(shift)) & (mask * 0x01010101u);
 }
 
-/// Writes the columns [4 cell, 4 cell + 4): values v - minus.
-TANDEM_LANES void Put(Unit& unit, int cell, Bytes64 v, int minus) {
-  v += static_cast<uint8_t>(kBias - minus);
-  __builtin_memcpy(unit.bytes[cell], &v, 64);
+/// Byte `index` of each word, as a number.
+TANDEM_LANES Floats16 ByteOf(Words16 v, int index) {
+  return ToFloats((Ints16)((v >> static_cast<uint32_t>(8 * index)) & 255u));
+}
+TANDEM_LANES Floats16 SignedByteOf(Words16 v, int index) {
+  return ToFloats((Ints16)(v << static_cast<uint32_t>(24 - 8 * index)) >> 24);
 }
 
 /// The IQ4 types' value of each 4-bit code.
-TANDEM_LANES Bytes64 LookUp(Bytes64 codes) {
+TANDEM_LANES Bytes64 LookUp(Words16 words) {
+  Bytes64 codes = (Bytes64)words;
   alignas(16) static constexpr int8_t kValues[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                                      1,    13,   25,  38,  53,  69,  89,  113};
 #if defined(__AVX512BW__)
@@ -122,232 +108,292 @@ TANDEM_LANES Bytes64 LookUp(Bytes64 codes) {
 #endif
 }
 
-/// One half-precision number per block of kBytes bytes, from `offset` in each.
-template <size_t kBytes>
-TANDEM_LANES void Halves(RowPointers rows, size_t offset, int blocks,
-                         float (&out)[kUnitColumns / 16][kRows]) {
-  for (int r = 0; r < kRows; ++r) {
-    for (int b = 0; b < blocks; ++b) {
-      out[b][r] = LoadHalf(rows[r] + static_cast<size_t>(b) * kBytes + offset);
-    }
-  }
-}
+// A format says how a block of sixteen rows is taken apart:
+//   kColumns, kBytes     of a block
+//   kGroup               columns with one scale
+//   kMinus               value = scale * (byte - kMinus) + min, or kSigned: scale * signed byte
+//   kMin                 whether there is a min
+//   Unpack(rows, at, sink)  hands the block at byte `at` of each row to
+//                        sink.Put(cell, bytes), sink.Scale(group, s), sink.Min(group, m)
+// Every index that a sink gets is a constant once loops are unrolled (ForEach), so that a sink may
+// keep what it gets in registers.
 
-/// 16 bytes of nibbles as GGUF's small blocks have them: low ones are columns 0 to 15, high ones 16
-/// to 31.
-TANDEM_LANES void SmallNibbles(RowPointers rows, size_t offset, int block, int minus, Unit& unit) {
+/// Of Format::kMinus: bytes are signed.
+constexpr int kSigned = -1;
+
+/// Cells of 16 bytes of nibbles as the small blocks have them: low ones are columns 0 to 15, high
+/// ones 16 to 31. code(nibbles, cell) makes the bytes.
+template <typename Sink, typename Code>
+TANDEM_LANES void PutNibbles(RowPointers rows, size_t at, int first_cell, Sink& sink, Code code) {
   Words16 v[4];
-  Turn16(rows, offset, v);
-  for (int j = 0; j < 4; ++j) {
-    Put(unit, 8 * block + j, Bits(v[j], 0, 15), minus);
-    Put(unit, 8 * block + 4 + j, Bits(v[j], 4, 15), minus);
-  }
+  Turn16(rows, at, v);
+  ForEach<4>([&](auto j) __attribute__((always_inline)) {
+    sink.Put(first_cell + j.value, code(Bits(v[j.value], 0, 15), j));
+    sink.Put(first_cell + 4 + j.value, code(Bits(v[j.value], 4, 15), Index<4 + j.value>()));
+  });
 }
 
-/// The same with a fifth bit per column, from a 32-bit word at `high`.
-TANDEM_LANES void SmallFiveBits(RowPointers rows, size_t offset, size_t high, int block, int minus,
-                                Unit& unit) {
-  Words16 v[4], bits;
-  Turn16(rows, offset, v);
-  for (int r = 0; r < kRows; ++r) {
-    uint32_t word;
-    __builtin_memcpy(&word, rows[r] + high, 4);
-    bits[r] = word;
-  }
-  for (int j = 0; j < 8; ++j) {
-    // The multiplication puts four neighbouring bits at the bottom of four bytes.
-    const Words16 four = (bits >> static_cast<uint32_t>(4 * j)) & 15u;
-    const Words16 fifth = ((four * 0x00204081u) & 0x01010101u) << 4u;
-    Put(unit, 8 * block + j, Bits(v[j % 4], 4 * (j / 4), 15) | (Bytes64)fifth, minus);
-  }
-}
+/// Q4_0, and Q4_1 with a minimum: d, or d and m, then nibbles.
+template <typename Block, bool kWithMin>
+struct NibbleFormat {
+  static constexpr int kColumns = 32, kGroup = 32, kMinus = kWithMin ? 0 : 8;
+  static constexpr size_t kBytes = sizeof(Block);
+  static constexpr bool kMin = kWithMin;
 
-/// Six-bit scales and minimums of Q4_K and Q5_K (formats/k_scales.h says how they are packed), at
-/// byte 4, after d and dmin.
-TANDEM_LANES void KScales6(RowPointers rows, Unit& unit) {
-  for (int r = 0; r < kRows; ++r) {
-    const float d = LoadHalf(rows[r]);
-    const float dmin = LoadHalf(rows[r] + 2);
-    uint32_t packed[3];
-    __builtin_memcpy(packed, rows[r] + 4, 12);
-    const uint32_t scale[2] = {packed[0] & 0x3f3f3f3fu,
-                               (packed[2] & 0x0f0f0f0fu) | (packed[0] >> 2 & 0x30303030u)};
-    const uint32_t min[2] = {packed[1] & 0x3f3f3f3fu,
-                             (packed[2] >> 4 & 0x0f0f0f0fu) | (packed[1] >> 2 & 0x30303030u)};
-    for (int g = 0; g < 8; ++g) {
-      const int shift = 8 * (g % 4);
-      unit.scale[g][r] = d * static_cast<float>(scale[g / 4] >> shift & 255);
-      unit.min[g][r] = -(dmin * static_cast<float>(min[g / 4] >> shift & 255));
-    }
+  template <typename Sink>
+  TANDEM_LANES void Unpack(RowPointers rows, size_t at, Sink& sink) {
+    Words16 head[4];
+    Turn16(rows, at, head);
+    sink.Scale(0, LowHalves(head[0]));
+    if constexpr (kWithMin) sink.Min(0, HighHalves(head[0]));
+    PutNibbles(
+        rows, at + offsetof(Block, q), 0, sink,
+        [](Words16 codes, auto) __attribute__((always_inline)) { return (Bytes64)codes; });
   }
-}
+};
+using Q4_0Format = NibbleFormat<quant::Q4_0Block, false>;
+using Q4_1Format = NibbleFormat<quant::Q4_1Block, true>;
 
-/// d, or d and m, in front of each of the small blocks.
-template <typename Block, bool kMin>
-TANDEM_LANES void SmallScales(RowPointers rows, int columns, Unit& unit) {
-  Halves<sizeof(Block)>(rows, 0, columns / 32, unit.scale);
-  if constexpr (kMin) Halves<sizeof(Block)>(rows, 2, columns / 32, unit.min);
-}
+/// Q5_0, and Q5_1 with a minimum: a fifth bit per column in the word `high`.
+template <typename Block, bool kWithMin>
+struct FiveBitFormat {
+  static constexpr int kColumns = 32, kGroup = 32, kMinus = kWithMin ? 0 : 16;
+  static constexpr size_t kBytes = sizeof(Block);
+  static constexpr bool kMin = kWithMin;
 
-/// Q4_0, and Q4_1 with a minimum.
-template <typename Block, bool kMin>
-TANDEM_LANES void UnpackQ4(RowPointers rows, int columns, Unit& unit) {
-  SmallScales<Block, kMin>(rows, columns, unit);
-  for (int b = 0; b < columns / 32; ++b) {
-    const size_t block = static_cast<size_t>(b) * sizeof(Block);
-    SmallNibbles(rows, block + offsetof(Block, q), b, kMin ? 0 : 8, unit);
+  template <typename Sink>
+  TANDEM_LANES void Unpack(RowPointers rows, size_t at, Sink& sink) {
+    Words16 head[4];
+    Turn16(rows, at, head);
+    sink.Scale(0, LowHalves(head[0]));
+    if constexpr (kWithMin) sink.Min(0, HighHalves(head[0]));
+    const Words16 high = kWithMin ? head[1] : head[0] >> 16u | head[1] << 16u;
+    PutNibbles(
+        rows, at + offsetof(Block, q), 0,
+        sink, [&](Words16 codes, auto cell) __attribute__((always_inline)) {
+          // The multiplication puts four neighbouring bits at the bottom of four bytes.
+          const Words16 four = (high >> static_cast<uint32_t>(4 * cell.value)) & 15u;
+          return (Bytes64)(codes | ((four * 0x00204081u) & 0x01010101u) << 4u);
+        });
   }
-}
+};
+using Q5_0Format = FiveBitFormat<quant::Q5_0Block, false>;
+using Q5_1Format = FiveBitFormat<quant::Q5_1Block, true>;
 
-/// Q5_0, and Q5_1 with a minimum.
-template <typename Block, bool kMin>
-TANDEM_LANES void UnpackQ5(RowPointers rows, int columns, Unit& unit) {
-  SmallScales<Block, kMin>(rows, columns, unit);
-  for (int b = 0; b < columns / 32; ++b) {
-    const size_t block = static_cast<size_t>(b) * sizeof(Block);
-    SmallFiveBits(rows, block + offsetof(Block, q), block + offsetof(Block, high), b, kMin ? 0 : 16,
-                  unit);
-  }
-}
+struct Q8_0Format {
+  static constexpr int kColumns = 32, kGroup = 32, kMinus = kSigned;
+  static constexpr size_t kBytes = sizeof(quant::Q8_0Block);
+  static constexpr bool kMin = false;
 
-TANDEM_LANES void UnpackQ8_0(RowPointers rows, int columns, Unit& unit) {
-  constexpr size_t kBytes = sizeof(quant::Q8_0Block);
-  Halves<kBytes>(rows, 0, columns / 32, unit.scale);
-  for (int p = 0; p < columns / 16; ++p) {
+  template <typename Sink>
+  TANDEM_LANES void Unpack(RowPointers rows, size_t at, Sink& sink) {
     Words16 v[4];
-    Turn16(rows, static_cast<size_t>(p / 2) * kBytes + 2 + static_cast<size_t>(p % 2) * 16, v);
-    for (int j = 0; j < 4; ++j) Put(unit, 4 * p + j, (Bytes64)v[j], 0);
+    Turn16(rows, at, v);
+    sink.Scale(0, LowHalves(v[0]));
+    ForEach<2>([&](auto part) __attribute__((always_inline)) {
+      Turn16(rows, at + 2 + 16 * part.value, v);
+      ForEach<4>([&](auto j) __attribute__((always_inline)) {
+        sink.Put(4 * part.value + j.value, (Bytes64)v[j.value]);
+      });
+    });
   }
+};
+
+struct Iq4NlFormat {
+  static constexpr int kColumns = 32, kGroup = 32, kMinus = kSigned;
+  static constexpr size_t kBytes = sizeof(quant::Iq4NlBlock);
+  static constexpr bool kMin = false;
+
+  template <typename Sink>
+  TANDEM_LANES void Unpack(RowPointers rows, size_t at, Sink& sink) {
+    Words16 head[4];
+    Turn16(rows, at, head);
+    sink.Scale(0, LowHalves(head[0]));
+    PutNibbles(
+        rows, at + 2, 0, sink,
+        [](Words16 codes, auto) __attribute__((always_inline)) { return LookUp(codes); });
+  }
+};
+
+struct Iq4XsFormat {
+  static constexpr int kColumns = 256, kGroup = 32, kMinus = kSigned;
+  static constexpr size_t kBytes = sizeof(quant::Iq4XsBlock);
+  static constexpr bool kMin = false;
+
+  template <typename Sink>
+  TANDEM_LANES void Unpack(RowPointers rows, size_t at, Sink& sink) {
+    Words16 head[4];
+    Turn16(rows, at, head);
+    const Floats16 d = LowHalves(head[0]);
+    ForEach<8>([&](auto g) __attribute__((always_inline)) {
+      const Words16 low = (head[1] >> static_cast<uint32_t>(4 * g.value)) & 15u;
+      const Words16 high = (head[0] >> static_cast<uint32_t>(16 + 2 * g.value)) & 3u;
+      sink.Scale(g.value, d * ToFloats((Ints16)(low | high << 4u) - 32));
+      PutNibbles(
+          rows, at + 8 + 16 * g.value, 8 * g.value, sink,
+          [](Words16 codes, auto) __attribute__((always_inline)) { return LookUp(codes); });
+    });
+  }
+};
+
+/// Scales and minimums of Q4_K and Q5_K: d and dmin, then 6 bits each (formats/k_scales.h says
+/// how).
+template <typename Sink>
+TANDEM_LANES void PutKScales(RowPointers rows, size_t at, Sink& sink) {
+  Words16 head[4];
+  Turn16(rows, at, head);
+  const Floats16 d = LowHalves(head[0]), dmin = HighHalves(head[0]);
+  const Words16 scale[2] = {head[1] & 0x3f3f3f3fu,
+                            (head[3] & 0x0f0f0f0fu) | (head[1] >> 2u & 0x30303030u)};
+  const Words16 min[2] = {head[2] & 0x3f3f3f3fu,
+                          (head[3] >> 4u & 0x0f0f0f0fu) | (head[2] >> 2u & 0x30303030u)};
+  ForEach<8>([&](auto g) __attribute__((always_inline)) {
+    sink.Scale(g.value, d * ByteOf(scale[g.value / 4], g.value % 4));
+    sink.Min(g.value, -(dmin * ByteOf(min[g.value / 4], g.value % 4)));
+  });
 }
 
-TANDEM_LANES void LookUpNibbles(RowPointers rows, size_t offset, int block, Unit& unit) {
-  Words16 v[4];
-  Turn16(rows, offset, v);
-  for (int j = 0; j < 4; ++j) {
-    Put(unit, 8 * block + j, LookUp(Bits(v[j], 0, 15)), 0);
-    Put(unit, 8 * block + 4 + j, LookUp(Bits(v[j], 4, 15)), 0);
-  }
-}
+struct Q4KFormat {
+  static constexpr int kColumns = 256, kGroup = 32, kMinus = 0;
+  static constexpr size_t kBytes = sizeof(quant::Q4KBlock);
+  static constexpr bool kMin = true;
 
-TANDEM_LANES void UnpackIq4Nl(RowPointers rows, int columns, Unit& unit) {
-  constexpr size_t kBytes = sizeof(quant::Iq4NlBlock);
-  Halves<kBytes>(rows, 0, columns / 32, unit.scale);
-  for (int b = 0; b < columns / 32; ++b) {
-    LookUpNibbles(rows, static_cast<size_t>(b) * kBytes + 2, b, unit);
-  }
-}
-
-TANDEM_LANES void UnpackIq4Xs(RowPointers rows, int, Unit& unit) {
-  for (int r = 0; r < kRows; ++r) {
-    const auto* block = reinterpret_cast<const quant::Iq4XsBlock*>(rows[r]);
-    const float d = LoadHalf(&block->d);
-    const int high = block->scales_high[0] | block->scales_high[1] << 8;
-    for (int g = 0; g < 8; ++g) {
-      const int low = (block->scales_low[g / 2] >> (4 * (g % 2))) & 15;
-      unit.scale[g][r] = d * static_cast<float>((low | ((high >> (2 * g)) & 3) << 4) - 32);
-    }
-  }
-  for (int g = 0; g < 8; ++g) LookUpNibbles(rows, 8 + static_cast<size_t>(g) * 16, g, unit);
-}
-
-TANDEM_LANES void UnpackQ4K(RowPointers rows, int, Unit& unit) {
-  KScales6(rows, unit);
-  for (int p = 0; p < 8; ++p) {  // 16 bytes: 16 columns of one group and 16 of the next
-    Words16 v[4];
-    Turn16(rows, 16 + static_cast<size_t>(p) * 16, v);
-    for (int j = 0; j < 4; ++j) {
-      const int cell = 16 * (p / 2) + 4 * (p % 2) + j;
-      Put(unit, cell, Bits(v[j], 0, 15), 0);
-      Put(unit, cell + 8, Bits(v[j], 4, 15), 0);
-    }
-  }
-}
-
-TANDEM_LANES void UnpackQ5K(RowPointers rows, int, Unit& unit) {
-  KScales6(rows, unit);
-  for (int part = 0; part < 2; ++part) {
-    Words16 high[4];
-    Turn16(rows, 16 + static_cast<size_t>(part) * 16, high);
-    for (int run = 0; run < 4; ++run) {
+  template <typename Sink>
+  TANDEM_LANES void Unpack(RowPointers rows, size_t at, Sink& sink) {
+    PutKScales(rows, at, sink);
+    // 16 bytes: 16 columns of one group and 16 of the next.
+    ForEach<8>([&](auto p) __attribute__((always_inline)) {
       Words16 v[4];
-      Turn16(rows, 48 + static_cast<size_t>(run) * 32 + static_cast<size_t>(part) * 16, v);
-      for (int j = 0; j < 4; ++j) {
-        const int cell = 16 * run + 4 * part + j;
-        const auto fifth = [&](int group) __attribute__((always_inline)) {
-          return Bits(high[j], group, 1) << 4;
-        };
-        Put(unit, cell, Bits(v[j], 0, 15) | fifth(2 * run), 0);
-        Put(unit, cell + 8, Bits(v[j], 4, 15) | fifth(2 * run + 1), 0);
-      }
-    }
+      Turn16(rows, at + 16 + 16 * p.value, v);
+      ForEach<4>([&](auto j) __attribute__((always_inline)) {
+        constexpr int kCell = 16 * (p.value / 2) + 4 * (p.value % 2) + j.value;
+        sink.Put(kCell, (Bytes64)Bits(v[j.value], 0, 15));
+        sink.Put(kCell + 8, (Bytes64)Bits(v[j.value], 4, 15));
+      });
+    });
   }
-}
+};
 
-TANDEM_LANES void UnpackQ6K(RowPointers rows, int, Unit& unit) {
-  for (int r = 0; r < kRows; ++r) {
-    const auto* block = reinterpret_cast<const quant::Q6KBlock*>(rows[r]);
-    const float d = LoadHalf(&block->d);
-    for (int g = 0; g < 16; ++g) unit.scale[g][r] = d * static_cast<float>(block->scales[g]);
-  }
-  for (int part = 0; part < 4; ++part) {  // half of the block, then half of a run of 32 columns
-    const auto half = static_cast<size_t>(part / 2), side = static_cast<size_t>(part % 2);
-    Words16 low[2][4], high[4];
-    Turn16(rows, 64 * half + 16 * side, low[0]);
-    Turn16(rows, 64 * half + 32 + 16 * side, low[1]);
-    Turn16(rows, 128 + 32 * half + 16 * side, high);
-    for (int run = 0; run < 4; ++run) {
-      for (int j = 0; j < 4; ++j) {
-        const Bytes64 six = Bits(low[run % 2][j], 4 * (run / 2), 15) | Bits(high[j], 2 * run, 3)
-                                                                           << 4;
-        Put(unit, 32 * (part / 2) + 8 * run + 4 * (part % 2) + j, six, 32);
-      }
-    }
-  }
-}
+struct Q5KFormat {
+  static constexpr int kColumns = 256, kGroup = 32, kMinus = 0;
+  static constexpr size_t kBytes = sizeof(quant::Q5KBlock);
+  static constexpr bool kMin = true;
 
-TANDEM_LANES void UnpackQ2K(RowPointers rows, int, Unit& unit) {
-  for (int r = 0; r < kRows; ++r) {
-    const auto* block = reinterpret_cast<const quant::Q2KBlock*>(rows[r]);
-    const float d = LoadHalf(&block->d), dmin = LoadHalf(&block->dmin);
-    for (int g = 0; g < 16; ++g) {
-      unit.scale[g][r] = d * static_cast<float>(block->scales[g] & 15);
-      unit.min[g][r] = -(dmin * static_cast<float>(block->scales[g] >> 4));
-    }
+  template <typename Sink>
+  TANDEM_LANES void Unpack(RowPointers rows, size_t at, Sink& sink) {
+    PutKScales(rows, at, sink);
+    ForEach<2>([&](auto part) __attribute__((always_inline)) {
+      Words16 high[4];
+      Turn16(rows, at + 16 + 16 * part.value, high);
+      ForEach<4>([&](auto run) __attribute__((always_inline)) {
+        Words16 v[4];
+        Turn16(rows, at + 48 + 32 * run.value + 16 * part.value, v);
+        ForEach<4>([&](auto j) __attribute__((always_inline)) {
+          constexpr int kCell = 16 * run.value + 4 * part.value + j.value;
+          const auto put = [&](int cell, int shift, int group) __attribute__((always_inline)) {
+            sink.Put(cell,
+                     (Bytes64)(Bits(v[j.value], shift, 15) | Bits(high[j.value], group, 1) << 4u));
+          };
+          put(kCell, 0, 2 * run.value);
+          put(kCell + 8, 4, 2 * run.value + 1);
+        });
+      });
+    });
   }
-  for (int part = 0; part < 4; ++part) {
-    Words16 v[4];
-    Turn16(rows, 16 + static_cast<size_t>(part) * 16, v);
-    for (int run = 0; run < 4; ++run) {
-      for (int j = 0; j < 4; ++j) {
-        Put(unit, 32 * (part / 2) + 8 * run + 4 * (part % 2) + j, Bits(v[j], 2 * run, 3), 0);
-      }
-    }
-  }
-}
+};
 
-TANDEM_LANES void UnpackQ3K(RowPointers rows, int, Unit& unit) {
-  for (int r = 0; r < kRows; ++r) {
-    const auto* block = reinterpret_cast<const quant::Q3KBlock*>(rows[r]);
-    const float d = LoadHalf(&block->d);
-    for (int g = 0; g < 16; ++g) {
-      const int low = (block->scales[g % 8] >> (4 * (g / 8))) & 15;
-      const int high = (block->scales[8 + g % 4] >> (2 * (g / 4))) & 3;
-      unit.scale[g][r] = d * static_cast<float>((low | high << 4) - 32);
-    }
+struct Q6KFormat {
+  static constexpr int kColumns = 256, kGroup = 16, kMinus = 32;
+  static constexpr size_t kBytes = sizeof(quant::Q6KBlock);
+  static constexpr bool kMin = false;
+
+  template <typename Sink>
+  TANDEM_LANES void Unpack(RowPointers rows, size_t at, Sink& sink) {
+    Words16 scales[4], tail[4];
+    Turn16(rows, at + 192, scales);
+    Turn16(rows, at + kBytes - 16, tail);
+    const Floats16 d = HighHalves(tail[3]);
+    ForEach<16>([&](auto g) __attribute__((always_inline)) {
+      sink.Scale(g.value, d * SignedByteOf(scales[g.value / 4], g.value % 4));
+    });
+    // Half of the block, then half of a run of 32 columns.
+    ForEach<4>([&](auto part) __attribute__((always_inline)) {
+      constexpr int kHalf = part.value / 2, kSide = part.value % 2;
+      Words16 low[2][4], high[4];
+      Turn16(rows, at + 64 * kHalf + 16 * kSide, low[0]);
+      Turn16(rows, at + 64 * kHalf + 32 + 16 * kSide, low[1]);
+      Turn16(rows, at + 128 + 32 * kHalf + 16 * kSide, high);
+      ForEach<4>([&](auto run) __attribute__((always_inline)) {
+        ForEach<4>([&](auto j) __attribute__((always_inline)) {
+          sink.Put(32 * kHalf + 8 * run.value + 4 * kSide + j.value,
+                   (Bytes64)(Bits(low[run.value % 2][j.value], 4 * (run.value / 2), 15) |
+                             Bits(high[j.value], 2 * run.value, 3) << 4u));
+        });
+      });
+    });
   }
-  for (int part = 0; part < 4; ++part) {
-    Words16 v[4], high[4];
-    Turn16(rows, 32 + static_cast<size_t>(part) * 16, v);
-    Turn16(rows, static_cast<size_t>(part % 2) * 16, high);
-    for (int run = 0; run < 4; ++run) {
-      for (int j = 0; j < 4; ++j) {
-        const Bytes64 third = Bits(high[j], 4 * (part / 2) + run, 1) << 2;
-        Put(unit, 32 * (part / 2) + 8 * run + 4 * (part % 2) + j, Bits(v[j], 2 * run, 3) | third,
-            4);
-      }
-    }
+};
+
+struct Q2KFormat {
+  static constexpr int kColumns = 256, kGroup = 16, kMinus = 0;
+  static constexpr size_t kBytes = sizeof(quant::Q2KBlock);
+  static constexpr bool kMin = true;
+
+  template <typename Sink>
+  TANDEM_LANES void Unpack(RowPointers rows, size_t at, Sink& sink) {
+    Words16 scales[4], tail[4];
+    Turn16(rows, at, scales);
+    Turn16(rows, at + kBytes - 16, tail);
+    const Floats16 d = LowHalves(tail[3]), dmin = HighHalves(tail[3]);
+    ForEach<16>([&](auto g) __attribute__((always_inline)) {
+      const Words16 both = scales[g.value / 4];
+      sink.Scale(g.value, d * ByteOf(Bits(both, 0, 15), g.value % 4));
+      sink.Min(g.value, -(dmin * ByteOf(Bits(both, 4, 15), g.value % 4)));
+    });
+    ForEach<4>([&](auto part) __attribute__((always_inline)) {
+      Words16 v[4];
+      Turn16(rows, at + 16 + 16 * part.value, v);
+      ForEach<4>([&](auto run) __attribute__((always_inline)) {
+        ForEach<4>([&](auto j) __attribute__((always_inline)) {
+          sink.Put(32 * (part.value / 2) + 8 * run.value + 4 * (part.value % 2) + j.value,
+                   (Bytes64)Bits(v[j.value], 2 * run.value, 3));
+        });
+      });
+    });
   }
-}
+};
+
+struct Q3KFormat {
+  static constexpr int kColumns = 256, kGroup = 16, kMinus = 4;
+  static constexpr size_t kBytes = sizeof(quant::Q3KBlock);
+  static constexpr bool kMin = false;
+
+  template <typename Sink>
+  TANDEM_LANES void Unpack(RowPointers rows, size_t at, Sink& sink) {
+    Words16 tail[4];  // Twelve bytes of scales, and d two bytes before the end.
+    Turn16(rows, at + kBytes - 16, tail);
+    const Floats16 d = HighHalves(tail[3]);
+    const Words16 packed[3] = {tail[0] >> 16u | tail[1] << 16u, tail[1] >> 16u | tail[2] << 16u,
+                               tail[2] >> 16u | tail[3] << 16u};
+    ForEach<16>([&](auto g) __attribute__((always_inline)) {
+      const Words16 low = Bits(packed[g.value % 8 / 4], 4 * (g.value / 8), 15);
+      const Words16 high = Bits(packed[2], 2 * (g.value / 4), 3);
+      sink.Scale(g.value, d * (ByteOf(low | high << 4u, g.value % 4) - Splat(32.0f)));
+    });
+    ForEach<4>([&](auto part) __attribute__((always_inline)) {
+      Words16 v[4], high[4];
+      Turn16(rows, at + 32 + 16 * part.value, v);
+      Turn16(rows, at + 16 * (part.value % 2), high);
+      ForEach<4>([&](auto run) __attribute__((always_inline)) {
+        ForEach<4>([&](auto j) __attribute__((always_inline)) {
+          sink.Put(32 * (part.value / 2) + 8 * run.value + 4 * (part.value % 2) + j.value,
+                   (Bytes64)(Bits(v[j.value], 2 * run.value, 3) |
+                             Bits(high[j.value], 4 * (part.value / 2) + run.value, 1) << 2u));
+        });
+      });
+    });
+  }
+};
 
 }  // namespace
 }  // namespace tandem::cpu
