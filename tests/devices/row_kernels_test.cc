@@ -40,54 +40,66 @@ class FloatProducts : public FloatRows {
 // Lengths around the width of a register.
 constexpr int64_t kLengths[] = {1, 2, 15, 16, 17, 31, 33, 48, 255, 256, 1000};
 
-std::vector<std::byte> Halves(const std::vector<float>& x) {
-  std::vector<std::byte> bytes(2 * x.size());
-  for (size_t i = 0; i < x.size(); ++i) {
-    const uint16_t half = FloatToHalf(x[i]);
-    std::memcpy(&bytes[2 * i], &half, 2);
-  }
-  return bytes;
-}
-
-TEST_P(RowLoops, DotAndAddScaled) {
+TEST_P(RowLoops, Dot) {
   for (const int64_t n : kLengths) {
     const std::vector<float> a = Row(n), b = Row(n);
-    const std::vector<std::byte> half = Halves(b);
-    std::vector<float> y = Row(n), z = y;
-    double sum = 0, sum_half = 0, size = 0;
-    std::vector<float> unpacked(static_cast<size_t>(n));
+    double sum = 0, size = 0;
     for (size_t i = 0; i < a.size(); ++i) {
-      unpacked[i] = HalfToFloat(FloatToHalf(b[i]));
       sum += double{a[i]} * b[i];
-      sum_half += double{a[i]} * unpacked[i];
       size += std::abs(double{a[i]} * b[i]);
     }
     EXPECT_NEAR(rows_.dot(a.data(), b.data(), n), sum, 1e-6 * size) << n;
-    EXPECT_NEAR(rows_.dot_half(a.data(), half.data(), n), sum_half, 1e-6 * size) << n;
-    const std::vector<float> before = y;
-    rows_.add_scaled(0.7f, b.data(), n, y.data());
-    rows_.add_scaled_half(0.7f, half.data(), n, z.data());
-    for (size_t i = 0; i < a.size(); ++i) {
-      EXPECT_NEAR(y[i], before[i] + 0.7 * b[i], 1e-6);
-      EXPECT_NEAR(z[i], before[i] + 0.7 * unpacked[i], 1e-6);
-    }
   }
 }
 
-TEST_P(FloatProducts, HalvesOfAllBitPatterns) {
-  std::vector<std::byte> bytes(2 * 65536);
-  for (uint32_t i = 0; i < 65536; ++i) {
-    const auto half = static_cast<uint16_t>(i);
-    std::memcpy(&bytes[2 * i], &half, 2);
-  }
-  std::vector<float> x(65536);
-  kernels_.unpack_half(bytes.data(), x.data(), 65536);
-  for (uint32_t i = 0; i < 65536; ++i) {
-    const float expected = HalfToFloat(static_cast<uint16_t>(i));
-    if (std::isnan(expected)) {
-      EXPECT_TRUE(std::isnan(x[i])) << i;
-    } else {
-      EXPECT_EQ(x[i], expected) << i;
+TEST_P(RowLoops, ScoresAndValuesOfSharedKeys) {
+  for (const DType type : {DType::kF32, DType::kF16}) {
+    for (const int64_t dims : {8, 16, 40, 64, 256}) {
+      for (const int queries : {1, 3, 4, 6, 8}) {
+        for (const int64_t count : {1, 4, 7, 33}) {
+          // Rows of a cache are wider than a head.
+          const int64_t width = dims + 24;
+          const std::vector<float> stored = Row(width * count), q = Row(queries * dims);
+          std::vector<std::byte> bytes(RowBytes(type, width * count));
+          QuantizeRow(type, stored.data(), bytes.data(), width * count);
+          const KvRows rows{type, bytes.data(), static_cast<int64_t>(RowBytes(type, width)), count,
+                            dims};
+          const int64_t stride = count + 2;
+          std::vector<float> s(static_cast<size_t>(queries * stride), 9.0f), alone(s);
+          rows_.scores(q.data(), dims, queries, rows, 0.3f, s.data(), stride);
+          const std::vector<float> before = Row(queries * dims);
+          std::vector<float> out = before, out_alone = before;
+          rows_.add_values(s.data(), stride, queries, rows, out.data(), dims);
+          std::vector<float> row(static_cast<size_t>(dims));
+          std::vector<double> sums(before.begin(), before.end());
+          for (int64_t p = 0; p < count; ++p) {
+            DequantizeRow(type, bytes.data() + p * rows.stride, row.data(), dims);
+            for (int r = 0; r < queries; ++r) {
+              double score = 0;
+              const double weight = s[static_cast<size_t>(r * stride + p)];
+              for (int64_t i = 0; i < dims; ++i) {
+                const auto at = static_cast<size_t>(r * dims + i);
+                score += double{q[at]} * row[static_cast<size_t>(i)];
+                sums[at] += weight * row[static_cast<size_t>(i)];
+              }
+              EXPECT_NEAR(weight, 0.3 * score, 1e-4);
+            }
+          }
+          for (size_t i = 0; i < out.size(); ++i) EXPECT_NEAR(out[i], sums[i], 1e-3);
+          // One query, or one position, at a time: the same bits.
+          for (int r = 0; r < queries; ++r) {
+            for (int64_t p = 0; p < count; ++p) {
+              const KvRows one{type, bytes.data() + p * rows.stride, rows.stride, 1, dims};
+              rows_.scores(q.data() + r * dims, dims, 1, one, 0.3f, alone.data() + r * stride + p,
+                           stride);
+              rows_.add_values(alone.data() + r * stride + p, stride, 1, one,
+                               out_alone.data() + r * dims, dims);
+            }
+          }
+          EXPECT_EQ(s, alone);
+          EXPECT_EQ(out, out_alone);
+        }
+      }
     }
   }
 }
@@ -130,25 +142,63 @@ TEST_P(RowLoops, GeluAndSoftCap) {
   EXPECT_TRUE(std::isnan(ends[3]));
 }
 
+WeightView View(DType type, int64_t cols, const std::vector<std::byte>& bytes) {
+  const size_t row_bytes = RowBytes(type, cols);
+  return {type, static_cast<int64_t>(bytes.size() / row_bytes), cols, row_bytes, bytes.data()};
+}
+
 TEST_P(FloatProducts, AddUpAndDoNotDependOnTheirCompany) {
-  for (const int64_t cols : {16, 48, 100, 257}) {
-    for (const int count : {1, 3, 4, 7, 16}) {
-      const int64_t tokens = 11;
-      const std::vector<float> w = Row(cols * count), x = Row(cols * tokens);
-      std::vector<float> y(static_cast<size_t>(tokens * count)), one(static_cast<size_t>(count));
-      kernels_.multiply_float(w.data(), cols, count, x.data(), cols, tokens, y.data(), count);
-      for (int64_t t = 0; t < tokens; ++t) {
-        kernels_.multiply_float(w.data(), cols, count, x.data() + t * cols, cols, 1, one.data(),
-                                count);
-        for (int r = 0; r < count; ++r) {
-          double sum = 0;
-          for (int64_t c = 0; c < cols; ++c) {
-            sum +=
-                double{w[static_cast<size_t>(r * cols + c)]} * x[static_cast<size_t>(t * cols + c)];
+  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
+    for (const int64_t cols : {1, 16, 48, 100, 257}) {
+      const int64_t tokens = 11, rows = 20;
+      const std::vector<float> values = Row(cols * rows), x = Row(cols * tokens);
+      std::vector<std::byte> bytes(RowBytes(type, cols * rows));
+      QuantizeRow(type, values.data(), bytes.data(), cols * rows);
+      const WeightView w = View(type, cols, bytes);
+      for (const int count : {1, 3, 4, 7, 16}) {
+        std::vector<int64_t> index;
+        for (int r = 0; r < count; ++r) index.push_back((r * 7 + 3) % rows);
+        std::vector<float> y(static_cast<size_t>(tokens * count)), one(static_cast<size_t>(count));
+        kernels_.multiply_float(w, index.data(), count, x.data(), cols, tokens, y.data(), count);
+        std::vector<float> row(static_cast<size_t>(cols));
+        for (int64_t t = 0; t < tokens; ++t) {
+          kernels_.multiply_float(w, index.data(), count, x.data() + t * cols, cols, 1, one.data(),
+                                  count);
+          for (int r = 0; r < count; ++r) {
+            w.ReadRow(index[static_cast<size_t>(r)], row.data());
+            double sum = 0;
+            for (int64_t c = 0; c < cols; ++c) {
+              sum += double{row[static_cast<size_t>(c)]} * x[static_cast<size_t>(t * cols + c)];
+            }
+            const float got = y[static_cast<size_t>(t * count + r)];
+            EXPECT_NEAR(got, sum, 1e-5 * std::sqrt(static_cast<double>(cols)));
+            EXPECT_EQ(got, one[static_cast<size_t>(r)]);
           }
-          const float got = y[static_cast<size_t>(t * count + r)];
-          EXPECT_NEAR(got, sum, 1e-5 * std::sqrt(static_cast<double>(cols)));
-          EXPECT_EQ(got, one[static_cast<size_t>(r)]);
+        }
+      }
+    }
+  }
+}
+
+// A row of one and an activation of one: the product is the value as the kernel reads it.
+TEST_P(FloatProducts, ReadEveryBitPatternOfHalves) {
+  for (const DType type : {DType::kF16, DType::kBF16}) {
+    for (const int64_t cols : {16, 1}) {  // whole registers, and tails
+      std::vector<std::byte> bytes(2 * static_cast<size_t>(cols));
+      std::vector<float> x(static_cast<size_t>(cols));
+      x[0] = 1;
+      const WeightView w = View(type, cols, bytes);
+      for (uint32_t i = 0; i < 65536; ++i) {
+        const auto half = static_cast<uint16_t>(i);
+        std::memcpy(bytes.data(), &half, 2);
+        float value = 0, got = 0;
+        DequantizeRow(type, bytes.data(), &value, 1);
+        const int64_t index = 0;
+        kernels_.multiply_float(w, &index, 1, x.data(), cols, 1, &got, 1);
+        if (std::isnan(value)) {
+          EXPECT_TRUE(std::isnan(got)) << i;
+        } else {
+          EXPECT_EQ(got, value) << i;
         }
       }
     }

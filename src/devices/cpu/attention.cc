@@ -20,39 +20,21 @@ void Store(const RowKernels& kernels, const KvView& cache, std::byte* base, int6
   kernels.to_half(row, cache.width, reinterpret_cast<uint16_t*>(base) + slot * cache.width);
 }
 
-// Keys and values of one head in a ring, read in their stored type.
-class HeadCache {
- public:
-  HeadCache(const KvView& cache, int64_t offset, int64_t head_dim, const RowKernels& kernels)
-      : cache_(cache), offset_(offset), head_dim_(head_dim), kernels_(kernels) {}
-
-  float KeyDot(const float* query, int64_t position) const {
-    const std::byte* key = At(cache_.keys, position);
-    return cache_.type == DType::kF32
-               ? kernels_.dot(query, reinterpret_cast<const float*>(key), head_dim_)
-               : kernels_.dot_half(query, key, head_dim_);
+// The runs of slots, at most two, that positions [first, last] of a ring occupy: f(run, offset)
+// with the rows of one head and how many positions came before.
+template <typename F>
+void ForRuns(const KvView& cache, const std::byte* base, int64_t head_offset, int64_t dims,
+             int64_t first, int64_t last, const F& f) {
+  const auto row_bytes = static_cast<int64_t>(RowBytes(cache.type, cache.width));
+  for (int64_t p = first; p <= last;) {
+    const int64_t slot = p % cache.capacity;
+    const int64_t count = std::min(last - p + 1, cache.capacity - slot);
+    f(KvRows{cache.type, base + slot * row_bytes + RowBytes(cache.type, head_offset), row_bytes,
+             count, dims},
+      p - first);
+    p += count;
   }
-
-  /// out += weight * value
-  void AddValue(float weight, int64_t position, float* out) const {
-    const std::byte* value = At(cache_.values, position);
-    if (cache_.type == DType::kF32) {
-      kernels_.add_scaled(weight, reinterpret_cast<const float*>(value), head_dim_, out);
-    } else {
-      kernels_.add_scaled_half(weight, value, head_dim_, out);
-    }
-  }
-
- private:
-  const std::byte* At(const std::byte* base, int64_t position) const {
-    return base + RowBytes(cache_.type, position % cache_.capacity * cache_.width + offset_);
-  }
-
-  const KvView& cache_;
-  int64_t offset_;
-  int64_t head_dim_;
-  const RowKernels& kernels_;
-};
+}
 
 }  // namespace
 
@@ -119,39 +101,47 @@ void Step::Execute(const QkvProject& op, RowContext& rows) {
 
 void Step::Execute(const Attention& op, RowContext& rows) {
   const CacheTensor& tensor = program_.caches[static_cast<size_t>(op.cache)];
-  const int64_t head_dim = tensor.head_dim;
-  const int64_t group = op.heads / tensor.kv_heads;
+  const int64_t dims = tensor.head_dim;
+  const int group = op.heads / tensor.kv_heads;  // Queries that share keys and values.
   const float* q = Data(op.q);
   float* context = Data(op.context);
-  // A head over fewer than some hundred keys is not worth another thread.
-  const int64_t longest = rows.rows.back().position + 1;
-  const int64_t keys = op.window > 0 ? std::min(op.window, longest) : longest;
-  const int64_t grain = std::max<int64_t>(1, kThreadWork / (2 * keys * head_dim));
-  team_.ParallelFor(rows.count() * op.heads, grain, [&](int64_t begin, int64_t end, int worker) {
-    float* scores = WorkerScratch(worker, keys);
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t t = item / op.heads;
-      const int64_t head = item % op.heads;
-      const StepRow& row = rows.rows[static_cast<size_t>(t)];
-      const HeadCache cache(Cache(row.sequence, op.cache), head / group * head_dim, head_dim, row_);
-      const float* query = q + item * head_dim;
-      const int64_t last = row.position;
-      const int64_t first = op.window > 0 ? std::max<int64_t>(0, last - op.window + 1) : 0;
-      float highest = -INFINITY;
-      for (int64_t p = first; p <= last; ++p) {
-        const float score = cache.KeyDot(query, p) * op.scale;
-        scores[p - first] = score;
-        highest = std::max(highest, score);
-      }
-      const float total = row_.exp_sum(highest, last - first + 1, scores);
-      float* out = context + item * head_dim;
-      std::fill_n(out, head_dim, 0.0f);
-      for (int64_t p = first; p <= last; ++p) {
-        cache.AddValue(scores[p - first], p, out);
-      }
-      row_.scale(out, nullptr, 1.0f / total, head_dim, out);
+  const auto last_of = [&](int64_t t) { return rows.rows[static_cast<size_t>(t)].position; };
+  const auto first_of = [&](int64_t t) {
+    return op.window > 0 ? std::max<int64_t>(0, last_of(t) - op.window + 1) : 0;
+  };
+  int64_t longest = 0;
+  for (int64_t t = 0; t < rows.count(); ++t) {
+    longest = std::max(longest, last_of(t) - first_of(t) + 1);
+  }
+  // An item is a token and a head of keys and values.
+  const auto attend = [&](int64_t item, float* scores) {
+    const int64_t t = item / tensor.kv_heads;
+    const int64_t kv_head = item % tensor.kv_heads;
+    const int64_t first = first_of(t), last = last_of(t), count = last - first + 1;
+    const KvView& cache = Cache(rows.rows[static_cast<size_t>(t)].sequence, op.cache);
+    const int64_t at = (t * op.heads + kv_head * group) * dims;
+    ForRuns(cache, cache.keys, kv_head * dims, dims, first, last,
+            [&](const KvRows& keys, int64_t offset) {
+              row_.scores(q + at, dims, group, keys, op.scale, scores + offset, count);
+            });
+    float* out = context + at;
+    std::fill_n(out, group * dims, 0.0f);
+    for (int head = 0; head < group; ++head) {
+      float* row = scores + head * count;
+      const float total = row_.exp_sum(*std::max_element(row, row + count), count, row);
+      row_.scale(row, nullptr, 1.0f / total, count, row);
     }
-  });
+    ForRuns(cache, cache.values, kv_head * dims, dims, first, last,
+            [&](const KvRows& values, int64_t offset) {
+              row_.add_values(scores + offset, count, group, values, out, dims);
+            });
+  };
+  const int64_t grain = std::max<int64_t>(1, 4 * kThreadWork / (group * longest * dims));
+  team_.ParallelFor(rows.count() * tensor.kv_heads, grain,
+                    [&](int64_t begin, int64_t end, int worker) {
+                      float* scores = WorkerScratch(worker, group * longest);
+                      for (int64_t item = begin; item < end; ++item) attend(item, scores);
+                    });
 }
 
 void Step::Execute(const AttentionOut& op, RowContext& rows) {

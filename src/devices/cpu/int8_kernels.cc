@@ -265,15 +265,19 @@ void MultiplyBatch(const Panel& panel, const Int8Rows& x, int64_t first, int64_t
   }
 }
 
+TANDEM_LANES void StoreRow(const float (&row)[kRows], int count, float* y) {
+  if (count == kRows) return StoreFloats(LoadFloats(row), y);
+  StoreSome(LoadFloats(row), y, count);
+}
+
 template <typename Format>
 void Multiply(const WeightView& w, const int64_t* index, int count, const Int8Rows& x, float* y,
               int64_t y_stride) {
   const Panel panel(w, index, count);
-  const size_t row_bytes = static_cast<size_t>(count) * sizeof(float);
   if (x.rows == 1) {
     alignas(64) float out[kRows];
     MultiplyOne<Format>(panel, x, out);
-    __builtin_memcpy(y, out, row_bytes);
+    StoreRow(out, count, y);
     return;
   }
   alignas(64) float sums[kBatch][kRows];
@@ -281,7 +285,7 @@ void Multiply(const WeightView& w, const int64_t* index, int count, const Int8Ro
     const int64_t batch = x.rows - first < kBatch ? x.rows - first : kBatch;
     MultiplyBatch<Format>(panel, x, first, batch, sums);
     for (int64_t t = 0; t < batch; ++t) {
-      __builtin_memcpy(y + (first + t) * y_stride, sums[t], row_bytes);
+      StoreRow(sums[t], count, y + (first + t) * y_stride);
     }
   }
 }

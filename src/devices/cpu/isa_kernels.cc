@@ -7,16 +7,13 @@
 namespace tandem::cpu {
 namespace {
 
-#define TANDEM_KERNELS(isa)                                                              \
-  {                                                                                      \
-    isa::GroupOf, isa::Quantize, isa::MultiplyInt8, isa::MultiplyFloat, isa::UnpackHalf, \
-        isa::UnpackBf16                                                                  \
-  }
-#define TANDEM_ROW_KERNELS(isa)                                                                    \
-  {                                                                                                \
-    isa::RmsNorm, isa::Add, isa::AddMix, isa::Scale, isa::Dot, isa::DotHalf, isa::AddScaled,       \
-        isa::AddScaledHalf, isa::ToHalf, isa::ExpSum, isa::GeluTimes, isa::SoftCap, isa::CutBelow, \
-        isa::Rotate, isa::Predict, isa::Correct                                                    \
+#define TANDEM_KERNELS(isa) \
+  { isa::GroupOf, isa::Quantize, isa::MultiplyInt8, isa::MultiplyFloat }
+#define TANDEM_ROW_KERNELS(isa)                                                             \
+  {                                                                                         \
+    isa::RmsNorm, isa::Add, isa::AddMix, isa::Scale, isa::Dot, isa::Scores, isa::AddValues, \
+        isa::ToHalf, isa::ExpSum, isa::GeluTimes, isa::SoftCap, isa::CutBelow, isa::Rotate, \
+        isa::Predict, isa::Correct                                                          \
   }
 
 constexpr IsaKernels kPortable = TANDEM_KERNELS(portable);

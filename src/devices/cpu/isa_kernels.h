@@ -50,12 +50,18 @@ struct IsaKernels {
   /// REQUIRES: x.group == group_of(w.type), x.cols == w.cols.
   void (*multiply_int8)(const WeightView& w, const int64_t* index, int count, const Int8Rows& x,
                         float* y, int64_t y_stride);
-  /// The same for `count` float rows [count, cols] at `w`, x [rows, cols] with a stride.
-  void (*multiply_float)(const float* w, int64_t cols, int count, const float* x, int64_t x_stride,
-                         int64_t rows, float* y, int64_t y_stride);
-  /// Unpacks n F16 or BF16 values.
-  void (*unpack_half)(const std::byte* source, float* target, int64_t n);
-  void (*unpack_bf16)(const std::byte* source, float* target, int64_t n);
+  /// The same for weights of type F32, F16 or BF16 and x [rows, w.cols] with a stride.
+  void (*multiply_float)(const WeightView& w, const int64_t* index, int count, const float* x,
+                         int64_t x_stride, int64_t rows, float* y, int64_t y_stride);
+};
+
+/// Keys or values of one head at consecutive positions.
+struct KvRows {
+  DType type = DType::kF32;  ///< kF32 or kF16.
+  const std::byte* data = nullptr;
+  int64_t stride = 0;  ///< Bytes from one position to the next.
+  int64_t count = 0;
+  int64_t dims = 0;
 };
 
 /// Loops over float rows of n values. Rows may have any address. Every level has all of them.
@@ -69,10 +75,12 @@ struct RowKernels {
   /// y = factor * x * w; no weight when `w` is null. In place is allowed.
   void (*scale)(const float* x, const float* w, float factor, int64_t n, float* y);
   float (*dot)(const float* a, const float* b, int64_t n);
-  float (*dot_half)(const float* a, const std::byte* b, int64_t n);
-  /// y += a * x
-  void (*add_scaled)(float a, const float* x, int64_t n, float* y);
-  void (*add_scaled_half)(float a, const std::byte* x, int64_t n, float* y);
+  /// s[r * s_stride + p] = scale * dot(row r of q, key p), r < queries.
+  void (*scores)(const float* q, int64_t q_stride, int queries, const KvRows& keys, float scale,
+                 float* s, int64_t s_stride);
+  /// row r of out += sum_p s[r * s_stride + p] * value p, in the order of p.
+  void (*add_values)(const float* s, int64_t s_stride, int queries, const KvRows& values,
+                     float* out, int64_t out_stride);
   /// Half precision, rounded to the nearest.
   void (*to_half)(const float* x, int64_t n, uint16_t* y);
   /// x[i] = exp(x[i] - highest); returns the sum.

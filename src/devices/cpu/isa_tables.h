@@ -9,37 +9,36 @@
 #include "devices/cpu/isa_kernels.h"
 
 // NOLINTBEGIN(bugprone-macro-parentheses): a namespace's name
-#define TANDEM_DECLARE_KERNELS(isa)                                                             \
-  namespace isa {                                                                               \
-  int GroupOf(DType type);                                                                      \
-  void Quantize(const float* x, int64_t cols, int group, int8_t* q, Int8Group* groups);         \
-  void MultiplyInt8(const WeightView& w, const int64_t* index, int count, const Int8Rows& x,    \
-                    float* y, int64_t y_stride);                                                \
-  void MultiplyFloat(const float* w, int64_t cols, int count, const float* x, int64_t x_stride, \
-                     int64_t rows, float* y, int64_t y_stride);                                 \
-  void UnpackHalf(const std::byte* source, float* target, int64_t n);                           \
-  void UnpackBf16(const std::byte* source, float* target, int64_t n);                           \
+#define TANDEM_DECLARE_KERNELS(isa)                                                          \
+  namespace isa {                                                                            \
+  int GroupOf(DType type);                                                                   \
+  void Quantize(const float* x, int64_t cols, int group, int8_t* q, Int8Group* groups);      \
+  void MultiplyInt8(const WeightView& w, const int64_t* index, int count, const Int8Rows& x, \
+                    float* y, int64_t y_stride);                                             \
+  void MultiplyFloat(const WeightView& w, const int64_t* index, int count, const float* x,   \
+                     int64_t x_stride, int64_t rows, float* y, int64_t y_stride);            \
   }
-#define TANDEM_DECLARE_ROW_KERNELS(isa)                                                          \
-  namespace isa {                                                                                \
-  void RmsNorm(const float* x, const float* w, float eps, int64_t n, float* y);                  \
-  void Add(const float* x, int64_t n, float* y);                                                 \
-  void AddMix(const float* a, const float* b, float factor, int64_t n, float* y);                \
-  void Scale(const float* x, const float* w, float factor, int64_t n, float* y);                 \
-  float Dot(const float* a, const float* b, int64_t n);                                          \
-  float DotHalf(const float* a, const std::byte* b, int64_t n);                                  \
-  void AddScaled(float a, const float* x, int64_t n, float* y);                                  \
-  void AddScaledHalf(float a, const std::byte* x, int64_t n, float* y);                          \
-  void ToHalf(const float* x, int64_t n, uint16_t* y);                                           \
-  float ExpSum(float highest, int64_t n, float* x);                                              \
-  void GeluTimes(const float* x, int64_t n, float* y);                                           \
-  void SoftCap(float cap, int64_t n, float* x);                                                  \
-  void CutBelow(float multiplier, int64_t n, float* x);                                          \
-  void Rotate(const float* cosine, const float* sine, int64_t half, float* head);                \
-  void Predict(const float* streams, int64_t plane, int count, const float* c, int64_t n,        \
-               float* out);                                                                      \
-  void Correct(float c, const float* h, const float* active, const float* prediction, int64_t n, \
-               float* y);                                                                        \
+#define TANDEM_DECLARE_ROW_KERNELS(isa)                                                           \
+  namespace isa {                                                                                 \
+  void RmsNorm(const float* x, const float* w, float eps, int64_t n, float* y);                   \
+  void Add(const float* x, int64_t n, float* y);                                                  \
+  void AddMix(const float* a, const float* b, float factor, int64_t n, float* y);                 \
+  void Scale(const float* x, const float* w, float factor, int64_t n, float* y);                  \
+  float Dot(const float* a, const float* b, int64_t n);                                           \
+  void Scores(const float* q, int64_t q_stride, int queries, const KvRows& keys, float scale,     \
+              float* s, int64_t s_stride);                                                        \
+  void AddValues(const float* s, int64_t s_stride, int queries, const KvRows& values, float* out, \
+                 int64_t out_stride);                                                             \
+  void ToHalf(const float* x, int64_t n, uint16_t* y);                                            \
+  float ExpSum(float highest, int64_t n, float* x);                                               \
+  void GeluTimes(const float* x, int64_t n, float* y);                                            \
+  void SoftCap(float cap, int64_t n, float* x);                                                   \
+  void CutBelow(float multiplier, int64_t n, float* x);                                           \
+  void Rotate(const float* cosine, const float* sine, int64_t half, float* head);                 \
+  void Predict(const float* streams, int64_t plane, int count, const float* c, int64_t n,         \
+               float* out);                                                                       \
+  void Correct(float c, const float* h, const float* active, const float* prediction, int64_t n,  \
+               float* y);                                                                         \
   }
 
 namespace tandem::cpu {

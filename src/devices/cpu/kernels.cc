@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "core/float_types.h"
@@ -38,10 +37,14 @@ float Sum(const float* x, int64_t n) {
   return Reduce(lane);
 }
 
-float Half(const std::byte* values, int64_t i) {
-  uint16_t bits;
-  std::memcpy(&bits, values + 2 * i, sizeof bits);
-  return HalfToFloat(bits);
+// Keys or values p of `rows`, in float.
+void Unpack(const KvRows& rows, int64_t p, std::vector<float>& target) {
+  target.resize(static_cast<size_t>(rows.dims));
+  DequantizeRow(rows.type, rows.data + p * rows.stride, target.data(), rows.dims);
+}
+
+void AddScaled(float a, const float* x, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] += a * x[i];
 }
 
 }  // namespace
@@ -58,10 +61,26 @@ float Dot(const float* a, const float* b, int64_t n) {
   return Reduce(lane);
 }
 
-float DotHalf(const float* a, const std::byte* b, int64_t n) {
-  float lane[kLanes] = {};
-  for (int64_t i = 0; i < n; ++i) lane[i % kLanes] += a[i] * Half(b, i);
-  return Reduce(lane);
+void Scores(const float* q, int64_t q_stride, int queries, const KvRows& keys, float scale,
+            float* s, int64_t s_stride) {
+  std::vector<float> key;
+  for (int64_t p = 0; p < keys.count; ++p) {
+    Unpack(keys, p, key);
+    for (int r = 0; r < queries; ++r) {
+      s[r * s_stride + p] = Dot(q + r * q_stride, key.data(), keys.dims) * scale;
+    }
+  }
+}
+
+void AddValues(const float* s, int64_t s_stride, int queries, const KvRows& values, float* out,
+               int64_t out_stride) {
+  std::vector<float> value;
+  for (int64_t p = 0; p < values.count; ++p) {
+    Unpack(values, p, value);
+    for (int r = 0; r < queries; ++r) {
+      AddScaled(s[r * s_stride + p], value.data(), values.dims, out + r * out_stride);
+    }
+  }
 }
 
 void RmsNorm(const float* x, const float* w, float eps, int64_t n, float* y) {
@@ -78,14 +97,6 @@ void AddMix(const float* a, const float* b, float factor, int64_t n, float* y) {
 
 void Scale(const float* x, const float* w, float factor, int64_t n, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = x[i] * factor * (w == nullptr ? 1.0f : w[i]);
-}
-
-void AddScaled(float a, const float* x, int64_t n, float* y) {
-  for (int64_t i = 0; i < n; ++i) y[i] += a * x[i];
-}
-
-void AddScaledHalf(float a, const std::byte* x, int64_t n, float* y) {
-  for (int64_t i = 0; i < n; ++i) y[i] += a * Half(x, i);
 }
 
 void ToHalf(const float* x, int64_t n, uint16_t* y) {

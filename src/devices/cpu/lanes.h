@@ -99,6 +99,36 @@ TANDEM_LANES auto SumLanes(Lanes v) {
       v, [](Lanes a, Lanes b) __attribute__((always_inline)) { return a + b; });
 }
 
+/// The sums of the lanes of sixteen vectors, each as SumLanes has it: lane i of vector i.
+template <int kRowCount, int kColumnCount>
+TANDEM_LANES Floats16 SumEach(const Floats16 (&v)[kRowCount][kColumnCount]) {
+  static_assert(kRowCount * kColumnCount == 16);
+  // Each step adds the halves of what is left of two vectors and puts the results side by side.
+  Floats16 eight[8], four[4], two[2];
+  for (int i = 0; i < 8; ++i) {
+    const Floats16 a = v[i / kColumnCount][i % kColumnCount];
+    const Floats16 b = v[(i + 8) / kColumnCount][(i + 8) % kColumnCount];
+    eight[i] =
+        __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+        __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  }
+  for (int i = 0; i < 4; ++i) {
+    const Floats16 a = eight[i], b = eight[i + 4];
+    four[i] =
+        __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27) +
+        __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
+  }
+  for (int i = 0; i < 2; ++i) {
+    const Floats16 a = four[i], b = four[i + 2];
+    two[i] =
+        __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+        __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+  }
+  const Floats16 a = two[0], b = two[1];
+  return __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
+         __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+}
+
 TANDEM_LANES Floats16 ToFloats(Ints16 v) { return __builtin_convertvector(v, Floats16); }
 
 /// condition (all bits or none, per lane) ? a : b

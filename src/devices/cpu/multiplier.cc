@@ -49,7 +49,9 @@ void Multiplier::Run(const WeightView& w, float* y, int64_t y_stride,
   assert(w.cols == cols_);
   if (kernels_ == nullptr) return MatMul(team_, w, x_, x_stride_, rows_, y, y_stride, skip);
   if (rows_ == 0) return;
-  const std::span<const int64_t> index = skip.empty() ? AllRows(w.rows) : LiveRows(skip);
+  const std::span<const int64_t> all = AllRows(std::max<int64_t>(w.rows, kPanelRows));
+  const std::span<const int64_t> index =
+      skip.empty() ? all.first(static_cast<size_t>(w.rows)) : LiveRows(skip);
   if (!skip.empty()) {
     for (int64_t t = 0; t < rows_; ++t) std::fill_n(y + t * y_stride, w.rows, 0.0f);
   }
@@ -124,24 +126,24 @@ void Multiplier::RunInt8(const WeightView& w, std::span<const int64_t> rows_of_w
 
 void Multiplier::RunFloat(const WeightView& w, std::span<const int64_t> rows_of_w, float* y,
                           int64_t y_stride) {
-  const auto unpack = [&](int64_t row, float* target) {
-    switch (w.type) {
-      case DType::kF16: return kernels_->unpack_half(w.Row(row), target, w.cols);
-      case DType::kBF16: return kernels_->unpack_bf16(w.Row(row), target, w.cols);
-      default: return w.ReadRow(row, target);
-    }
-  };
+  const bool stored = w.type == DType::kF32 || w.type == DType::kF16 || w.type == DType::kBF16;
   const auto total = static_cast<int64_t>(rows_of_w.size());
   team_.ParallelFor(total, Grain(w.cols, rows_), [&](int64_t begin, int64_t end, int worker) {
     std::vector<float>& scratch = panels_[static_cast<size_t>(worker)];
     scratch.resize(static_cast<size_t>(kPanelRows * (w.cols + rows_)));
-    float* panel = scratch.data();
-    float* sums = panel + kPanelRows * w.cols;
+    float* sums = scratch.data();
+    float* unpacked = sums + kPanelRows * rows_;
+    const WeightView panel{DType::kF32, kPanelRows, w.cols,
+                           static_cast<size_t>(w.cols) * sizeof(float),
+                           reinterpret_cast<const std::byte*>(unpacked)};
     for (int64_t r = begin; r < end; r += kPanelRows) {
       const int count = static_cast<int>(std::min<int64_t>(kPanelRows, end - r));
       const int64_t* index = rows_of_w.data() + r;
-      for (int i = 0; i < count; ++i) unpack(index[i], panel + i * w.cols);
-      kernels_->multiply_float(panel, w.cols, count, x_, x_stride_, rows_, sums, kPanelRows);
+      if (!stored) {
+        for (int i = 0; i < count; ++i) w.ReadRow(index[i], unpacked + i * w.cols);
+      }
+      kernels_->multiply_float(stored ? w : panel, stored ? index : all_rows_.data(), count, x_,
+                               x_stride_, rows_, sums, kPanelRows);
       for (int64_t t = 0; t < rows_; ++t) {
         for (int i = 0; i < count; ++i) y[t * y_stride + index[i]] = sums[t * kPanelRows + i];
       }

@@ -1,0 +1,153 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Queries of several heads against the keys and values that they share. Compiled once per
+// instruction set, with TANDEM_ISA naming the namespace; uses nothing of the standard library that
+// the linker could merge across levels. A result does not depend on how queries or positions are
+// put together.
+#include "devices/cpu/isa_tables.h"
+#include "devices/cpu/sources.h"
+
+namespace tandem::cpu::TANDEM_ISA {
+namespace {
+
+template <typename From>
+TANDEM_LANES Floats16 LoadUpTo16(const std::byte* row, int64_t i, int64_t n) {
+  const std::byte* p = row + i * From::kBytes;
+  return n - i >= 16 ? From::Load(p) : LoadTail<From>(p, n - i);
+}
+
+// kQueries by kKeys scores: s[q * s_stride + p].
+template <typename From, int kQueries, int kKeys>
+TANDEM_LANES void ScoreTile(const float* q, int64_t q_stride, const std::byte* keys,
+                            int64_t key_stride, int64_t dims, float scale, float* s,
+                            int64_t s_stride) {
+  Floats16 sum[kQueries][kKeys] = {};
+  for (int64_t i = 0; i < dims; i += 16) {
+    Floats16 key[kKeys];
+    for (int p = 0; p < kKeys; ++p) key[p] = LoadUpTo16<From>(keys + p * key_stride, i, dims);
+    for (int r = 0; r < kQueries; ++r) {
+      const Floats16 query = dims - i >= 16 ? LoadFloats(q + r * q_stride + i)
+                                            : LoadSome(q + r * q_stride + i, dims - i);
+      for (int p = 0; p < kKeys; ++p) sum[r][p] = MulAdd(query, key[p], sum[r][p]);
+    }
+  }
+  if constexpr (kQueries == 4 && kKeys == 4) {
+    const Floats16 sums = SumEach(sum) * Splat(scale);
+    for (int r = 0; r < 4; ++r) {
+      for (int p = 0; p < 4; ++p) s[r * s_stride + p] = sums[4 * r + p];
+    }
+  } else {
+    for (int r = 0; r < kQueries; ++r) {
+      for (int p = 0; p < kKeys; ++p) s[r * s_stride + p] = SumLanes(sum[r][p]) * scale;
+    }
+  }
+}
+
+template <typename From, int kQueries>
+TANDEM_LANES void ScoreRows(const float* q, int64_t q_stride, const std::byte* keys,
+                            int64_t key_stride, int64_t count, int64_t dims, float scale, float* s,
+                            int64_t s_stride) {
+  int64_t p = 0;
+  for (; p + 4 <= count; p += 4) {
+    ScoreTile<From, kQueries, 4>(q, q_stride, keys + p * key_stride, key_stride, dims, scale, s + p,
+                                 s_stride);
+  }
+  for (; p < count; ++p) {
+    ScoreTile<From, kQueries, 1>(q, q_stride, keys + p * key_stride, key_stride, dims, scale, s + p,
+                                 s_stride);
+  }
+}
+
+template <typename From>
+void ScoresOf(const float* q, int64_t q_stride, int queries, const std::byte* keys,
+              int64_t key_stride, int64_t count, int64_t dims, float scale, float* s,
+              int64_t s_stride) {
+  int r = 0;
+  for (; r + 4 <= queries; r += 4) {
+    ScoreRows<From, 4>(q + r * q_stride, q_stride, keys, key_stride, count, dims, scale,
+                       s + r * s_stride, s_stride);
+  }
+  for (; r < queries; ++r) {
+    ScoreRows<From, 1>(q + r * q_stride, q_stride, keys, key_stride, count, dims, scale,
+                       s + r * s_stride, s_stride);
+  }
+}
+
+// kQueries rows of 16 * kLanes values.
+template <typename From, int kQueries, int kLanes>
+TANDEM_LANES void ValueTile(const float* s, int64_t s_stride, const std::byte* values,
+                            int64_t value_stride, int64_t count, float* out, int64_t out_stride) {
+  Floats16 sum[kQueries][kLanes];
+  for (int r = 0; r < kQueries; ++r) {
+    for (int k = 0; k < kLanes; ++k) sum[r][k] = LoadFloats(out + r * out_stride + 16 * k);
+  }
+  for (int64_t p = 0; p < count; ++p) {
+    Floats16 value[kLanes];
+    for (int k = 0; k < kLanes; ++k) {
+      value[k] = From::Load(values + p * value_stride + 16 * k * From::kBytes);
+    }
+    for (int r = 0; r < kQueries; ++r) {
+      const Floats16 weight = Splat(s[r * s_stride + p]);
+      for (int k = 0; k < kLanes; ++k) sum[r][k] = MulAdd(weight, value[k], sum[r][k]);
+    }
+  }
+  for (int r = 0; r < kQueries; ++r) {
+    for (int k = 0; k < kLanes; ++k) StoreFloats(sum[r][k], out + r * out_stride + 16 * k);
+  }
+}
+
+template <typename From, int kQueries>
+TANDEM_LANES void ValueRows(const float* s, int64_t s_stride, const std::byte* values,
+                            int64_t value_stride, int64_t count, int64_t dims, float* out,
+                            int64_t out_stride) {
+  int64_t i = 0;
+  for (; i + 64 <= dims; i += 64) {
+    ValueTile<From, kQueries, 4>(s, s_stride, values + i * From::kBytes, value_stride, count,
+                                 out + i, out_stride);
+  }
+  for (; i + 16 <= dims; i += 16) {
+    ValueTile<From, kQueries, 1>(s, s_stride, values + i * From::kBytes, value_stride, count,
+                                 out + i, out_stride);
+  }
+  if (i == dims) return;
+  for (int64_t p = 0; p < count; ++p) {
+    const Floats16 value = LoadTail<From>(values + p * value_stride + i * From::kBytes, dims - i);
+    for (int r = 0; r < kQueries; ++r) {
+      float* target = out + r * out_stride + i;
+      const Floats16 sum = LoadSome(target, dims - i);
+      StoreSome(MulAdd(Splat(s[r * s_stride + p]), value, sum), target, dims - i);
+    }
+  }
+}
+
+template <typename From>
+void AddValuesOf(const float* s, int64_t s_stride, int queries, const std::byte* values,
+                 int64_t value_stride, int64_t count, int64_t dims, float* out,
+                 int64_t out_stride) {
+  int r = 0;
+  for (; r + 4 <= queries; r += 4) {
+    ValueRows<From, 4>(s + r * s_stride, s_stride, values, value_stride, count, dims,
+                       out + r * out_stride, out_stride);
+  }
+  for (; r < queries; ++r) {
+    ValueRows<From, 1>(s + r * s_stride, s_stride, values, value_stride, count, dims,
+                       out + r * out_stride, out_stride);
+  }
+}
+
+}  // namespace
+
+void Scores(const float* q, int64_t q_stride, int queries, const KvRows& keys, float scale,
+            float* s, int64_t s_stride) {
+  const auto run = keys.type == DType::kF32 ? ScoresOf<FromFloats> : ScoresOf<FromHalves>;
+  run(q, q_stride, queries, keys.data, keys.stride, keys.count, keys.dims, scale, s, s_stride);
+}
+
+void AddValues(const float* s, int64_t s_stride, int queries, const KvRows& values, float* out,
+               int64_t out_stride) {
+  const auto run = values.type == DType::kF32 ? AddValuesOf<FromFloats> : AddValuesOf<FromHalves>;
+  run(s, s_stride, queries, values.data, values.stride, values.count, values.dims, out, out_stride);
+}
+
+}  // namespace tandem::cpu::TANDEM_ISA
