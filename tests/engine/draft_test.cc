@@ -138,7 +138,7 @@ TEST_F(DraftTest, HalfKeysAndValuesSayTheSame) {
 TEST_F(DraftTest, EveryLengthEndsInTheSamePlace) {
   Engine engine(RandomModel("base"), Options(16));
   const Ids prompt = RandomIds(40, 5, 60);
-  for (int64_t length = 0; length <= 20; ++length) {
+  for (const int64_t length : {0, 1, 2, 3, 4, 5, 6, 8, 11, 15, 20}) {
     SCOPED_TRACE(length);
     GenerationOptions options = FewIds(2, 10, 5);
     options.max_tokens = length;
@@ -176,7 +176,7 @@ TEST_F(DraftTest, EndTokensEndTheReplyWhereverTheyAreDrafted) {
 TEST_F(DraftTest, NothingIsRunThatTheReplyCannotUse) {
   Engine engine(RandomModel("base"), Options(16));
   const Ids prompt = {40, 5, 40, 5, 40, 5};
-  for (int64_t length = 1; length <= 20; ++length) {
+  for (const int64_t length : {1, 2, 3, 4, 7, 12, 19}) {
     SCOPED_TRACE(length);
     GenerationOptions options = FewIds(1, 0, 1);
     options.max_tokens = length;
@@ -194,7 +194,7 @@ TEST_F(DraftTest, NothingIsRunThatTheReplyCannotUse) {
 TEST_F(DraftTest, CancellingEndsTheReplyAtTheSameToken) {
   Engine engine(RandomModel("base"), Options(16));
   const Ids prompt = RandomIds(30, 7, 60);
-  for (int question = 0; question < 20; ++question) {
+  for (int question = 0; question < 16; ++question) {
     SCOPED_TRACE(question);
     const Seen seen = Compare(engine, prompt, FewIds(2, 1, 7), 7, {.cancel_at = question});
     EXPECT_EQ(seen.result.reason, EndReason::kCancelled);
@@ -239,7 +239,7 @@ TEST_F(FableDraftTest, CopyingRepliesAreDrafted) {
 TEST_F(FableDraftTest, SampledRepliesAreTheSame) {
   for (const double temperature : {0.0, 0.7, 1.5}) {
     SCOPED_TRACE(temperature);
-    GenerationOptions options = Endless(temperature, 120);
+    GenerationOptions options = Endless(temperature, 100);
     options.sampling.seed = 3;
     Compare(engine_, story_, options);
   }
@@ -251,7 +251,7 @@ TEST_F(FableDraftTest, StopStringsAndThrowingCallbacksLeaveTheSame) {
   const Seen whole = Compare(engine_, story_, options);
   ASSERT_GT(whole.pieces.size(), 90u);
   std::mt19937_64 random(8);
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < 2; ++round) {
     GenerationOptions stopped = options;
     const size_t begin = whole.result.text.size() / 2 + random() % 100;
     stopped.stop = {whole.result.text.substr(begin, 4 + random() % 12)};
