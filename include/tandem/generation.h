@@ -38,11 +38,25 @@ struct SamplingOptions {
 /// Throws Error kInvalidArgument naming the first value out of range (NaN included).
 TANDEM_API void Validate(const SamplingOptions& options);
 
+/// Where drafts come from: tokens that are run ahead, several in one step, before it is known
+/// whether they come. Every token is sampled from its own logits all the same, so a reply stays
+/// what it is; where drafts come true it takes fewer steps.
+enum class Draft {
+  kNone,
+  kLookup,  ///< What followed when the last tokens came earlier in the session: pays in replies
+            ///< that repeat much of the prompt or of themselves.
+};
+
+/// Most tokens that may be drafted at once: with the one before them they make one step.
+inline constexpr int kMaxDraftTokens = 14;
+
 struct GenerationOptions {
   SamplingOptions sampling;
   int64_t max_tokens = -1;           ///< -1 = until the context is full.
   std::vector<std::string> stop;     ///< The reply ends before the first one complete; none empty.
   std::vector<int32_t> stop_tokens;  ///< Besides the model's own end tokens.
+  Draft draft = Draft::kNone;
+  int draft_tokens = 7;  ///< Most tokens of a draft, 1 to kMaxDraftTokens; fewer where less pays.
 };
 
 /// Generation options with the model's own sampling defaults.
@@ -76,6 +90,8 @@ struct GenerationResult {
   int64_t prompt_tokens = 0;
   double time_to_first_token_s = 0;  ///< From the call to the first sampled token.
   double decode_s = 0;               ///< From the first token to the last.
+  int64_t drafted = 0;               ///< Tokens run ahead.
+  int64_t accepted = 0;              ///< Of these, those that came and so needed no step of theirs.
   /// Tokens after the first per second of decode_s; 0 when there are none.
   TANDEM_API double DecodeTokensPerSecond() const noexcept;
   /// Prompt tokens per second until the first token.

@@ -215,7 +215,7 @@ void Conversation::Answer(const std::string& text) {
     log::Warning("the context of {} tokens is full: /reset starts a new conversation",
                  session_->context());
   }
-  if (stats_) PrintStats(result, engine_, options_.sampling.seed);
+  if (stats_) PrintStats(result, engine_, options_);
   // Another draw for the next reply, still a function of the seed.
   ++options_.sampling.seed;
 }

@@ -151,6 +151,21 @@ void AddContext(CLI::App& app, ModelOptions& options) {
       ->group(kRunsGroup);
 }
 
+void AddDraft(CLI::App& app, DraftOptions& options) {
+  AddChoice(app, "--draft", options.draft, {"none", "lookup"},
+            "Try several tokens at once where the text repeats itself; the reply is the same")
+      ->default_str("none")
+      ->group(kRunsGroup);
+  AddInteger(app, "--draft-tokens", options.tokens, 1, kMaxDraftTokens, "Most tokens tried at once")
+      ->default_str(fmt::format("{}", options.tokens))
+      ->group(kRunsGroup);
+}
+
+void ApplyDraft(const DraftOptions& options, GenerationOptions& generation) {
+  generation.draft = options.draft == "lookup" ? Draft::kLookup : Draft::kNone;
+  generation.draft_tokens = options.tokens;
+}
+
 KvType KvTypeOf(const ModelOptions& options) {
   if (options.kv == "f32") return KvType::kF32;
   if (options.kv == "f16") return KvType::kF16;

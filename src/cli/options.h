@@ -23,6 +23,7 @@
 
 #include "core/error.h"
 #include "tandem/engine.h"
+#include "tandem/generation.h"
 
 namespace tandem::cli {
 
@@ -167,6 +168,14 @@ CLI::Option* AddModel(CLI::App& app, ModelOptions& options);
 void AddDevices(CLI::App& app, ModelOptions& options);
 void AddContext(CLI::App& app, ModelOptions& options);
 CLI::Option* AddKv(CLI::App& app, ModelOptions& options);
+
+/// --draft and --draft-tokens.
+struct DraftOptions {
+  std::string draft = "none";
+  int tokens = GenerationOptions().draft_tokens;
+};
+void AddDraft(CLI::App& app, DraftOptions& options);
+void ApplyDraft(const DraftOptions& options, GenerationOptions& generation);
 
 KvType KvTypeOf(const ModelOptions& options);
 EngineOptions EngineOptionsOf(const ModelOptions& options);

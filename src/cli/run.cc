@@ -46,6 +46,7 @@ struct SamplingFlags {
 struct Run {
   RunSettings settings;
   SamplingFlags sampling;
+  DraftOptions draft;
 };
 
 constexpr double kMaxTemperature = 100;
@@ -169,6 +170,8 @@ void PrintReplyJson(const GenerationResult& result, const Engine& engine, uint64
              {"ttft_ms", result.time_to_first_token_s * 1e3},
              {"prefill_tps", result.PromptTokensPerSecond()},
              {"decode_tps", result.DecodeTokensPerSecond()},
+             {"drafted_tokens", result.drafted},
+             {"accepted_tokens", result.accepted},
              {"model", engine.model().source()},
              {"device", engine.Description()}});
 }
@@ -211,7 +214,7 @@ int Answer(Engine& engine, const RunSettings& settings, const GenerationOptions&
   if (result.reason == EndReason::kContextFull) {
     log::Warning("the reply was cut: the context of {} tokens is full", session->context());
   }
-  if (settings.stats && !settings.output.quiet) PrintStats(result, engine, options.sampling.seed);
+  if (settings.stats && !settings.output.quiet) PrintStats(result, engine, options);
   const bool replied = result.reason != EndReason::kCancelled || !result.tokens.empty();
   if (!settings.session_file.empty() && replied) session->Save(settings.session_file);
   if (result.reason == EndReason::kCancelled) {
@@ -246,7 +249,8 @@ int RunCommand(const Run& run) {
   }
   const auto model = LoadModel(settings.model);
   RequireText(*model, settings.raw);
-  const GenerationOptions options = OptionsFor(*model, run.sampling);
+  GenerationOptions options = OptionsFor(*model, run.sampling);
+  ApplyDraft(run.draft, options);
   Engine engine(model, EngineOptionsOf(settings.model, *model));
   if (!interactive) return Answer(engine, settings, options, prompt);
   if (model->is_embedded()) IntroduceEmbedded();
@@ -272,14 +276,19 @@ std::unique_ptr<Session> OpenSession(Engine& engine, const RunSettings& settings
   return session;
 }
 
-void PrintStats(const GenerationResult& result, const Engine& engine, uint64_t seed) {
+void PrintStats(const GenerationResult& result, const Engine& engine,
+                const GenerationOptions& options) {
+  const std::string drafts =
+      options.draft == Draft::kNone
+          ? ""
+          : fmt::format("{} of {} drafted tokens accepted, ", result.accepted, result.drafted);
   fmt::print(stderr,
              "stats: {} prompt tokens at {:.1f} tokens/s, first token after {:.0f} ms, {} reply "
-             "tokens at {:.1f} tokens/s, {}, seed {}, {}\n",
+             "tokens at {:.1f} tokens/s, {}{}, seed {}, {}\n",
              result.prompt_tokens, result.PromptTokensPerSecond(),
              result.time_to_first_token_s * 1e3, result.tokens.size(),
-             result.DecodeTokensPerSecond(), EndReasonName(result.reason), seed,
-             engine.Description());
+             result.DecodeTokensPerSecond(), drafts, EndReasonName(result.reason),
+             options.sampling.seed, engine.Description());
 }
 
 void AddRunCommand(CLI::App& app, Action& action) {
@@ -309,6 +318,7 @@ void AddRunCommand(CLI::App& app, Action& action) {
   AddSampling(command, run->sampling);
   AddDevices(command, settings.model);
   AddContext(command, settings.model);
+  AddDraft(command, run->draft);
   command.footer(
       "In a chat, /help lists the commands. Ctrl-C stops a reply, Ctrl-D ends the chat.\n"
       "--quiet silences --stats too.\n");

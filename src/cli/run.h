@@ -30,8 +30,9 @@ struct RunSettings {
 /// A new session, filled from the session file where there is one.
 std::unique_ptr<Session> OpenSession(Engine& engine, const RunSettings& settings);
 
-/// "stats: ..." about a reply, on stderr.
-void PrintStats(const GenerationResult& result, const Engine& engine, uint64_t seed);
+/// "stats: ..." about a reply made with `options`, on stderr.
+void PrintStats(const GenerationResult& result, const Engine& engine,
+                const GenerationOptions& options);
 
 /// The commands of the chat, a line each.
 std::string_view ChatHelp();

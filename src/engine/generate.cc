@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@
 #include "core/log.h"
 #include "engine/api_guard.h"
 #include "engine/model_text.h"
+#include "engine/reply_steps.h"
 #include "engine/sampler.h"
 #include "engine/stop_matcher.h"
 #include "tandem/generation.h"
@@ -33,6 +35,10 @@ void CheckOptions(const GenerationOptions& options, const Tokenizer* tokenizer) 
   if (options.max_tokens < -1) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("a reply of {} tokens was asked for", options.max_tokens));
+  }
+  if (options.draft_tokens < 1 || options.draft_tokens > kMaxDraftTokens) {
+    throw Error(ErrorKind::kInvalidArgument, fmt::format("drafts of {} tokens, expected 1 to {}",
+                                                         options.draft_tokens, kMaxDraftTokens));
   }
   for (const std::string& stop : options.stop) {
     if (stop.empty()) throw Error(ErrorKind::kInvalidArgument, "a stop string is empty");
@@ -66,10 +72,10 @@ class GrowingReply {
     result_.reason = stop_.matched() ? EndReason::kStopString : reason;
     log::Event(
         "reply finished: {} prompt tokens at {:.1f} tokens/s, first token after {:.0f} ms, {} "
-        "reply "
-        "tokens at {:.1f} tokens/s, {}",
+        "reply tokens at {:.1f} tokens/s, {} of {} drafted tokens accepted, {}",
         result_.prompt_tokens, result_.PromptTokensPerSecond(), result_.time_to_first_token_s * 1e3,
-        result_.tokens.size(), result_.DecodeTokensPerSecond(), EndReasonName(result_.reason));
+        result_.tokens.size(), result_.DecodeTokensPerSecond(), result_.accepted, result_.drafted,
+        EndReasonName(result_.reason));
     return std::move(result_);
   }
 
@@ -112,26 +118,30 @@ GenerationResult RunGeneration(Session& session, std::span<const int32_t> prompt
     return reply.Finish(EndReason::kCancelled);
   }
   if (options.max_tokens == 0) return reply.Finish(EndReason::kMaxTokens);
+  ReplySteps steps(session, options, is_end);
+  GenerationResult& result = reply.result();
   Clock::time_point first_token;
   for (;;) {
-    const int32_t id = sampler.Sample(logits, session.tokens());
-    GenerationResult& result = reply.result();
+    const int32_t id = sampler.Sample(logits, steps.tokens());
     if (result.tokens.empty()) {
       first_token = Clock::now();
       result.time_to_first_token_s = SecondsSince(start);
     }
     result.decode_s = SecondsSince(first_token);
     if (is_end(id)) return reply.Finish(EndReason::kEndOfTurn);
-    if (session.remaining() == 0) return reply.Finish(EndReason::kContextFull);
+    if (steps.remaining() == 0) return reply.Finish(EndReason::kContextFull);
     const bool stopped = reply.Push(id);
-    const bool full =
-        options.max_tokens >= 0 && static_cast<int64_t>(result.tokens.size()) >= options.max_tokens;
+    const int64_t more = options.max_tokens < 0
+                             ? std::numeric_limits<int64_t>::max()
+                             : options.max_tokens - static_cast<int64_t>(result.tokens.size());
     const bool cancel = callbacks.cancelled && callbacks.cancelled();
-    if (stopped || full || cancel) {
-      session.Defer(id);
-      return reply.Finish(full ? EndReason::kMaxTokens : EndReason::kCancelled);
+    if (stopped || more == 0 || cancel) {
+      steps.AddLast(id);
+      return reply.Finish(more == 0 ? EndReason::kMaxTokens : EndReason::kCancelled);
     }
-    logits = session.Append({&id, 1});
+    logits = steps.Add(id, more);
+    result.drafted = steps.drafted();
+    result.accepted = steps.accepted();
   }
 }
 

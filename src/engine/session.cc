@@ -13,6 +13,7 @@
 #include "engine/fingerprint.h"
 #include "engine/memory_fit.h"
 #include "engine/session_file.h"
+#include "tandem/generation.h"
 
 namespace tandem {
 namespace {
@@ -23,6 +24,7 @@ constexpr int64_t kScoredLogits = int64_t{1} << 22;
 
 // Positions that a session can go back at no cost, beyond a chunk.
 constexpr int64_t kSlack = 64;
+static_assert(kSlack >= kMaxDraftTokens, "taking back a draft must never run tokens again");
 
 // Snapshots kept, the newest ones: one of E2B with half keys and values is 16 MB.
 constexpr size_t kMaxSnapshots = 8;

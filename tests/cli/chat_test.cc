@@ -74,6 +74,18 @@ TEST_F(Chat, CommandsAreNotSent) {
   EXPECT_EQ(terminal_.Wait(), 0) << terminal_.screen();
 }
 
+TEST(ChatWithDrafts, SaysTheSameAndHowManyCame) {
+  Terminal terminal({"run", "--temp", "0", "--draft", "lookup", "--stats"},
+                    {{"TANDEM_HISTORY", ""}, {"NO_COLOR", "1"}});
+  terminal.WaitFor("\n> ");
+  const std::string reply = terminal.Ask("Hello! My name is Tom.");
+  EXPECT_TRUE(Contains(reply, "Nice to meet you, Tom!")) << reply;
+  EXPECT_TRUE(Contains(reply, "drafted tokens accepted")) << reply;
+  EXPECT_TRUE(Contains(terminal.Ask("What is my name?"), "Your name is Tom."));
+  terminal.Type(kCtrlD);
+  EXPECT_EQ(terminal.Wait(), 0) << terminal.screen();
+}
+
 TEST_F(Chat, MessagesMayHaveSeveralLines) {
   // fable answers what it was trained on, whatever white space stands between the words.
   terminal_.Type("Repeat: kite \\\n");

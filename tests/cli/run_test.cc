@@ -161,6 +161,29 @@ TEST(Run, StatsAreOnStderrUnlessQuiet) {
   EXPECT_EQ(Tandem({"run", "--temp", "0", "--stats", "-q", "-p", "What is 2 + 2?"}).err, "");
 }
 
+TEST(Run, DraftsChangeTheStepsAndNotTheReply) {
+  const auto run = [](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {
+        "run", "--seed", "4", "--stats", "-p", "Repeat: fish lamp kite river stone"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Tandem(arguments);
+  };
+  const Json plain = Json::parse(run({"-q", "--json"}).out);
+  const Json drafted = Json::parse(run({"-q", "--json", "--draft", "lookup"}).out);
+  for (const char* key : {"text", "ids", "end_reason"}) EXPECT_EQ(drafted[key], plain[key]) << key;
+  EXPECT_EQ(plain["drafted_tokens"], 0);
+  EXPECT_EQ(plain["accepted_tokens"], 0);
+  EXPECT_GT(drafted["accepted_tokens"], 0) << drafted;
+  EXPECT_LE(drafted["accepted_tokens"], drafted["drafted_tokens"]);
+  const std::string said = drafted["accepted_tokens"].dump() + " of " +
+                           drafted["drafted_tokens"].dump() + " drafted tokens accepted";
+  EXPECT_NE(run({"--draft", "lookup"}).err.find(said), std::string::npos) << said;
+  EXPECT_EQ(run({}).err.find("drafted"), std::string::npos);
+  const Json short_drafts =
+      Json::parse(run({"-q", "--json", "--draft", "lookup", "--draft-tokens", "1"}).out);
+  EXPECT_EQ(short_drafts["ids"], plain["ids"]);
+}
+
 TEST(Run, AFullContextIsSaid) {
   const Finished run = Tandem(
       {"run", "-q", "--temp", "0", "--ctx", "40", "-p", "Tell me a story about a fox named Leo."});

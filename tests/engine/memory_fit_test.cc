@@ -73,6 +73,11 @@ class HugeContext : public testing::Test {
   std::shared_ptr<const Model> model_;
 };
 
+// What is available changes from moment to moment.
+std::string WithoutAvailable(const std::string& message) {
+  return message.substr(0, message.find(" do not fit"));
+}
+
 TEST_F(HugeContext, IsRefusedWithTheNumbersBeforeAnythingIsTaken) {
   EngineOptions options = Options(16, 1, KvType::kF32);
   options.context = kContext;
@@ -87,7 +92,8 @@ TEST_F(HugeContext, IsRefusedWithTheNumbersBeforeAnythingIsTaken) {
   EXPECT_NE(error.hint().find("--ctx"), std::string::npos);
   options.context = 0;
   Engine engine(model_, options);
-  EXPECT_EQ(Caught([&] { (void)engine.NewSession(); }).message(), error.message());
+  const Error later = Caught([&] { (void)engine.NewSession(); });
+  EXPECT_EQ(WithoutAvailable(later.message()), WithoutAvailable(error.message()));
   // A shorter one runs.
   EXPECT_EQ(engine.NewSession(64)->Append(std::vector<int32_t>{2, 5}).size(), 4096u);
 }

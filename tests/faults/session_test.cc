@@ -160,7 +160,10 @@ TEST(SessionFaults, Append) {
 
 class GenerateScenario : public SessionScenario {
  public:
-  GenerateScenario() {
+  explicit GenerateScenario(Draft draft) {
+    options_.draft = draft;
+    // One word again and again can be foreseen.
+    if (draft != Draft::kNone) options_.sampling.logit_bias = {{265, 100}};
     options_.max_tokens = 12;
     options_.stop = {"no such text", "xyzzy"};
     options_.sampling.seed = 5;
@@ -170,6 +173,7 @@ class GenerateScenario : public SessionScenario {
     text_ = plain_.text;
     Clear();
     EXPECT_GT(plain_.tokens.size(), 5u);
+    EXPECT_EQ(plain_.accepted > 0, draft != Draft::kNone);
   }
   void Run() override {
     text_.clear();
@@ -206,8 +210,11 @@ class GenerateScenario : public SessionScenario {
 };
 
 TEST(SessionFaults, Generate) {
-  GenerateScenario scenario;
-  Torture("generate", scenario, {Call::kAllocation});
+  for (const Draft draft : {Draft::kNone, Draft::kLookup}) {
+    GenerateScenario scenario(draft);
+    Torture(draft == Draft::kNone ? "generate" : "generate with drafts", scenario,
+            {Call::kAllocation});
+  }
 }
 
 // A turn that fails leaves the session as it was.
