@@ -9,6 +9,7 @@
 #include <cstring>
 #include <vector>
 
+#include "devices/cpu/int8_buffer.h"
 #include "devices/cpu/isa_kernels.h"
 #include "formats/dtype.h"
 #include "fuzz.h"
@@ -16,8 +17,7 @@
 namespace tandem::fuzz {
 namespace {
 
-using cpu::Int8Group;
-using cpu::Int8Rows;
+using cpu::Int8Buffer;
 using cpu::Isa;
 using cpu::IsaKernels;
 
@@ -53,8 +53,8 @@ struct Problem {
 };
 
 struct Result {
-  std::vector<int8_t> q;
-  std::vector<Int8Group> groups;
+  Int8Buffer x;
+  std::vector<int8_t> q;  ///< [tokens, cols]
   std::vector<float> y;
 };
 
@@ -66,36 +66,33 @@ Result Solve(const IsaKernels& kernels, const Problem& problem) {
   const WeightView& w = problem.weights;
   const int group = kernels.group_of(w.type);
   Result result;
-  result.q.resize(problem.x.size());
-  result.groups.resize(problem.x.size() / static_cast<size_t>(group));
+  result.x.Resize(problem.tokens, w.cols, group);
   for (int64_t t = 0; t < problem.tokens; ++t) {
-    kernels.quantize(problem.x.data() + t * w.cols, w.cols, group, result.q.data() + t * w.cols,
-                     result.groups.data() + t * w.cols / group);
+    result.x.Set(kernels, t, problem.x.data() + t * w.cols);
+    for (int64_t c = 0; c < w.cols; ++c) result.q.push_back(result.x.Value(t, c));
   }
   result.y.resize(static_cast<size_t>(problem.tokens * w.rows));
-  const Int8Rows rows{result.q.data(), result.groups.data(), problem.tokens, w.cols, group};
   for (int64_t r = 0; r < w.rows; r += cpu::kPanelRows) {
     const auto count = static_cast<int>(std::min<int64_t>(cpu::kPanelRows, w.rows - r));
     int64_t index[cpu::kPanelRows];
     for (int i = 0; i < count; ++i) index[i] = r + i;
-    kernels.multiply_int8(w, index, count, rows, result.y.data() + r, w.rows);
+    kernels.multiply_int8(w, index, count, result.x.rows(), result.y.data() + r, w.rows);
   }
   return result;
 }
 
 void CheckSums(const Problem& problem, const Result& result) {
   const WeightView& w = problem.weights;
-  const auto group = problem.x.size() / result.groups.size();
+  const int64_t group = result.x.rows().group;
   std::vector<float> row(static_cast<size_t>(w.cols));
   for (int64_t r = 0; r < w.rows; ++r) {
     w.ReadRow(r, row.data());
     for (int64_t t = 0; t < problem.tokens; ++t) {
       double sum = 0, size = 0, largest_scale = 0;
       for (int64_t c = 0; c < w.cols; ++c) {
-        const auto at = static_cast<size_t>(t * w.cols + c);
-        const double activation =
-            static_cast<double>(result.q[at]) * result.groups[at / group].scale;
-        largest_scale = std::max<double>(largest_scale, result.groups[at / group].scale);
+        const double scale = result.x.Group(t, c / group).scale;
+        const double activation = result.x.Value(t, c) * scale;
+        largest_scale = std::max(largest_scale, scale);
         sum += activation * row[static_cast<size_t>(c)];
         size += std::abs(activation * row[static_cast<size_t>(c)]);
       }

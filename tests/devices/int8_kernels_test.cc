@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "devices/cpu/int8_buffer.h"
 #include "devices/cpu/isa_kernels.h"
 #include "devices/cpu/multiplier.h"
 #include "formats/dtype.h"
@@ -64,22 +65,11 @@ std::vector<float> RandomRows(int64_t size, std::mt19937_64& random) {
   return x;
 }
 
-struct Quantized {
-  std::vector<int8_t> q;
-  std::vector<Int8Group> groups;
-  Int8Rows rows;
-};
-
-Quantized Quantize(const IsaKernels& kernels, const std::vector<float>& x, int64_t rows,
-                   int64_t cols, int group) {
-  Quantized out;
-  out.q.resize(static_cast<size_t>(rows * cols));
-  out.groups.resize(static_cast<size_t>(rows * cols / group));
-  for (int64_t t = 0; t < rows; ++t) {
-    kernels.quantize(x.data() + t * cols, cols, group, out.q.data() + t * cols,
-                     out.groups.data() + t * cols / group);
-  }
-  out.rows = {out.q.data(), out.groups.data(), rows, cols, group};
+Int8Buffer Quantize(const IsaKernels& kernels, const std::vector<float>& x, int64_t rows,
+                    int64_t cols, int group) {
+  Int8Buffer out;
+  out.Resize(rows, cols, group);
+  for (int64_t t = 0; t < rows; ++t) out.Set(kernels, t, x.data() + t * cols);
   return out;
 }
 
@@ -121,17 +111,16 @@ TEST(Int8Kernels, ProductsAreThoseOfTheNumbersOnEveryLevel) {
         const IsaKernels& kernels = KernelsOf(isa);
         const int group = kernels.group_of(type);
         ASSERT_NE(group, 0);
-        const Quantized q = Quantize(kernels, x, tokens, cols, group);
-        const std::vector<float> y = Multiply(kernels, w.view, index, q.rows);
+        const Int8Buffer q = Quantize(kernels, x, tokens, cols, group);
+        const std::vector<float> y = Multiply(kernels, w.view, index, q.rows());
         std::vector<float> weights(static_cast<size_t>(cols));
         for (size_t i = 0; i < index.size(); ++i) {
           w.view.ReadRow(index[i], weights.data());
           for (int64_t t = 0; t < tokens; ++t) {
             double sum = 0, size = 0;
             for (int64_t c = 0; c < cols; ++c) {
-              const auto at = static_cast<size_t>(t * cols + c);
               const double activation =
-                  static_cast<double>(q.q[at]) * q.groups[at / static_cast<size_t>(group)].scale;
+                  static_cast<double>(q.Value(t, c)) * q.Group(t, c / group).scale;
               sum += activation * weights[static_cast<size_t>(c)];
               size += std::abs(activation * weights[static_cast<size_t>(c)]);
             }
@@ -159,11 +148,11 @@ TEST(Int8Kernels, ARowDoesNotDependOnItsCompany) {
       const IsaKernels& kernels = KernelsOf(isa);
       const int group = kernels.group_of(type);
       const std::vector<float> all =
-          Multiply(kernels, w.view, index, Quantize(kernels, x, tokens, cols, group).rows);
+          Multiply(kernels, w.view, index, Quantize(kernels, x, tokens, cols, group).rows());
       for (const int64_t t : {int64_t{0}, int64_t{7}, int64_t{64}, int64_t{74}}) {
         const std::vector<float> one(x.begin() + t * cols, x.begin() + (t + 1) * cols);
         const std::vector<float> alone =
-            Multiply(kernels, w.view, index, Quantize(kernels, one, 1, cols, group).rows);
+            Multiply(kernels, w.view, index, Quantize(kernels, one, 1, cols, group).rows());
         EXPECT_TRUE(SameBits(alone, {all.begin() + t * rows, all.begin() + (t + 1) * rows}))
             << IsaName(isa) << " token " << t;
       }
@@ -174,25 +163,30 @@ TEST(Int8Kernels, ARowDoesNotDependOnItsCompany) {
 TEST(Int8Kernels, QuantizedActivationsAreWithinHalfAStep) {
   std::mt19937_64 random(3);
   const int64_t cols = 640;
-  const std::vector<float> x = RandomRows(cols, random);
-  for (const int group : {16, 32}) {
-    std::vector<int8_t> first;
-    for (const Isa isa : FastIsas()) {
-      const Quantized q = Quantize(KernelsOf(isa), x, 1, cols, group);
-      for (int64_t c = 0; c < cols; ++c) {
-        const Int8Group& g = q.groups[static_cast<size_t>(c / group)];
-        ASSERT_NEAR(g.scale * static_cast<float>(q.q[static_cast<size_t>(c)]),
-                    x[static_cast<size_t>(c)], 0.5001f * g.scale);
+  for (const int64_t rows : {1, 7, 8, 19}) {
+    const std::vector<float> x = RandomRows(rows * cols, random);
+    for (const int group : {16, 32}) {
+      std::vector<int8_t> first;
+      for (const Isa isa : FastIsas()) {
+        const Int8Buffer buffer = Quantize(KernelsOf(isa), x, rows, cols, group);
+        std::vector<int8_t> values;
+        for (int64_t t = 0; t < rows; ++t) {
+          for (int64_t g = 0; g < cols / group; ++g) {
+            const Int8Group& of_group = buffer.Group(t, g);
+            int32_t sum = 0;
+            for (int64_t c = g * group; c < (g + 1) * group; ++c) {
+              values.push_back(buffer.Value(t, c));
+              sum += values.back();
+              ASSERT_NEAR(of_group.scale * static_cast<float>(values.back()),
+                          x[static_cast<size_t>(t * cols + c)], 0.5001f * of_group.scale);
+            }
+            EXPECT_EQ(of_group.offset, -128 * sum);
+            EXPECT_EQ(of_group.sum, of_group.scale * static_cast<float>(sum));
+          }
+        }
+        if (first.empty()) first = values;
+        EXPECT_EQ(first, values) << IsaName(isa);
       }
-      for (size_t g = 0; g < q.groups.size(); ++g) {
-        int32_t sum = 0;
-        for (int i = 0; i < group; ++i)
-          sum += q.q[g * static_cast<size_t>(group) + static_cast<size_t>(i)];
-        EXPECT_EQ(q.groups[g].offset, -128 * sum);
-        EXPECT_EQ(q.groups[g].sum, q.groups[g].scale * static_cast<float>(sum));
-      }
-      if (first.empty()) first = q.q;
-      EXPECT_EQ(first, q.q) << IsaName(isa);
     }
   }
 }
@@ -212,7 +206,7 @@ TEST(Int8Kernels, WhatIsNoNumberStaysNone) {
       for (const Isa isa : FastIsas()) {
         const IsaKernels& kernels = KernelsOf(isa);
         for (const float y :
-             Multiply(kernels, w.view, index, Quantize(kernels, x, 1, cols, 32).rows)) {
+             Multiply(kernels, w.view, index, Quantize(kernels, x, 1, cols, 32).rows())) {
           EXPECT_TRUE(std::isnan(y)) << IsaName(isa);
         }
       }
@@ -228,7 +222,7 @@ TEST(Int8Kernels, ZerosAndTinyValuesGiveZeros) {
     for (const Isa isa : FastIsas()) {
       const IsaKernels& kernels = KernelsOf(isa);
       for (const float y :
-           Multiply(kernels, w.view, {0, 1, 2}, Quantize(kernels, x, 1, 64, 32).rows)) {
+           Multiply(kernels, w.view, {0, 1, 2}, Quantize(kernels, x, 1, 64, 32).rows())) {
         EXPECT_EQ(y, 0.0f);
       }
     }

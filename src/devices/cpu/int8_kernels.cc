@@ -157,33 +157,32 @@ struct BlockWriter {
   }
 };
 
-// One unit for T activation rows. x and groups point at the unit's first column of the first row.
+// One unit for T activation rows of a tile. x and groups point at the unit's first column of the
+// first row; y [T, kRows] with rows of a panel between.
 template <int T, typename Format>
-TANDEM_LANES void Tile(const Unit& unit, int columns, const int8_t* x, int64_t x_stride,
-                       const Int8Group* groups, int64_t groups_stride, float* y, int64_t y_stride) {
+TANDEM_LANES void Tile(const Unit& unit, int columns, const int8_t* x, const Int8Group* groups,
+                       float* y) {
   constexpr int kGroup = Format::kGroup;
   using B = Bytes<Format, true>;
   Floats16 total[T];
-  for (int t = 0; t < T; ++t) total[t] = LoadFloats(y + t * y_stride);
-  for (int g = 0; g < columns / kGroup; ++g) {
+  for (int t = 0; t < T; ++t) total[t] = LoadFloats(y + t * kPanelRows);
+  for (int g = 0; g < columns / kGroup; ++g, groups += kTileRows) {
     Ints16 sum[T];
-    for (int t = 0; t < T; ++t) sum[t] = B::FirstSum(groups[t * groups_stride + g]);
-    for (int j = 0; j < kGroup / 4; ++j) {
+    for (int t = 0; t < T; ++t) sum[t] = B::FirstSum(groups[t]);
+    for (int j = 0; j < kGroup / 4; ++j, x += 4 * kTileRows) {
       Bytes64 w;
       __builtin_memcpy(&w, unit.bytes[g * kGroup / 4 + j], 64);
-      for (int t = 0; t < T; ++t) {
-        sum[t] = B::Add(sum[t], w, FourBytes(x + t * x_stride + g * kGroup + 4 * j));
-      }
+      for (int t = 0; t < T; ++t) sum[t] = B::Add(sum[t], w, FourBytes(x + 4 * t));
     }
     const Floats16 scale = LoadFloats(unit.scale[g]), min = LoadFloats(unit.min[g]);
     for (int t = 0; t < T; ++t) {
-      total[t] = Join<Format::kMin>(total[t], sum[t], groups[t * groups_stride + g], scale, min);
+      total[t] = Join<Format::kMin>(total[t], sum[t], groups[t], scale, min);
     }
   }
-  for (int t = 0; t < T; ++t) StoreFloats(total[t], y + t * y_stride);
+  for (int t = 0; t < T; ++t) StoreFloats(total[t], y + t * kPanelRows);
 }
 
-// Weight rows of a panel, and where the next panel lies, to be asked for in time.
+// Sixteen weight rows, and where the next sixteen lie, to be asked for in time.
 struct Panel {
   const std::byte* rows[kRows];
   const std::byte* next;  ///< nullptr when it is not known.
@@ -195,7 +194,7 @@ struct Panel {
     const bool run = index[count - 1] - index[0] == count - 1;
     next = run ? rows[0] + kRows * w.row_stride : nullptr;
   }
-  // The share of the next panel that belongs to `bytes` bytes of each row at `at`.
+  // The share of the next rows that belongs to `bytes` bytes of each row at `at`.
   __attribute__((always_inline)) void Prefetch(size_t at, size_t bytes) const {
     if (next == nullptr) return;
     const std::byte* from = next + kRows * at;
@@ -224,68 +223,93 @@ void MultiplyOne(const Panel& panel, const Int8Rows& x, float (&out)[kRows]) {
   StoreFloats(total, out);
 }
 
-// The panel's sums, [rows, kRows], for rows that fit beside the unit in L1 and L2.
+// Activation rows that pass by an unpacked unit: their sums stay near.
 constexpr int64_t kBatch = 128;
+static_assert(kBatch % kTileRows == 0);
 
-// Rows that share a loaded weight register. Eight sums, eight totals and the rest fit 32 registers.
+// Rows of a tile that share a loaded weight register. Eight sums, eight totals and the rest fit 32
+// registers.
 #if defined(__AVX512F__)
-constexpr int kTile = 8;
+constexpr int kTogether = 8;
 #else
-constexpr int kTile = 2;
+constexpr int kTogether = 2;
 #endif
 
 template <typename Format>
-void MultiplyBatch(const Panel& panel, const Int8Rows& x, int64_t first, int64_t batch,
-                   float (&sums)[kBatch][kRows]) {
-  Unit unit;
-  __builtin_memset(sums, 0, static_cast<size_t>(batch) * sizeof sums[0]);
-  const int64_t groups_stride = x.cols / Format::kGroup;
-  for (int64_t column = 0; column < x.cols; column += kUnitColumns) {
-    const int64_t left = x.cols - column;
-    const int columns = static_cast<int>(left < kUnitColumns ? left : kUnitColumns);
-    for (int c = 0; c < columns; c += Format::kColumns) {
-      const size_t at = static_cast<size_t>((column + c) / Format::kColumns) * Format::kBytes;
-      if (first == 0) panel.Prefetch(at, Format::kBytes);
-      BlockWriter<Format> writer{unit, c / 4, c / Format::kGroup};
-      Format::Unpack(panel.rows, at, writer);
-    }
-    const int8_t* q = x.q + first * x.cols + column;
-    const Int8Group* groups = x.groups + first * groups_stride + column / Format::kGroup;
-    int64_t t = 0;
-    const auto tile = [&](auto rows) __attribute__((always_inline)) {
-      for (; t + rows.value <= batch; t += rows.value) {
-        Tile<rows.value, Format>(unit, columns, q + t * x.cols, x.cols, groups + t * groups_stride,
-                                 groups_stride, sums[t], kRows);
-      }
-    };
-    tile(Index<kTile>());
-    if constexpr (kTile > 4) tile(Index<4>());
-    if constexpr (kTile > 2) tile(Index<2>());
-    tile(Index<1>());
+TANDEM_LANES void UnpackUnit(const Panel& panel, int64_t column, int columns, bool prefetch,
+                             Unit& unit) {
+  for (int c = 0; c < columns; c += Format::kColumns) {
+    const size_t at = static_cast<size_t>((column + c) / Format::kColumns) * Format::kBytes;
+    if (prefetch) panel.Prefetch(at, Format::kBytes);
+    BlockWriter<Format> writer{unit, c / 4, c / Format::kGroup};
+    Format::Unpack(panel.rows, at, writer);
   }
 }
 
-TANDEM_LANES void StoreRow(const float (&row)[kRows], int count, float* y) {
-  if (count == kRows) return StoreFloats(LoadFloats(row), y);
+// Rows [first, first + batch) of x, where first begins a tile: sums [batch, kPanelRows]. The
+// columns of a tile are read from memory once for both panels.
+template <typename Format>
+void MultiplyBatch(const Panel* panels, int panel_count, const Int8Rows& x, int64_t first,
+                   int64_t batch, float (&sums)[kBatch][kPanelRows]) {
+  Unit units[kPanelRows / kRows];
+  __builtin_memset(sums, 0, static_cast<size_t>(batch) * sizeof sums[0]);
+  for (int64_t column = 0; column < x.cols; column += kUnitColumns) {
+    const int64_t left = x.cols - column;
+    const int columns = static_cast<int>(left < kUnitColumns ? left : kUnitColumns);
+    for (int p = 0; p < panel_count; ++p) {
+      UnpackUnit<Format>(panels[p], column, columns, first == 0 && p + 1 == panel_count, units[p]);
+    }
+    for (int64_t t = 0; t < batch; t += kTileRows) {
+      const int64_t tile = (first + t) / kTileRows * kTileRows;
+      const int8_t* q = x.q + tile * x.cols + column * kTileRows;
+      const Int8Group* groups =
+          x.groups + tile * (x.cols / Format::kGroup) + column / Format::kGroup * kTileRows;
+      const int rows = static_cast<int>(batch - t < kTileRows ? batch - t : kTileRows);
+      for (int p = 0; p < panel_count; ++p) {
+        int row = 0;
+        const auto some = [&](auto together) __attribute__((always_inline)) {
+          for (; row + together.value <= rows; row += together.value) {
+            Tile<together.value, Format>(units[p], columns, q + 4 * row, groups + row,
+                                         sums[t + row] + kRows * p);
+          }
+        };
+        some(Index<kTogether>());
+        if constexpr (kTogether > 4) some(Index<4>());
+        if constexpr (kTogether > 2) some(Index<2>());
+        some(Index<1>());
+      }
+    }
+  }
+}
+
+TANDEM_LANES void StoreRow(const float* row, int count, float* y) {
+  if (count >= kRows) return StoreFloats(LoadFloats(row), y);
   StoreSome(LoadFloats(row), y, count);
 }
 
 template <typename Format>
 void Multiply(const WeightView& w, const int64_t* index, int count, const Int8Rows& x, float* y,
               int64_t y_stride) {
-  const Panel panel(w, index, count);
-  if (x.rows == 1) {
+  const int split = count < kRows ? count : kRows;
+  const Panel panels[2] = {Panel(w, index, split), Panel(w, index + count - split, split)};
+  const int panel_count = count > kRows ? 2 : 1;
+  if (x.tile == 1) {
     alignas(64) float out[kRows];
-    MultiplyOne<Format>(panel, x, out);
-    StoreRow(out, count, y);
+    MultiplyOne<Format>(panels[0], x, out);
+    StoreRow(out, split, y);
+    if (panel_count == 1) return;
+    MultiplyOne<Format>(panels[1], x, out);
+    StoreRow(out, split, y + count - split);
     return;
   }
-  alignas(64) float sums[kBatch][kRows];
+  alignas(64) float sums[kBatch][kPanelRows];
   for (int64_t first = 0; first < x.rows; first += kBatch) {
     const int64_t batch = x.rows - first < kBatch ? x.rows - first : kBatch;
-    MultiplyBatch<Format>(panel, x, first, batch, sums);
+    MultiplyBatch<Format>(panels, panel_count, x, first, batch, sums);
     for (int64_t t = 0; t < batch; ++t) {
-      StoreRow(sums[t], count, y + (first + t) * y_stride);
+      float* target = y + (first + t) * y_stride;
+      StoreRow(sums[t], split, target);
+      if (panel_count == 2) StoreRow(sums[t] + kRows, split, target + count - split);
     }
   }
 }
@@ -329,10 +353,11 @@ void MultiplyInt8(const WeightView& w, const int64_t* index, int count, const In
   }
 }
 
-void Quantize(const float* x, int64_t cols, int group, int8_t* q, Int8Group* groups) {
+void Quantize(const float* x, int64_t cols, int group, int tile, int8_t* q, Int8Group* groups) {
   using Bytes16 = int8_t __attribute__((vector_size(16)));
+  using Words4 = uint32_t __attribute__((vector_size(16)));
   const Floats16 magic = Splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number
-  for (int64_t c = 0; c < cols; c += 32, groups += 32 / group) {
+  for (int64_t c = 0; c < cols; c += 32, groups += 32 / group * tile, q += 32 * tile) {
     Floats16 v[2] = {LoadFloats(x + c), LoadFloats(x + c + 16)};
     // Bits of numbers without their sign are ordered as the numbers are; infinities and NaN follow.
     const Ints16 bits[2] = {(Ints16)v[0] & 0x7fffffff, (Ints16)v[1] & 0x7fffffff};
@@ -353,7 +378,14 @@ void Quantize(const float* x, int64_t cols, int group, int8_t* q, Int8Group* gro
       const Ints16 whole =
           __builtin_convertvector((v[half] * Splat(inverse) + magic) - magic, Ints16);
       const Bytes16 bytes = __builtin_convertvector(whole, Bytes16);
-      __builtin_memcpy(q + c + 16 * half, &bytes, 16);
+      if (tile == 1) {
+        __builtin_memcpy(q + 16 * half, &bytes, 16);
+      } else {
+        Words4 fours = (Words4)bytes;
+        for (int j = 0; j < 4; ++j) {
+          __builtin_memcpy(q + (4 * half + j) * 4 * tile, &fours[j], 4);
+        }
+      }
       sums[half] = SumLanes(whole);
     }
     if (group == 32) {
@@ -361,7 +393,7 @@ void Quantize(const float* x, int64_t cols, int group, int8_t* q, Int8Group* gro
       groups[0] = {scale, scale * static_cast<float>(sum), -128 * sum};
     } else {
       for (int half = 0; half < 2; ++half) {
-        groups[half] = {scale, scale * static_cast<float>(sums[half]), -128 * sums[half]};
+        groups[half * tile] = {scale, scale * static_cast<float>(sums[half]), -128 * sums[half]};
       }
     }
   }

@@ -20,8 +20,8 @@
 
 namespace tandem::cpu {
 
-/// Weight rows that are multiplied together.
-inline constexpr int kPanelRows = 16;
+/// Weight rows that are multiplied together at most.
+inline constexpr int kPanelRows = 32;
 
 /// What a group of 16 or 32 activations needs besides its bytes.
 struct Int8Group {
@@ -30,22 +30,31 @@ struct Int8Group {
   int32_t offset;  ///< -128 * sum of q: takes back what makes weights unsigned
 };
 
-/// Activation rows in 8 bits: q [rows, cols], groups [rows, cols / group].
+/// Activation rows that lie together: a tile of them is walked by one pointer.
+inline constexpr int kTileRows = 8;
+
+/// Activation rows in 8 bits, by tiles of `tile` rows: kTileRows, or 1 for a single row. The last
+/// tile has room for all of its rows.
+///   q      [tiles, cols / 4, tile, 4]
+///   groups [tiles, cols / group, tile]
+/// Int8Buffer (int8_buffer.h) owns such rows.
 struct Int8Rows {
   const int8_t* q = nullptr;
   const Int8Group* groups = nullptr;
   int64_t rows = 0;
   int64_t cols = 0;
   int group = 32;
+  int tile = 1;
 };
 
 /// Products of weights and activation rows.
 struct IsaKernels {
   /// Weights per scale of `type`, 16 or 32; 0 for a type that is multiplied in float.
   int (*group_of)(DType type);
-  /// One activation row of `cols` values (a multiple of 32) in 8 bits, in groups of `group`. A
-  /// value that is not finite makes the scales of its 32 NaN, and so the results.
-  void (*quantize)(const float* x, int64_t cols, int group, int8_t* q, Int8Group* groups);
+  /// One activation row of `cols` values (a multiple of 32) in 8 bits, in groups of `group`, to its
+  /// place in a tile of `tile` rows: q and groups are the row's first there. A value that is not
+  /// finite makes the scales of its 32 NaN, and so the results.
+  void (*quantize)(const float* x, int64_t cols, int group, int tile, int8_t* q, Int8Group* groups);
   /// y[t * y_stride + i] = dot(row index[i] of w, row t of x), i < count <= kPanelRows.
   /// REQUIRES: x.group == group_of(w.type), x.cols == w.cols.
   void (*multiply_int8)(const WeightView& w, const int64_t* index, int count, const Int8Rows& x,

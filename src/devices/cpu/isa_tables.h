@@ -9,14 +9,14 @@
 #include "devices/cpu/isa_kernels.h"
 
 // NOLINTBEGIN(bugprone-macro-parentheses): a namespace's name
-#define TANDEM_DECLARE_KERNELS(isa)                                                          \
-  namespace isa {                                                                            \
-  int GroupOf(DType type);                                                                   \
-  void Quantize(const float* x, int64_t cols, int group, int8_t* q, Int8Group* groups);      \
-  void MultiplyInt8(const WeightView& w, const int64_t* index, int count, const Int8Rows& x, \
-                    float* y, int64_t y_stride);                                             \
-  void MultiplyFloat(const WeightView& w, const int64_t* index, int count, const float* x,   \
-                     int64_t x_stride, int64_t rows, float* y, int64_t y_stride);            \
+#define TANDEM_DECLARE_KERNELS(isa)                                                               \
+  namespace isa {                                                                                 \
+  int GroupOf(DType type);                                                                        \
+  void Quantize(const float* x, int64_t cols, int group, int tile, int8_t* q, Int8Group* groups); \
+  void MultiplyInt8(const WeightView& w, const int64_t* index, int count, const Int8Rows& x,      \
+                    float* y, int64_t y_stride);                                                  \
+  void MultiplyFloat(const WeightView& w, const int64_t* index, int count, const float* x,        \
+                     int64_t x_stride, int64_t rows, float* y, int64_t y_stride);                 \
   }
 #define TANDEM_DECLARE_ROW_KERNELS(isa)                                                           \
   namespace isa {                                                                                 \

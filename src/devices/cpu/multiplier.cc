@@ -81,24 +81,18 @@ std::span<const int64_t> Multiplier::LiveRows(std::span<const uint8_t> skip) {
   return live_rows_;
 }
 
-Int8Rows Multiplier::QuantizedRows(int group) {
+const Int8Rows& Multiplier::QuantizedRows(int group) {
   Quantized& quantized = quantized_[group == 32 ? 0 : 1];
-  const int64_t groups = cols_ / group;
   if (!quantized.valid) {
-    const auto grow = [](auto& values, int64_t size) {
-      if (values.size() < static_cast<size_t>(size)) values.resize(static_cast<size_t>(size));
-    };
-    grow(quantized.bytes, rows_ * cols_);
-    grow(quantized.groups, rows_ * groups);
+    quantized.buffer.Resize(rows_, cols_, group);
     team_.ParallelFor(rows_, kQuantizeWork / cols_ + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t t = begin; t < end; ++t) {
-        kernels_->quantize(x_ + t * x_stride_, cols_, group, quantized.bytes.data() + t * cols_,
-                           quantized.groups.data() + t * groups);
+        quantized.buffer.Set(*kernels_, t, x_ + t * x_stride_);
       }
     });
     quantized.valid = true;
   }
-  return {quantized.bytes.data(), quantized.groups.data(), rows_, cols_, group};
+  return quantized.buffer.rows();
 }
 
 void Multiplier::RunInt8(const WeightView& w, std::span<const int64_t> rows_of_w, const Int8Rows& x,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/thread_team.h"
+#include "devices/cpu/int8_buffer.h"
 #include "devices/cpu/isa_kernels.h"
 #include "formats/weight_view.h"
 
@@ -33,11 +34,10 @@ class Multiplier {
   // The loaded rows in 8 bits, with groups of one size.
   struct Quantized {
     bool valid = false;
-    std::vector<int8_t> bytes;
-    std::vector<Int8Group> groups;
+    Int8Buffer buffer;
   };
 
-  Int8Rows QuantizedRows(int group);
+  const Int8Rows& QuantizedRows(int group);
   /// Indices of the first `count` rows, and of those that are not skipped. Valid until the next
   /// call.
   std::span<const int64_t> AllRows(int64_t count);

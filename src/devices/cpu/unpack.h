@@ -20,7 +20,8 @@
 namespace tandem::cpu {
 namespace {
 
-constexpr int kRows = kPanelRows;
+/// Rows that are taken apart together.
+constexpr int kRows = 16;
 
 /// First byte of each row.
 using RowPointers = const std::byte* const (&)[kRows];
