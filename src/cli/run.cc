@@ -264,6 +264,10 @@ std::unique_ptr<Session> OpenSession(Engine& engine, const RunSettings& settings
   if (settings.session_file.empty()) return session;
   if (Exists(settings.session_file)) {
     session->Load(settings.session_file);
+    if (!settings.system.empty() && !session->tokens().empty()) {
+      log::Warning("--system has no effect: the conversation in {} has begun without it",
+                   Printable(settings.session_file, 4096));
+    }
     return session;
   }
   // Said now, not after the conversation.

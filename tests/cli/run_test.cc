@@ -60,6 +60,11 @@ TEST(Run, SessionsGoOnFromAFile) {
   };
   EXPECT_EQ(say({"-p", "Hello! My name is Tom."}).out, "Nice to meet you, Tom!\n");
   EXPECT_EQ(say({"-p", "What is my name?"}).out, "Your name is Tom.\n");
+  // Instructions come first in a conversation, or not at all.
+  const Finished late = Tandem(
+      {"run", "--session", file, "--system", "Be brief.", "-n", "1", "-p", "What is my name?"});
+  EXPECT_EQ(late.code, 0);
+  EXPECT_NE(late.err.find("--system has no effect"), std::string::npos) << late.err;
   const std::string saved = ReadFile(file);
   const Finished other = say({"-m", "data/random/base", "--raw", "-p", "x"});
   EXPECT_EQ(other.code, 3);
