@@ -53,11 +53,18 @@ accuracy: tests ## Exact replies of fable in every weight type (SEED=20261123), 
 	@tools/measure-accuracy.sh build
 
 .PHONY: bench
-bench: ## Build and run the micro-benchmarks
+bench: ## Build and run the micro-benchmarks (BENCH=regular expression of names)
 	@$(deps) build bench
 	@$(call configure,$(TANDEM_PRESET) $(without_tests) -DTANDEM_BUILD_BENCH=ON)
 	@$(call compile,build)
-	@for program in build/bench/*; do [[ ! -f $$program || ! -x $$program ]] || $$program || exit; done
+	@for program in build/bench/*; do [[ ! -f $$program || ! -x $$program ]] || $$program $(if $(BENCH),--benchmark_filter='$(BENCH)') || exit; done
+
+.PHONY: compare
+compare: ## Tandem and llama.cpp on one file, in turn (MODEL=..., ROUNDS=5)
+	@$(deps) build compare
+	@$(call configure,$(TANDEM_PRESET) $(without_tests))
+	@$(call compile,build) --target product $(if $(MODEL),,random-model)
+	@tools/compare-llama.sh build
 
 .PHONY: format
 format: ## Format every C++ file in place

@@ -42,6 +42,7 @@ struct Request {
   std::string size = "e2b";
   std::filesystem::path output;
   std::string type = "q4_0";
+  std::string tables;  // Empty: as the type has them.
   std::filesystem::path tokenizer;
   uint64_t seed = 1;
   int threads = 0;
@@ -220,11 +221,20 @@ float Deviation(const OutputTensor& tensor) {
 }
 
 void WriteModel(const Request& request) {
-  const auto plan = FindQuantizePlan(request.type);
-  if (!plan) {
+  const auto chosen = FindQuantizePlan(request.type);
+  if (!chosen) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("cannot write weights as '{}'", Printable(request.type)),
                 fmt::format("types: {}", fmt::join(QuantizePlanNames(), ", ")));
+  }
+  QuantizePlan plan = *chosen;
+  if (!request.tables.empty()) {
+    const auto tables = DTypeFromName(request.tables);
+    if (!tables || !CanQuantize(*tables)) {
+      throw Error(ErrorKind::kInvalidArgument,
+                  fmt::format("cannot write tables as '{}'", Printable(request.tables)));
+    }
+    plan.token_table = plan.ple_table = *tables;
   }
   std::optional<Vocab> vocab;
   if (!request.tokenizer.empty()) vocab = LoadVocab(request.tokenizer);
@@ -238,7 +248,7 @@ void WriteModel(const Request& request) {
   GgufWriter writer(request.output);
   writer.AddString("general.architecture", gemma3n::kArchitecture);
   writer.AddString("general.name", fmt::format("random {}, seed {}", request.size, request.seed));
-  writer.Add<uint32_t>("general.file_type", plan->file_type);
+  writer.Add<uint32_t>("general.file_type", plan.file_type);
   writer.Add<uint32_t>("general.quantization_version", 2);
   gemma3n::WriteGgufParams(params, writer);
   WriteTokenizer(tokenizer, {}, params.vocab, writer);
@@ -247,7 +257,7 @@ void WriteModel(const Request& request) {
   const auto tensors = gemma3n::ListTensors(params, sketch.weights());
   std::vector<DType> types;
   for (const OutputTensor& tensor : tensors) {
-    types.push_back(ChooseType(*plan, tensor, params.layers).type);
+    types.push_back(ChooseType(plan, tensor, params.layers).type);
     writer.AddTensor(tensor.name, types.back(), tensor.ne);
   }
   writer.WriteHeader();
@@ -272,6 +282,8 @@ int Main(int argc, char** argv) {
   app.add_option("--size", request.size, "e2b, e4b, narrow (30 small layers) or tiny")
       ->capture_default_str();
   app.add_option("--type", request.type, "As tandem convert --type")->capture_default_str();
+  app.add_option("--tables", request.tables,
+                 "Type of the token table (the head, too) and the per-layer table, if another");
   app.add_option("--seed", request.seed)->capture_default_str();
   app.add_option("--threads", request.threads, "0 = all processors")->capture_default_str();
   app.add_option("--tokenizer", request.tokenizer,

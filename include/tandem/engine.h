@@ -64,6 +64,8 @@ class TANDEM_API Engine {
   [[nodiscard]] std::unique_ptr<Session> NewSession(int64_t context = 0);
 
   struct Impl;
+  /// For Tandem's own files.
+  Impl& impl() noexcept { return *impl_; }
 
  private:
   std::shared_ptr<Impl> impl_;

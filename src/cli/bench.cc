@@ -1,7 +1,7 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// tandem bench: how fast a model runs here.
+// tandem bench: how fast a model runs here, and where the time goes.
 #include "engine/bench.h"
 
 #include <fmt/format.h>
@@ -16,7 +16,9 @@
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/profile_report.h"
 #include "core/log.h"
+#include "engine/profile_picture.h"
 
 namespace tandem::cli {
 namespace {
@@ -30,7 +32,12 @@ struct BenchSettings {
   OutputOptions output;
   ModelOptions model;
   BenchOptions bench;
+  bool profile = false;
+  std::string profile_file;  ///< Empty for none; else profile is true.
 };
+
+/// Length of the prompt of a profile where --prompts is not given.
+constexpr int64_t kProfiledPrompt = 128;
 
 Json RowJson(const BenchRow& row, bool with_context) {
   Json json = {{"tokens", row.tokens}};
@@ -72,6 +79,33 @@ Json ToJson(const BenchResult& result, const Model& model, int threads, double l
           {"ttft_ms", result.ttft_ms},   {"peak_rss_bytes", PeakResidentBytes()}};
 }
 
+int RunProfileCommand(const BenchSettings& settings) {
+  const std::string& file = settings.profile_file;
+  if (!file.empty() && !IsPictureName(file)) {
+    ThrowBadValue("--profile-file", file, "a name that ends in .svg or .html");
+  }
+  const auto require_one = [](std::string_view option, size_t count) {
+    if (count == 1) return;
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--profile takes one number with {}, not {}", option, count));
+  };
+  require_one("--prompts", settings.bench.prompts.size());
+  require_one("--depth", settings.bench.contexts.size());
+  Engine engine(LoadModel(settings.model), EngineOptionsOf(settings.model));
+  ProgressLine progress("measuring", ProgressLine::Elsewhere::kSilent, settings.output.quiet);
+  const ProfileResult result = RunProfile(engine, settings.bench, [&progress](int done, int total) {
+    progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
+  });
+  progress.Clear();
+  if (!file.empty()) WriteProfilePicture(result, file);
+  if (settings.output.json) {
+    PrintJson(ProfileJson(result));
+  } else {
+    Print(ProfileText(result));
+  }
+  return kExitOk;
+}
+
 int RunBenchCommand(const BenchSettings& settings) {
   const auto start = std::chrono::steady_clock::now();
   const auto model = LoadModel(settings.model);
@@ -111,11 +145,24 @@ void AddBenchCommand(CLI::App& app, Action& action) {
   AddInteger(command, "-r,--repetitions", bench.repetitions, 1, kMaxRepetitions,
              "How often to measure")
       ->default_str(std::to_string(bench.repetitions));
+  command
+      .add_flag("--profile", settings->profile,
+                "Time, bytes and multiplications of each op, for one prompt length (128)")
+      ->group("Where the time goes");
+  AddPath(command, "--profile-file", settings->profile_file, "The same as a picture: .svg or .html")
+      ->group("Where the time goes");
   AddQuiet(command, settings->output);
   AddJson(command, settings->output);
   AddDevices(command, settings->model);
-  command.final_callback(
-      [settings, &action] { action = [settings] { return RunBenchCommand(*settings); }; });
+  command.final_callback([settings, &command, &action] {
+    settings->profile = settings->profile || !settings->profile_file.empty();
+    if (settings->profile && command.count("--prompts") == 0) {
+      settings->bench.prompts = {kProfiledPrompt};
+    }
+    action = [settings] {
+      return settings->profile ? RunProfileCommand(*settings) : RunBenchCommand(*settings);
+    };
+  });
 }
 
 }  // namespace tandem::cli

@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "formats/dtype.h"
 #include "program/program.h"
@@ -46,12 +47,20 @@ struct KvView {
   std::byte* values = nullptr;
 };
 
+/// How long one op of a Program took in a step.
+struct OpTime {
+  size_t op = 0;  ///< Index into Program::ops.
+  double seconds = 0;
+};
+
 /// Buffers of a step, in host memory.
 struct Bindings {
   /// Per value of the Program, float [planes, rows of its set in this step, width], dense.
   std::span<float* const> values;
   /// Per sequence, per cache tensor of the Program.
   std::span<const std::span<const KvView>> caches;
+  /// Where a device that can tell adds the time of each op, before the fence; null: nobody asks.
+  std::vector<OpTime>* times = nullptr;
 };
 
 /// Completion of a submitted step. Wait() returns once its results are in the bound buffers, or

@@ -78,7 +78,11 @@ std::span<const float> Phase::Run(std::span<const std::span<const KvView>> cache
     if (buffers_[i].size() < size) buffers_[i].resize(size);
     pointers_[i] = buffers_[i].data();
   }
-  const Bindings bindings{pointers_, caches};
+  Bindings bindings{pointers_, caches};
+  if (steps_ != nullptr) {
+    steps_->push_back({&program_, {rows.begin(), rows.end()}, {}});
+    bindings.times = &steps_->back().ops;
+  }
   for (const auto& segment : segments_) segment->Submit(bindings, rows).Wait();
   return {pointers_[static_cast<size_t>(program_.logits)],
           static_cast<size_t>(wanted * program_.vocab_rows)};

@@ -13,6 +13,7 @@
 #include "devices/device.h"
 #include "engine/kv_store.h"
 #include "engine/model_data.h"
+#include "engine/op_work.h"
 #include "placement/placement.h"
 #include "tandem/engine.h"
 
@@ -28,6 +29,9 @@ class Phase {
   std::span<const float> Run(std::span<const std::span<const KvView>> caches,
                              std::span<const StepRow> rows);
 
+  /// Adds every step from now on to `steps`, with the times of its ops; null ends that.
+  void RecordInto(std::vector<StepTimes>* steps) { steps_ = steps; }
+
   /// Bytes that its buffers hold by now.
   uint64_t buffer_bytes() const {
     uint64_t bytes = 0;
@@ -41,6 +45,7 @@ class Phase {
   std::vector<std::unique_ptr<Segment>> segments_;
   std::vector<std::vector<float>> buffers_;
   std::vector<float*> pointers_;
+  std::vector<StepTimes>* steps_ = nullptr;
 };
 
 /// The element type that `kv` means for this model.

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <set>
 #include <string>
 
 #include "cli/process.h"
@@ -185,6 +186,48 @@ TEST(Bench, JsonHasItsRows) {
   for (const char* key : {"load_ms", "ttft_ms", "peak_rss_bytes", "threads"}) {
     EXPECT_GT(json[key], 0) << key;
   }
+}
+
+TEST(Bench, ProfileHasOpsAndLimits) {
+  const TemporaryFolder folder;
+  const std::string picture = folder / "profile.svg";
+  const Json json = JsonOf({"bench", "-q", "--profile-file", picture, "-p", "20", "-n", "2", "-d",
+                            "6", "-r", "1", "-t", "1", "--json"});
+  for (const char* key : {"read_gb_s", "read_median_gb_s", "int8_gmac_s", "float_gmac_s"}) {
+    EXPECT_GT(json["roofline"][key], 0) << key;
+  }
+  EXPECT_EQ(json["roofline"]["threads"], 1);
+  EXPECT_EQ(json["prefill"]["tokens"], 20);
+  EXPECT_EQ(json["decode"]["tokens"], 2);
+  EXPECT_EQ(json["decode"]["context"], 6);
+  for (const char* phase : {"prefill", "decode"}) {
+    double seconds = json[phase]["between_seconds"];
+    std::set<std::string> names;
+    for (const Json& op : json[phase]["ops"]) {
+      EXPECT_GE(op["seconds"], 0);
+      EXPECT_GT(op["weight_bytes"].get<double>() + op["value_bytes"].get<double>(), 0);
+      seconds += op["seconds"].get<double>();
+      names.insert(op["op"].get<std::string>());
+    }
+    EXPECT_NEAR(seconds, json[phase]["seconds"], 1e-9);
+    for (const char* name : {"GatedMlp", "Attention", "QkvProject", "LmHead", "AltUpPredict"}) {
+      EXPECT_TRUE(names.contains(name)) << name;
+    }
+  }
+  const std::string svg = ReadFile(picture);
+  EXPECT_TRUE(svg.starts_with("<svg "));
+  EXPECT_NE(svg.find("GatedMlp"), std::string::npos);
+}
+
+TEST(Bench, ProfileTableNamesWhatItMeasures) {
+  const Finished run = Tandem({"bench", "--profile", "-p", "8", "-n", "0", "-r", "1"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  for (const char* text : {"reading memory", "prefill of 8 tokens", "GatedMlp", "between ops",
+                           "of peak", "weights, keys and values"}) {
+    EXPECT_NE(run.out.find(text), std::string::npos) << text;
+  }
+  EXPECT_EQ(run.out.find("decode"), std::string::npos);
+  for (const std::string& line : Lines(run.out)) EXPECT_LE(line.size(), 100u) << line;
 }
 
 TEST(Convert, WritesAModelThatAnswersTheSame) {

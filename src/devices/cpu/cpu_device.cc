@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cmath>
 
 #include "devices/cpu/step.h"
@@ -78,7 +79,13 @@ class CpuSegment : public Segment {
     std::promise<void> done;
     try {
       step_.Begin(bindings, rows);
-      for (size_t i = range_.begin; i < range_.end; ++i) step_.Run(program_.ops[i]);
+      for (size_t i = range_.begin; i < range_.end; ++i) {
+        if (bindings.times == nullptr) {
+          step_.Run(program_.ops[i]);
+        } else {
+          RunTimed(i, *bindings.times);
+        }
+      }
       done.set_value();
     } catch (...) {
       done.set_exception(std::current_exception());
@@ -87,6 +94,13 @@ class CpuSegment : public Segment {
   }
 
  private:
+  void RunTimed(size_t op, std::vector<OpTime>& times) {
+    const auto start = std::chrono::steady_clock::now();
+    step_.Run(program_.ops[op]);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    times.push_back({op, took.count()});
+  }
+
   const Program& program_;
   OpRange range_;
   Step step_;

@@ -15,6 +15,8 @@ namespace {
         isa::ToHalf, isa::ExpSum, isa::GeluTimes, isa::SoftCap, isa::CutBelow, isa::Rotate, \
         isa::Predict, isa::Correct                                                          \
   }
+#define TANDEM_PEAK_LOOPS(isa) \
+  { isa::PeakInt8, isa::PeakFloat, isa::ReadSum }
 
 constexpr IsaKernels kPortable = TANDEM_KERNELS(portable);
 constexpr IsaKernels kAvx2 = TANDEM_KERNELS(avx2);
@@ -24,6 +26,10 @@ constexpr RowKernels kReferenceRows = TANDEM_ROW_KERNELS(reference);
 constexpr RowKernels kPortableRows = TANDEM_ROW_KERNELS(portable);
 constexpr RowKernels kAvx2Rows = TANDEM_ROW_KERNELS(avx2);
 constexpr RowKernels kAvx512Rows = TANDEM_ROW_KERNELS(avx512);
+
+constexpr PeakLoops kPortablePeaks = TANDEM_PEAK_LOOPS(portable);
+constexpr PeakLoops kAvx2Peaks = TANDEM_PEAK_LOOPS(avx2);
+constexpr PeakLoops kAvx512Peaks = TANDEM_PEAK_LOOPS(avx512);
 
 }  // namespace
 
@@ -43,6 +49,14 @@ const RowKernels& RowKernelsOf(Isa isa) {
     case Isa::kAvx512: return kAvx512Rows;
   }
   return kReferenceRows;
+}
+
+const PeakLoops& PeakLoopsOf(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx2: return kAvx2Peaks;
+    case Isa::kAvx512: return kAvx512Peaks;
+    default: return kPortablePeaks;
+  }
 }
 
 }  // namespace tandem::cpu

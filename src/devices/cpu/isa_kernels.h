@@ -113,9 +113,21 @@ struct RowKernels {
                   float* y);
 };
 
+/// What the processor can do at most, for the kernels to be compared with.
+struct PeakLoops {
+  /// As many multiply-adds of bytes (of floats) as the level's instructions can do, on registers
+  /// alone; returns how many. `sink` gets a result, so that none is left out.
+  int64_t (*int8)(int64_t rounds, float* sink);
+  int64_t (*floats)(int64_t rounds, float* sink);
+  /// Sum of the 64-bit words at `p`: a plain read. REQUIRES: n is a multiple of 256.
+  uint64_t (*read_sum)(const std::byte* p, int64_t n);
+};
+
 /// REQUIRES: an available level other than kReference.
 const IsaKernels& KernelsOf(Isa isa);
 /// REQUIRES: an available level.
 const RowKernels& RowKernelsOf(Isa isa);
+/// Those of the portable level for kReference. REQUIRES: an available level.
+const PeakLoops& PeakLoopsOf(Isa isa);
 
 }  // namespace tandem::cpu

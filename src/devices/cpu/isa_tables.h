@@ -40,6 +40,12 @@
   void Correct(float c, const float* h, const float* active, const float* prediction, int64_t n,  \
                float* y);                                                                         \
   }
+#define TANDEM_DECLARE_PEAK_LOOPS(isa)             \
+  namespace isa {                                  \
+  int64_t PeakInt8(int64_t rounds, float* sink);   \
+  int64_t PeakFloat(int64_t rounds, float* sink);  \
+  uint64_t ReadSum(const std::byte* p, int64_t n); \
+  }
 
 namespace tandem::cpu {
 TANDEM_DECLARE_KERNELS(portable)
@@ -49,5 +55,8 @@ TANDEM_DECLARE_ROW_KERNELS(reference)
 TANDEM_DECLARE_ROW_KERNELS(portable)
 TANDEM_DECLARE_ROW_KERNELS(avx2)
 TANDEM_DECLARE_ROW_KERNELS(avx512)
+TANDEM_DECLARE_PEAK_LOOPS(portable)
+TANDEM_DECLARE_PEAK_LOOPS(avx2)
+TANDEM_DECLARE_PEAK_LOOPS(avx512)
 }  // namespace tandem::cpu
 // NOLINTEND(bugprone-macro-parentheses)
