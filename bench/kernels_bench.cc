@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/thread_team.h"
+#include "devices/cpu/int8_buffer.h"
 #include "devices/cpu/isa_kernels.h"
 #include "devices/cpu/kernels.h"
 #include "formats/weight_view.h"
@@ -75,17 +76,13 @@ void Int8(benchmark::State& state, const IsaKernels& kernels, DType type, int64_
   const int group = kernels.group_of(type);
   const std::vector<int64_t> index = AllRows();
   const std::vector<float> x = Waves(rows * kWidth);
-  std::vector<int8_t> q(x.size());
-  std::vector<Int8Group> groups(x.size() / static_cast<size_t>(group));
-  for (int64_t t = 0; t < rows; ++t) {
-    kernels.quantize(x.data() + t * kWidth, kWidth, group, q.data() + t * kWidth,
-                     groups.data() + t * kWidth / group);
-  }
-  const Int8Rows activations{q.data(), groups.data(), rows, kWidth, group};
+  Int8Buffer buffer;
+  buffer.Resize(rows, kWidth, group);
+  for (int64_t t = 0; t < rows; ++t) buffer.Set(kernels, t, x.data() + t * kWidth);
   std::vector<float> y(x.size());
   Repeat(state, rows * kWidth * kWidth, static_cast<int64_t>(matrix.bytes.size()), [&] {
     for (int64_t r = 0; r < kWidth; r += kPanelRows) {
-      kernels.multiply_int8(matrix.view, index.data() + r, kPanelRows, activations, y.data() + r,
+      kernels.multiply_int8(matrix.view, index.data() + r, kPanelRows, buffer.rows(), y.data() + r,
                             kWidth);
     }
   });
@@ -104,12 +101,12 @@ void Float(benchmark::State& state, const IsaKernels& kernels, DType type, int64
   });
 }
 
-void Quantize(benchmark::State& state, const IsaKernels& kernels, int group) {
+/// One row by itself (tile 1), or into its place among others.
+void Quantize(benchmark::State& state, const IsaKernels& kernels, int group, int64_t rows) {
   const std::vector<float> x = Waves(kWidth);
-  std::vector<int8_t> q(kWidth);
-  std::vector<Int8Group> groups(static_cast<size_t>(kWidth / group));
-  Repeat(state, kWidth, kWidth * 5,
-         [&] { kernels.quantize(x.data(), kWidth, group, q.data(), groups.data()); });
+  Int8Buffer buffer;
+  buffer.Resize(rows, kWidth, group);
+  Repeat(state, kWidth, kWidth * 5, [&] { buffer.Set(kernels, rows - 1, x.data()); });
 }
 
 /// Keys or values of 512 positions of one head, and the queries that share them.
@@ -258,8 +255,10 @@ void RegisterProducts(const std::string& level, const IsaKernels& kernels) {
     }
   }
   for (const int group : {16, 32}) {
-    Register("quantize/group:" + std::to_string(group) + level, Quantize, std::cref(kernels),
-             group);
+    for (const int64_t rows : {1, 4}) {
+      Register("quantize/group:" + std::to_string(group) + "/rows:" + std::to_string(rows) + level,
+               Quantize, std::cref(kernels), group, rows);
+    }
   }
 }
 

@@ -42,7 +42,7 @@ std::string PhaseText(const PhaseProfile& phase, const MachineLimits& limits) {
                   phase.streamed_per_token() * 1e-6, rate, rate / limits.read_gb_s * 100);
   const bool at_most = std::any_of(phase.ops.begin(), phase.ops.end(),
                                    [](const OpLine& op) { return op.work.at_most; });
-  if (at_most) out += "* at most: dead neurons are left out, and counted here\n";
+  if (at_most) out += "* at most: dead neurons are counted, and may be left out\n";
   return out;
 }
 

@@ -163,17 +163,38 @@ class Plot {
   std::string SlopeLabel(Point low, Point ridge) {
     const std::string text = fmt::format("memory: {} GB/s", ShortNumber(roof_.read_gb_s));
     const double angle = std::atan2(ridge.y - low.y, ridge.x - low.x);
-    const Point at{low.x + (ridge.x - low.x) * 0.42, low.y + (ridge.y - low.y) * 0.42};
-    const double width = TextWidth(text, 12);
-    for (double along = 0; along < width; along += 6) {
-      const Point on{at.x + std::cos(angle) * along + std::sin(angle) * 11,
-                     at.y + std::sin(angle) * along - std::cos(angle) * 11};
-      placer_.Avoid({on.x - 6, on.y - 6, 12, 12});
+    const auto squares = [&](double where) {
+      std::vector<Box> boxes;
+      for (double along = 0; along < TextWidth(text, 12); along += 6) {
+        boxes.push_back(
+            {low.x + (ridge.x - low.x) * where + std::cos(angle) * along + std::sin(angle) * 11 - 6,
+             low.y + (ridge.y - low.y) * where + std::sin(angle) * along - std::cos(angle) * 11 - 6,
+             12, 12});
+      }
+      return boxes;
+    };
+    // The first place along the line where no mark lies, from the middle on.
+    double where = 0.42;
+    for (const double place : {0.42, 0.55, 0.3, 0.65, 0.2, 0.1}) {
+      const std::vector<Box> boxes = squares(place);
+      if (std::all_of(boxes.begin(), boxes.end(), [&](const Box& box) { return IsBare(box); })) {
+        where = place;
+        break;
+      }
     }
+    for (const Box& box : squares(where)) placer_.Avoid(box);
     return fmt::format(
         "<text transform=\"translate({:.1f} {:.1f}) rotate({:.2f})\" y=\"-7\" "
         "class=\"strong\">{}</text>\n",
-        at.x, at.y, angle * 180 / std::numbers::pi, EscapeXml(text));
+        low.x + (ridge.x - low.x) * where, low.y + (ridge.y - low.y) * where,
+        angle * 180 / std::numbers::pi, EscapeXml(text));
+  }
+
+  bool IsBare(const Box& box) const {
+    return std::none_of(marks_.begin(), marks_.end(), [&](const Mark& mark) {
+      const Point near = box.Nearest(mark.at);
+      return std::hypot(near.x - mark.at.x, near.y - mark.at.y) < mark.radius + 2;
+    });
   }
 
   void AvoidLine(Point a, Point b) {
