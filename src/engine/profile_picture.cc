@@ -195,11 +195,10 @@ std::string ProfileSvg(const ProfileResult& profile) {
     out += Bar(profile.phases[i], bars + 80 * index);
     out += Table(profile.phases[i], profile.limits, kMargin + (column + 40) * index, table, column);
   }
-  out += TextAt(
-      kMargin, height - 12, "small",
-      "Bytes and multiply-adds are computed from the model; \xE2\x89\xA4 marks ops "
-      "whose dead neurons are counted and may be left out. Activations stay in caches: an op "
-      "may lie above the line of memory.");
+  out += TextAt(kMargin, height - 12, "small",
+                "Bytes and multiply-adds are computed from the model. \xE2\x89\xA4: dead neurons "
+                "are counted, "
+                "and may be left out. Above the line of memory, data came from caches.");
   return out + "</svg>\n";
 }
 
