@@ -11,25 +11,27 @@
 namespace tandem::cpu::TANDEM_ISA {
 namespace {
 
-template <typename From>
-TANDEM_LANES Floats16 LoadUpTo16(const std::byte* row, int64_t i, int64_t n) {
-  const std::byte* p = row + i * From::kBytes;
-  return n - i >= 16 ? From::Load(p) : LoadTail<From>(p, n - i);
-}
-
 // kQueries by kKeys scores: s[q * s_stride + p].
 template <typename From, int kQueries, int kKeys>
 TANDEM_LANES void ScoreTile(const float* q, int64_t q_stride, const std::byte* keys,
                             int64_t key_stride, int64_t dims, float scale, float* s,
                             int64_t s_stride) {
   Floats16 sum[kQueries][kKeys] = {};
-  for (int64_t i = 0; i < dims; i += 16) {
+  int64_t i = 0;
+  for (; i + 16 <= dims; i += 16) {
     Floats16 key[kKeys];
-    for (int p = 0; p < kKeys; ++p) key[p] = LoadUpTo16<From>(keys + p * key_stride, i, dims);
+    for (int p = 0; p < kKeys; ++p) key[p] = From::Load(keys + p * key_stride + i * From::kBytes);
     for (int r = 0; r < kQueries; ++r) {
-      const Floats16 query = dims - i >= 16 ? LoadFloats(q + r * q_stride + i)
-                                            : LoadSome(q + r * q_stride + i, dims - i);
+      const Floats16 query = LoadFloats(q + r * q_stride + i);
       for (int p = 0; p < kKeys; ++p) sum[r][p] = MulAdd(query, key[p], sum[r][p]);
+    }
+  }
+  if (i < dims) {
+    for (int p = 0; p < kKeys; ++p) {
+      const Floats16 key = LoadTail<From>(keys + p * key_stride + i * From::kBytes, dims - i);
+      for (int r = 0; r < kQueries; ++r) {
+        sum[r][p] = MulAdd(LoadSome(q + r * q_stride + i, dims - i), key, sum[r][p]);
+      }
     }
   }
   if constexpr (kQueries == 4 && kKeys == 4) {
