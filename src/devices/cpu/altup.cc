@@ -13,7 +13,7 @@ namespace tandem::cpu {
 
 void Step::Route(const AltUpRouter& router, const float* x, int64_t width, int worker,
                  std::span<float> out) {
-  float* normed = WorkerScratch(worker, width);
+  float* normed = WorkerScratch(worker);
   row_.rms_norm(x, router.norm.data(), router.eps, width, normed);
   row_.scale(normed, nullptr, router.scale, width, normed);
   for (size_t k = 0; k < out.size(); ++k) {
@@ -51,6 +51,7 @@ void Step::Execute(const AltUpPredict& op, RowContext& rows) {
   const int64_t width = Width(op.streams);
   const auto count = static_cast<size_t>(Info(op.streams).planes);
   const int64_t plane = rows.count() * width;
+  GrowWorkerScratch(width);
   ForRows(rows.count(), width, 16, [&](int64_t t, int worker) {
     const float* row = Data(op.streams) + t * width;
     float routed[kMaxStreams], c[kMaxStreams * kMaxStreams];
@@ -67,6 +68,7 @@ void Step::Execute(const AltUpCorrect& op, RowContext& rows) {
   const int64_t width = Width(op.streams);
   const auto count = static_cast<size_t>(Info(op.streams).planes);
   const int64_t plane = rows.count() * width;
+  GrowWorkerScratch(width);
   ForRows(rows.count(), width, 16, [&](int64_t t, int worker) {
     const float* row = Data(op.h) + t * width;
     float routed[kMaxStreams];

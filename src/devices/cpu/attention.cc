@@ -136,10 +136,11 @@ void Step::Execute(const Attention& op, RowContext& rows) {
               row_.add_values(scores + offset, count, group, values, out, dims);
             });
   };
+  GrowWorkerScratch(group * longest);
   const int64_t grain = std::max<int64_t>(1, 4 * kThreadWork / (group * longest * dims));
   team_.ParallelFor(rows.count() * tensor.kv_heads, grain,
                     [&](int64_t begin, int64_t end, int worker) {
-                      float* scores = WorkerScratch(worker, group * longest);
+                      float* scores = WorkerScratch(worker);
                       for (int64_t item = begin; item < end; ++item) attend(item, scores);
                     });
 }

@@ -40,10 +40,10 @@ float* Step::Scratch(size_t slot, int64_t size) {
   return scratch_[slot].data();
 }
 
-float* Step::WorkerScratch(int worker, int64_t size) {
-  std::vector<float>& scratch = worker_scratch_[static_cast<size_t>(worker)];
-  if (scratch.size() < static_cast<size_t>(size)) scratch.resize(static_cast<size_t>(size));
-  return scratch.data();
+void Step::GrowWorkerScratch(int64_t size) {
+  for (std::vector<float>& scratch : worker_scratch_) {
+    if (scratch.size() < static_cast<size_t>(size)) scratch.resize(static_cast<size_t>(size));
+  }
 }
 
 const RopeTable& Step::Rope(RowContext& rows, float theta, int head_dim) {

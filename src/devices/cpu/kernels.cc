@@ -162,8 +162,10 @@ void MatMul(ThreadTeam& team, const WeightView& w, const float* x, int64_t x_str
   if (rows == 0) return;
   const int64_t panel_work = kRowsTogether * w.cols * rows;
   const int64_t grain = kRowsTogether * ((kThreadWork + panel_work - 1) / panel_work);
-  team.ParallelFor(w.rows, grain, [&](int64_t begin, int64_t end, int) {
-    std::vector<float> panel(static_cast<size_t>(kRowsTogether * w.cols));
+  // Taken here and not by whoever comes to work, so that a step always asks for the same memory.
+  std::vector<float> panels(static_cast<size_t>(team.size() * kRowsTogether * w.cols));
+  team.ParallelFor(w.rows, grain, [&](int64_t begin, int64_t end, int worker) {
+    float* panel = panels.data() + worker * kRowsTogether * w.cols;
     int64_t index[kRowsTogether];
     int64_t r = begin;
     while (r < end) {
@@ -173,13 +175,12 @@ void MatMul(ThreadTeam& team, const WeightView& w, const float* x, int64_t x_str
           for (int64_t t = 0; t < rows; ++t) y[t * y_stride + r] = 0;
           continue;
         }
-        w.ReadRow(r, panel.data() + count * w.cols);
+        w.ReadRow(r, panel + count * w.cols);
         index[count++] = r;
       }
       for (int64_t t = 0; t < rows; ++t) {
         for (int64_t i = 0; i < count; ++i) {
-          y[t * y_stride + index[i]] =
-              reference::Dot(panel.data() + i * w.cols, x + t * x_stride, w.cols);
+          y[t * y_stride + index[i]] = reference::Dot(panel + i * w.cols, x + t * x_stride, w.cols);
         }
       }
     }

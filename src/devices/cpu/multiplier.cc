@@ -95,9 +95,16 @@ const Int8Rows& Multiplier::QuantizedRows(int group) {
   return quantized.buffer.rows();
 }
 
+void Multiplier::GrowPanels(int64_t size) {
+  for (std::vector<float>& panel : panels_) {
+    if (panel.size() < static_cast<size_t>(size)) panel.resize(static_cast<size_t>(size));
+  }
+}
+
 void Multiplier::RunInt8(const WeightView& w, std::span<const int64_t> rows_of_w, const Int8Rows& x,
                          float* y, int64_t y_stride) {
   const auto total = static_cast<int64_t>(rows_of_w.size());
+  if (total < w.rows) GrowPanels(x.rows * kPanelRows);
   team_.ParallelFor(total, Grain(w.cols, x.rows), [&](int64_t begin, int64_t end, int worker) {
     std::vector<float>& gathered = panels_[static_cast<size_t>(worker)];
     for (int64_t r = begin; r < end; r += kPanelRows) {
@@ -107,7 +114,6 @@ void Multiplier::RunInt8(const WeightView& w, std::span<const int64_t> rows_of_w
         kernels_->multiply_int8(w, index, count, x, y + index[0], y_stride);
         continue;
       }
-      gathered.resize(static_cast<size_t>(x.rows * kPanelRows));
       kernels_->multiply_int8(w, index, count, x, gathered.data(), kPanelRows);
       for (int64_t t = 0; t < x.rows; ++t) {
         for (int i = 0; i < count; ++i) {
@@ -122,10 +128,9 @@ void Multiplier::RunFloat(const WeightView& w, std::span<const int64_t> rows_of_
                           int64_t y_stride) {
   const bool stored = w.type == DType::kF32 || w.type == DType::kF16 || w.type == DType::kBF16;
   const auto total = static_cast<int64_t>(rows_of_w.size());
+  GrowPanels(kPanelRows * (w.cols + rows_));
   team_.ParallelFor(total, Grain(w.cols, rows_), [&](int64_t begin, int64_t end, int worker) {
-    std::vector<float>& scratch = panels_[static_cast<size_t>(worker)];
-    scratch.resize(static_cast<size_t>(kPanelRows * (w.cols + rows_)));
-    float* sums = scratch.data();
+    float* sums = panels_[static_cast<size_t>(worker)].data();
     float* unpacked = sums + kPanelRows * rows_;
     const WeightView panel{DType::kF32, kPanelRows, w.cols,
                            static_cast<size_t>(w.cols) * sizeof(float),

@@ -42,6 +42,9 @@ class Multiplier {
   /// call.
   std::span<const int64_t> AllRows(int64_t count);
   std::span<const int64_t> LiveRows(std::span<const uint8_t> skip);
+  /// Room for `size` floats in every thread's panel: taken before threads start, so that a step
+  /// asks for the same memory whoever does the work.
+  void GrowPanels(int64_t size);
   void RunInt8(const WeightView& w, std::span<const int64_t> rows_of_w, const Int8Rows& x, float* y,
                int64_t y_stride);
   void RunFloat(const WeightView& w, std::span<const int64_t> rows_of_w, float* y,

@@ -89,9 +89,11 @@ class Step {
       for (int64_t t = begin; t < end; ++t) body(t, worker);
     });
   }
-  /// Scratch of one thread with room for `size` floats.
-  float* WorkerScratch(int worker, int64_t size);
-  /// r(x) of AltUpRouter for one row of x: out [A].
+  /// Room for `size` floats in the scratch of every thread: taken before threads start, so that a
+  /// step asks for the same memory whoever does the work.
+  void GrowWorkerScratch(int64_t size);
+  float* WorkerScratch(int worker) { return worker_scratch_[static_cast<size_t>(worker)].data(); }
+  /// r(x) of AltUpRouter for one row of x: out [A]. REQUIRES: worker scratch of `width`.
   void Route(const AltUpRouter& router, const float* x, int64_t width, int worker,
              std::span<float> out);
   /// u * rms(reference) / sqrt(max(mean(u^2), floor)), in place on the rows of u.
