@@ -381,9 +381,10 @@ void Quantize(const float* x, int64_t cols, int group, int tile, int8_t* q, Int8
       if (tile == 1) {
         __builtin_memcpy(q + 16 * half, &bytes, 16);
       } else {
-        Words4 fours = (Words4)bytes;
+        const Words4 fours = (Words4)bytes;
         for (int j = 0; j < 4; ++j) {
-          __builtin_memcpy(q + (4 * half + j) * 4 * tile, &fours[j], 4);
+          const uint32_t four = fours[j];
+          __builtin_memcpy(q + (4 * half + j) * 4 * tile, &four, 4);
         }
       }
       sums[half] = SumLanes(whole);
