@@ -66,10 +66,9 @@ constexpr bool kHasSigned = false;
 constexpr bool kHasSigned = true;
 #endif
 
-// How a format's bytes are multiplied: made larger by kBias if they must be unsigned or kept as
-// they are, and what they are too large then is taken back by the sum's first value, in integers.
-// Int8Group::offset is that for 128; what follows from it for less costs an instruction, so bytes
-// that are used many times (kStored) are brought to 128 instead.
+// How a format's bytes are multiplied. They are kTooLarge above the weights they stand for, which
+// the sum's first value takes back, in integers. Int8Group::offset is that value for 128, and for
+// less it has to be shifted: bytes that are used many times (kStored) are brought to 128 instead.
 template <typename Format, bool kStored>
 struct Bytes {
   static constexpr bool kSignedWeights = kHasSigned && Format::kMinus == kSigned;

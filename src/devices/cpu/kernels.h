@@ -16,8 +16,8 @@
 
 namespace tandem::cpu {
 
-/// Multiplications worth handing to another thread: what a core does in scalar arithmetic in the
-/// time in which another is told and answers. A tanh or exp counts as 16.
+/// Multiplications worth handing to another thread. Assumed, not measured: some microseconds of
+/// scalar arithmetic, more than a team that is awake needs to be told. A tanh or exp counts as 16.
 inline constexpr int64_t kThreadWork = 1 << 14;
 
 /// y[t, r] = dot(w row r, x row t) for all rows of `w`.
