@@ -5,7 +5,9 @@
 // instructions gives the same bits as every other, and, where weights have no minimum and no float
 // overflows, the sum of the products that the unpacked weights and the 8-bit activations say.
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <vector>
 
@@ -59,7 +61,8 @@ struct Result {
 };
 
 bool Same(float a, float b) {
-  return (std::isnan(a) && std::isnan(b)) || std::memcmp(&a, &b, 4) == 0;
+  return (std::isnan(a) && std::isnan(b)) ||
+         std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b);
 }
 
 Result Solve(const IsaKernels& kernels, const Problem& problem) {

@@ -27,10 +27,10 @@ constexpr std::string_view kBlock = "\"\"\"";
 
 class Conversation {
  public:
-  Conversation(Engine& engine, const RunSettings& settings, const GenerationOptions& options)
+  Conversation(Engine& engine, const RunSettings& settings, GenerationOptions options)
       : settings_(settings),
         engine_(engine),
-        options_(options),
+        options_(std::move(options)),
         session_(OpenSession(engine, settings)),
         system_(settings.system),
         stats_(settings.stats),

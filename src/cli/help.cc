@@ -157,7 +157,7 @@ std::string_view ExampleHelp() {
 }
 
 std::string UnknownArgumentHint(const CLI::App& app, std::string_view argument) {
-  const std::string help = fmt::format("{} --help lists what there is", CommandLineOf(app));
+  std::string help = fmt::format("{} --help lists what there is", CommandLineOf(app));
   if (argument.size() < 3 || argument.size() > 40) return help;
   std::string_view name = argument.substr(0, argument.find('='));
   std::vector<std::string> known;

@@ -28,7 +28,7 @@ namespace {
 
 // Made before main(): when it is needed there is no memory to make it. Never destroyed, so that it
 // serves to the very end.
-const Error* const out_of_memory =
+const Error* const kOutOfMemory =
     new Error(ErrorKind::kResource, "memory has run out",
               "close other programs, or use a smaller model or context");
 
@@ -47,7 +47,7 @@ Error::Error(const Error&) noexcept = default;
 Error& Error::operator=(const Error&) noexcept = default;
 Error::~Error() = default;
 
-Error Error::OutOfMemory() noexcept { return *out_of_memory; }
+Error Error::OutOfMemory() noexcept { return *kOutOfMemory; }
 
 ErrorKind Error::kind() const noexcept { return text_->kind; }
 const std::string& Error::message() const noexcept { return text_->message; }

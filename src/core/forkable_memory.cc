@@ -62,7 +62,7 @@ void ForkableMemory::Map(bool is_private) {
     // is in the file: put that back.
     const int error = errno;
     if (fixed != 0) {
-      ::mmap(data_, size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, backing_->fd(), 0);
+      (void)::mmap(data_, size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, backing_->fd(), 0);
     }
     errno = error;
     NoMemory(size_);

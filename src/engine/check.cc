@@ -167,6 +167,7 @@ std::vector<MappedFile> FilesBeside(const fs::path& folder) {
   }
   std::sort(paths.begin(), paths.end());
   std::vector<MappedFile> files;
+  files.reserve(paths.size());
   for (const fs::path& path : paths) files.emplace_back(path);
   return files;
 }

@@ -48,7 +48,7 @@ class Recording {
   ~Recording() { Set(nullptr); }
 
  private:
-  void Set(std::vector<StepTimes>* steps) {
+  void Set(std::vector<StepTimes>* steps) const {
     engine_.prefill->RecordInto(steps);
     engine_.decode->RecordInto(steps);
   }

@@ -19,10 +19,19 @@ void ChooseAffine(const float* x, AffineFit wanted, float d, float dmin, float h
                   uint8_t* best_scale, uint8_t* best_min, uint8_t* q) {
   const float near_scale = RoundSmall(Clamp(wanted.scale * InverseOrZero(d), 0, 63));
   const float near_min = RoundSmall(Clamp(-wanted.min * InverseOrZero(dmin), 0, 63));
+  // Neighbour t.
+  const auto scale_of = [near_scale](int t) {
+    const int step = t % 3 - 1;
+    return Clamp(near_scale + static_cast<float>(step), 0, 63);
+  };
+  const auto min_of = [near_min](int t) {
+    const int step = t / 3 - 2;
+    return Clamp(near_min + static_cast<float>(step), 0, 63);
+  };
   Lanes<16> scale, min, inverse, offset, error;
   for (int t = 0; t < 16; ++t) {
-    scale.at[t] = d * Clamp(near_scale + static_cast<float>(t % 3 - 1), 0, 63);
-    min.at[t] = dmin * Clamp(near_min + static_cast<float>(t / 3 - 2), 0, 63);
+    scale.at[t] = d * scale_of(t);
+    min.at[t] = dmin * min_of(t);
     inverse.at[t] = InverseOrZero(scale.at[t]);
     offset.at[t] = min.at[t] * inverse.at[t];
   }
@@ -35,8 +44,8 @@ void ChooseAffine(const float* x, AffineFit wanted, float d, float dmin, float h
   }
   int best = 0;
   for (int t = 1; t < 16; ++t) best = error.at[t] < error.at[best] ? t : best;
-  *best_scale = static_cast<uint8_t>(Clamp(near_scale + static_cast<float>(best % 3 - 1), 0, 63));
-  *best_min = static_cast<uint8_t>(Clamp(near_min + static_cast<float>(best / 3 - 2), 0, 63));
+  *best_scale = static_cast<uint8_t>(scale_of(best));
+  *best_min = static_cast<uint8_t>(min_of(best));
   for (int i = 0; i < 32; ++i) {
     const float level = x[i] * inverse.at[best] + offset.at[best];
     q[i] = static_cast<uint8_t>(RoundSmall(Clamp(level, 0, high)));

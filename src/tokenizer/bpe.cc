@@ -28,7 +28,7 @@ BpeModel::BpeModel(const Vocab& vocab) : vocab_(vocab), table_(vocab.pieces) {
     const std::string_view piece = vocab.pieces[i];
     if (piece.empty() || !table_.Insert(static_cast<int32_t>(i))) continue;
     longest_ = std::max(longest_, piece.size());
-    for (size_t at = piece.find(kSpaceMark, 1); at != piece.npos;
+    for (size_t at = piece.find(kSpaceMark, 1); at != std::string_view::npos;
          at = piece.find(kSpaceMark, at + 1)) {
       before_space_.push_back(LastCharacter(piece.substr(0, at)));
     }

@@ -127,9 +127,9 @@ std::vector<int32_t> ChatFormat::RenderNextTurn(bool reply_ended,
 }
 
 ChatTemplate RecogniseTemplate(std::string_view jinja) {
-  if (jinja.find_first_not_of(" \t\r\n") == jinja.npos) return ChatTemplate::kNone;
+  if (jinja.find_first_not_of(" \t\r\n") == std::string_view::npos) return ChatTemplate::kNone;
   for (const std::string_view marker : {"<start_of_turn>", "<end_of_turn>", "model"}) {
-    if (jinja.find(marker) == jinja.npos) return ChatTemplate::kForeign;
+    if (jinja.find(marker) == std::string_view::npos) return ChatTemplate::kForeign;
   }
   return ChatTemplate::kGemma;
 }

@@ -8,7 +8,8 @@
 
 namespace tandem {
 
-PieceMatcher::PieceMatcher(const std::vector<std::string>& pieces, std::vector<int32_t> ids) {
+PieceMatcher::PieceMatcher(const std::vector<std::string>& pieces,
+                           const std::vector<int32_t>& ids) {
   for (const int32_t id : ids) {
     const std::string_view piece = pieces[static_cast<size_t>(id)];
     if (!piece.empty()) entries_.push_back({piece, id});

@@ -24,7 +24,7 @@ class PieceMatcher {
   PieceMatcher() = default;
   /// Matches pieces[id] for each id of `ids`. Empty pieces never match; of equal ones the first of
   /// `ids` wins.
-  PieceMatcher(const std::vector<std::string>& pieces, std::vector<int32_t> ids);
+  PieceMatcher(const std::vector<std::string>& pieces, const std::vector<int32_t>& ids);
 
   /// The longest piece that `text` starts with.
   Match Longest(std::string_view text) const;

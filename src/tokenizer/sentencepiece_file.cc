@@ -153,7 +153,7 @@ struct NormalizerSpec {
 void ReadPiece(WireReader reader, Vocab& vocab) {
   std::string_view text;
   float score = 0;
-  uint64_t type = static_cast<uint64_t>(PieceType::kNormal);
+  auto type = static_cast<uint64_t>(PieceType::kNormal);
   for (Field field; reader.Next(field);) {
     if (field.number == kPieceText) text = reader.Text(field);
     if (field.number == kPieceScore) score = reader.Float(field);

@@ -147,7 +147,7 @@ void Tokenizer::AppendPiece(int32_t id, std::string& out, const DecodeOptions& o
   while (!piece.empty()) {
     const size_t mark = piece.find(kSpaceMark);
     text += piece.substr(0, mark);
-    if (mark == piece.npos) break;
+    if (mark == std::string_view::npos) break;
     text += ' ';
     piece.remove_prefix(mark + kSpaceMark.size());
   }

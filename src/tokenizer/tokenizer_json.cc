@@ -149,7 +149,7 @@ class Reader : public JsonBuilder {
       return true;
     }
     const size_t space = text.find(' ');
-    if (space == text.npos || text.find(' ', space + 1) != text.npos) {
+    if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos) {
       Corrupt(source_, fmt::format("merge {} ('{}') is not two pieces", contents_.merges.size(),
                                    Printable(text)));
     }

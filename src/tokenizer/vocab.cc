@@ -58,7 +58,7 @@ int NamedByte(std::string_view piece) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   const size_t high = kHex.find(piece[3]);
   const size_t low = kHex.find(piece[4]);
-  if (high == kHex.npos || low == kHex.npos) return -1;
+  if (high == std::string_view::npos || low == std::string_view::npos) return -1;
   return static_cast<int>(high * 16 + low);
 }
 
