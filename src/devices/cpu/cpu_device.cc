@@ -72,8 +72,9 @@ namespace {
 
 class CpuSegment : public Segment {
  public:
-  CpuSegment(const Program& program, OpRange range, ThreadTeam& team, Isa isa)
-      : program_(program), range_(range), step_(program, team, isa) {}
+  CpuSegment(const Program& program, OpRange range, ThreadTeam& team, Isa isa,
+             NeuronCopies& neurons)
+      : program_(program), range_(range), step_(program, team, isa, neurons) {}
 
   Fence Submit(const Bindings& bindings, std::span<const StepRow> rows) override {
     std::promise<void> done;
@@ -128,12 +129,13 @@ class CpuDevice : public Device {
   }
   std::unique_ptr<Segment> Compile(const Program& program, OpRange range,
                                    const ShapeClass&) override {
-    return std::make_unique<CpuSegment>(program, range, team_, isa_);
+    return std::make_unique<CpuSegment>(program, range, team_, isa_, neurons_);
   }
 
  private:
   ThreadTeam team_;
   Isa isa_;
+  NeuronCopies neurons_;  ///< Shared by the segments.
 };
 
 }  // namespace
