@@ -149,4 +149,15 @@ std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa) {
   return std::make_unique<cpu::CpuDevice>(threads, isa);
 }
 
+uint64_t CpuCopyBytes(const Program& program, cpu::Isa isa) {
+  uint64_t bytes = 0;
+  if (isa == cpu::Isa::kReference) return bytes;
+  for (const Op& op : program.ops) {
+    const auto* mlp = std::get_if<GatedMlp>(&op.body);
+    if (mlp == nullptr || !mlp->sparse) continue;
+    bytes += cpu::NeuronCopies::BytesOf(cpu::KernelsOf(isa), mlp->down);
+  }
+  return bytes;
+}
+
 }  // namespace tandem

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <tuple>
@@ -22,6 +23,9 @@ class NeuronCopies {
   /// The copy of `w`, which must stay where it is for as long as this lives. nullptr for a matrix
   /// that cannot have one: its type has no 8-bit products, or a scale is not finite.
   const NeuronWeights* Find(ThreadTeam& team, const IsaKernels& kernels, const WeightView& w);
+
+  /// Memory that a copy of `w` takes; 0 where there cannot be one.
+  static uint64_t BytesOf(const IsaKernels& kernels, const WeightView& w);
 
  private:
   struct Copy {
