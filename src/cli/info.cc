@@ -78,6 +78,10 @@ void PrintCheck(const CheckResult& check) {
   if (check.bad.size() > kMostBadTensors) Print("    ...\n");
 }
 
+uint64_t Total(const MemoryNeed& need) {
+  return need.weights + need.kv + need.activations + need.copies;
+}
+
 std::string FitText(const MemoryNeed& need) {
   const MemoryLimits limits = ReadMemoryLimits();
   const MemoryFit fit = FitMemory(need, limits);
@@ -95,7 +99,8 @@ Json MemoryJson(const MemoryNeed& need, int64_t context) {
           {"weights", need.weights},
           {"kv", need.kv},
           {"activations", need.activations},
-          {"total", need.weights + need.kv + need.activations},
+          {"reordered_weights", need.copies},
+          {"total", Total(need)},
           {"available", room(limits.available)},
           {"cgroup", room(limits.cgroup)},
           {"address_space", room(limits.address_space)},
@@ -119,11 +124,10 @@ void PrintReport(const ModelInfo& info, const MemoryNeed& need, int64_t context,
   }
   Print("\nRunning it\n");
   PrintRow("  read per new token", HumanBytes(info.bytes_per_token));
-  PrintRow(
-      fmt::format("  memory, {} tokens", context),
-      fmt::format("{} (weights {}, keys and values {}, activations {})",
-                  HumanBytes(need.weights + need.kv + need.activations), HumanBytes(need.weights),
-                  HumanBytes(need.kv), HumanBytes(need.activations)));
+  PrintRow(fmt::format("  memory, {} tokens", context),
+           fmt::format("{} (weights {}, keys and values {}, activations {}, reordered weights {})",
+                       HumanBytes(Total(need)), HumanBytes(need.weights), HumanBytes(need.kv),
+                       HumanBytes(need.activations), HumanBytes(need.copies)));
   PrintRow("  here", FitText(need));
   if (!info.notes.empty()) Print("\nNotes\n");
   for (const std::string& note : info.notes) Print(fmt::format("  {}\n", Printable(note, 300)));

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "devices/cpu/cpu_device.h"
 #include "engine/engine_impl.h"
 #include "gemma3n/gguf.h"
 
@@ -127,6 +128,7 @@ MemoryNeed EstimateMemory(const Model& model, int64_t context, KvType kv, int64_
   need.streamed = MatrixBytesPerToken(data.decode);
   need.kv = KvBytes(data.decode, SessionKvShape(data, context, kv, chunk));
   need.activations = ActivationBytes(data, chunk);
+  need.copies = CpuCopyBytes(data.decode, cpu::ChooseIsa());
   return need;
 }
 

@@ -51,6 +51,7 @@ struct MemoryNeed {
   uint64_t streamed = 0;  ///< Of the weights, what every token reads: the rest is looked up in.
   uint64_t kv = 0;
   uint64_t activations = 0;
+  uint64_t copies = 0;  ///< Weights that the CPU keeps in another order (cpu_device.h).
 };
 MemoryNeed EstimateMemory(const Model& model, int64_t context, KvType kv, int64_t chunk = 256);
 

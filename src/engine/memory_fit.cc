@@ -17,13 +17,14 @@ std::string Megabytes(uint64_t bytes) {
   return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
 }
 
-uint64_t Working(const MemoryNeed& need) { return need.kv + need.activations; }
+uint64_t Working(const MemoryNeed& need) { return need.kv + need.activations + need.copies; }
 
 bool Fits(uint64_t bytes, std::optional<uint64_t> room) { return !room || bytes <= *room; }
 
 std::string NeedText(const MemoryNeed& need, int64_t context) {
-  return fmt::format("keys and values of {} tokens ({}) and activations ({})", context,
-                     Megabytes(need.kv), Megabytes(need.activations));
+  return fmt::format(
+      "keys and values of {} tokens ({}), activations ({}) and reordered weights ({})", context,
+      Megabytes(need.kv), Megabytes(need.activations), Megabytes(need.copies));
 }
 
 }  // namespace
@@ -53,6 +54,7 @@ void RequireMemory(const Model& model, const EngineOptions& options, int64_t con
                    uint64_t held) {
   MemoryNeed need = EstimateMemory(model, context, options.kv, options.chunk);
   need.activations -= std::min(need.activations, held);
+  if (held > 0) need.copies = 0;  // Counted with the engine's first session.
   const MemoryLimits limits = ReadMemoryLimits();
   if (FitMemory(need, limits).working) return;
   throw Error(ErrorKind::kResource,

@@ -72,8 +72,9 @@ namespace {
 
 class CpuSegment : public Segment {
  public:
-  CpuSegment(const Program& program, OpRange range, ThreadTeam& team, Isa isa)
-      : program_(program), range_(range), step_(program, team, isa) {}
+  CpuSegment(const Program& program, OpRange range, ThreadTeam& team, Isa isa,
+             NeuronCopies& neurons)
+      : program_(program), range_(range), step_(program, team, isa, neurons) {}
 
   Fence Submit(const Bindings& bindings, std::span<const StepRow> rows) override {
     std::promise<void> done;
@@ -128,12 +129,13 @@ class CpuDevice : public Device {
   }
   std::unique_ptr<Segment> Compile(const Program& program, OpRange range,
                                    const ShapeClass&) override {
-    return std::make_unique<CpuSegment>(program, range, team_, isa_);
+    return std::make_unique<CpuSegment>(program, range, team_, isa_, neurons_);
   }
 
  private:
   ThreadTeam team_;
   Isa isa_;
+  NeuronCopies neurons_;  ///< Shared by the segments.
 };
 
 }  // namespace
@@ -145,6 +147,17 @@ std::unique_ptr<Device> MakeCpuDevice(int threads) {
 
 std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa) {
   return std::make_unique<cpu::CpuDevice>(threads, isa);
+}
+
+uint64_t CpuCopyBytes(const Program& program, cpu::Isa isa) {
+  uint64_t bytes = 0;
+  if (isa == cpu::Isa::kReference) return bytes;
+  for (const Op& op : program.ops) {
+    const auto* mlp = std::get_if<GatedMlp>(&op.body);
+    if (mlp == nullptr || !mlp->sparse) continue;
+    bytes += cpu::NeuronCopies::BytesOf(cpu::KernelsOf(isa), mlp->down);
+  }
+  return bytes;
 }
 
 }  // namespace tandem

@@ -7,6 +7,7 @@
 // into steps, bit for bit.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "devices/cpu/isa.h"
@@ -18,5 +19,9 @@ namespace tandem {
 std::unique_ptr<Device> MakeCpuDevice(int threads = 0);
 /// The same on a given level of instructions. REQUIRES: an available one.
 std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa);
+
+/// Memory that the device takes in time for weights of `program` that it keeps in another order:
+/// `down` of the sparse layers.
+uint64_t CpuCopyBytes(const Program& program, cpu::Isa isa);
 
 }  // namespace tandem

@@ -7,8 +7,11 @@
 namespace tandem::cpu {
 namespace {
 
-#define TANDEM_KERNELS(isa) \
-  { isa::GroupOf, isa::Quantize, isa::MultiplyInt8, isa::MultiplyFloat }
+#define TANDEM_KERNELS(isa)                                                               \
+  {                                                                                       \
+    isa::GroupOf, isa::Quantize, isa::MultiplyInt8, isa::MultiplyFloat, isa::PackNeurons, \
+        isa::MultiplyNeurons                                                              \
+  }
 #define TANDEM_ROW_KERNELS(isa)                                                             \
   {                                                                                         \
     isa::RmsNorm, isa::Add, isa::AddMix, isa::Scale, isa::Dot, isa::Scores, isa::AddValues, \

@@ -20,6 +20,9 @@
 
 namespace tandem::cpu {
 
+struct NeuronWeights;  // neuron_weights.h
+struct LiveInputs;
+
 /// Weight rows that are multiplied together at most.
 inline constexpr int kPanelRows = 32;
 
@@ -62,6 +65,14 @@ struct IsaKernels {
   /// The same for weights of type F32, F16 or BF16 and x [rows, w.cols] with a stride.
   void (*multiply_float)(const WeightView& w, const int64_t* index, int count, const float* x,
                          int64_t x_stride, int64_t rows, float* y, int64_t y_stride);
+  /// Rows [panel * kPanelRows, + kPanelRows) of w, as far as there are, to their place in `to`.
+  /// Whether all scales are finite: the product of a zero and one that is not could not be left
+  /// out. REQUIRES: group_of(w.type) != 0.
+  bool (*pack_neurons)(const WeightView& w, int64_t panel, const NeuronWeights& to);
+  /// y[i] = the product of row begin * kPanelRows + i and x, for the rows of panels [begin, end).
+  /// The same bits as multiply_int8 gives.
+  void (*multiply_neurons)(const NeuronWeights& w, const LiveInputs& x, int64_t begin, int64_t end,
+                           float* y);
 };
 
 /// Keys or values of one head at consecutive positions.

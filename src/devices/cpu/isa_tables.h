@@ -7,6 +7,7 @@
 #pragma once
 
 #include "devices/cpu/isa_kernels.h"
+#include "devices/cpu/neuron_weights.h"
 
 // NOLINTBEGIN(bugprone-macro-parentheses): a namespace's name
 #define TANDEM_DECLARE_KERNELS(isa)                                                               \
@@ -17,6 +18,9 @@
                     float* y, int64_t y_stride);                                                  \
   void MultiplyFloat(const WeightView& w, const int64_t* index, int count, const float* x,        \
                      int64_t x_stride, int64_t rows, float* y, int64_t y_stride);                 \
+  bool PackNeurons(const WeightView& w, int64_t panel, const NeuronWeights& to);                  \
+  void MultiplyNeurons(const NeuronWeights& w, const LiveInputs& x, int64_t begin, int64_t end,   \
+                       float* y);                                                                 \
   }
 #define TANDEM_DECLARE_ROW_KERNELS(isa)                                                           \
   namespace isa {                                                                                 \

@@ -14,6 +14,10 @@ namespace {
 // weight rows that do not lie together cost more than sixteen that do.
 constexpr int64_t kMostSparseRows = 16;
 
+// Rows up to which `down` of a sparse layer is multiplied by neurons, row by row. Four inputs go
+// together, of which one row needs a fifth.
+constexpr int64_t kMostNeuronRows = 4;
+
 }  // namespace
 
 void Step::Execute(const GatedMlp& op, RowContext& rows) {
@@ -48,7 +52,12 @@ void Step::Execute(const GatedMlp& op, RowContext& rows) {
     row_.gelu_times(gate + begin, end - begin, up + begin);
   });
   float* out = Data(op.out);
-  multiplier_.Run(op.down, up, ffn, count, out, width);
+  multiplier_.Load(up, ffn, count, ffn);
+  if (op.sparse && count <= kMostNeuronRows) {
+    multiplier_.RunLive(neurons_, op.down, out, width);
+  } else {
+    multiplier_.Run(op.down, out, width);
+  }
   ForRows(count, width, 4, [&](int64_t t, int) {
     float* row = out + t * width;
     row_.rms_norm(row, op.post_norm.data(), op.eps, width, row);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 
@@ -15,6 +16,10 @@ namespace {
 // Products, and activations brought to 8 bits, that one thread takes at least: about a microsecond.
 constexpr int64_t kProductWork = 1 << 15;
 constexpr int64_t kQuantizeWork = 1 << 11;
+
+// Panels of a copy by inputs that one thread takes at least: of each input half a kilobyte then
+// lies together.
+constexpr int64_t kPanelsTogether = 8;
 
 int64_t Grain(int64_t cols, int64_t rows) {
   const int64_t panel = kPanelRows * cols * rows;
@@ -122,6 +127,46 @@ void Multiplier::RunInt8(const WeightView& w, std::span<const int64_t> rows_of_w
       }
     }
   });
+}
+
+LiveInputs Multiplier::LiveInputsOf(const Int8Rows& x, int64_t t) {
+  live_groups_.clear();
+  live_fours_.clear();
+  const int64_t fours = x.cols / 4, groups = x.cols / x.group, per_group = x.group / 4;
+  const int8_t* q = x.q + (t / x.tile * fours * x.tile + t % x.tile) * 4;
+  const Int8Group* group = x.groups + t / x.tile * groups * x.tile + t % x.tile;
+  for (int64_t g = 0; g < groups; ++g, group += x.tile) {
+    const auto first = static_cast<int32_t>(live_fours_.size());
+    for (int64_t i = g * per_group; i < (g + 1) * per_group; ++i, q += 4 * x.tile) {
+      int32_t four;
+      std::memcpy(&four, q, sizeof four);
+      if (four != 0) live_fours_.push_back({static_cast<int32_t>(i), four});
+    }
+    const auto end = static_cast<int32_t>(live_fours_.size());
+    // A group that holds no number has zeros, and a scale which says so.
+    if (first != end || std::isnan(group->scale)) {
+      live_groups_.push_back({static_cast<int32_t>(g), first, end, *group});
+    }
+  }
+  return {live_groups_.data(), static_cast<int64_t>(live_groups_.size()), live_fours_.data()};
+}
+
+void Multiplier::RunLive(NeuronCopies& copies, const WeightView& w, float* y, int64_t y_stride) {
+  assert(w.cols == cols_);
+  const NeuronWeights* copy = kernels_ == nullptr ? nullptr : copies.Find(team_, *kernels_, w);
+  if (copy == nullptr) return Run(w, y, y_stride);
+  const Int8Rows& x = QuantizedRows(NeuronFormatOf(w.type).group);
+  GrowPanels(copy->panels * kPanelRows);
+  for (int64_t t = 0; t < x.rows; ++t) {
+    const LiveInputs live = LiveInputsOf(x, t);
+    float* target = y + t * y_stride;
+    team_.ParallelFor(copy->panels, kPanelsTogether, [&](int64_t begin, int64_t end, int worker) {
+      float* sums = panels_[static_cast<size_t>(worker)].data();
+      kernels_->multiply_neurons(*copy, live, begin, end, sums);
+      const int64_t first = begin * kPanelRows;
+      std::copy_n(sums, std::min(end * kPanelRows, w.rows) - first, target + first);
+    });
+  }
 }
 
 void Multiplier::RunFloat(const WeightView& w, std::span<const int64_t> rows_of_w, float* y,

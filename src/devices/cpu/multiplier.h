@@ -13,6 +13,7 @@
 #include "core/thread_team.h"
 #include "devices/cpu/int8_buffer.h"
 #include "devices/cpu/isa_kernels.h"
+#include "devices/cpu/neuron_major.h"
 #include "formats/weight_view.h"
 
 namespace tandem::cpu {
@@ -29,6 +30,9 @@ class Multiplier {
   /// Both.
   void Run(const WeightView& w, const float* x, int64_t x_stride, int64_t rows, float* y,
            int64_t y_stride, std::span<const uint8_t> skip = {});
+  /// The same with `copies` of w, for loaded rows that are mostly zeros: what those would be
+  /// multiplied with is not read. The same bits. Without a copy, what Run does.
+  void RunLive(NeuronCopies& copies, const WeightView& w, float* y, int64_t y_stride);
 
  private:
   // The loaded rows in 8 bits, with groups of one size.
@@ -47,6 +51,8 @@ class Multiplier {
   void GrowPanels(int64_t size);
   void RunInt8(const WeightView& w, std::span<const int64_t> rows_of_w, const Int8Rows& x, float* y,
                int64_t y_stride);
+  /// What is not zero of loaded row t. Valid until the next call.
+  LiveInputs LiveInputsOf(const Int8Rows& x, int64_t t);
   void RunFloat(const WeightView& w, std::span<const int64_t> rows_of_w, float* y,
                 int64_t y_stride);
 
@@ -59,6 +65,8 @@ class Multiplier {
   Quantized quantized_[2];         ///< In groups of 32 and of 16.
   std::vector<int64_t> all_rows_;  ///< 0, 1, 2, ...: grows to the largest matrix and stays.
   std::vector<int64_t> live_rows_;
+  std::vector<LiveGroup> live_groups_;
+  std::vector<LiveFour> live_fours_;
   std::vector<std::vector<float>> panels_;  ///< Per thread.
 };
 

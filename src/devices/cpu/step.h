@@ -39,8 +39,12 @@ struct RowContext {
 /// One running step. Scratch buffers grow on first use and stay.
 class Step {
  public:
-  Step(const Program& program, ThreadTeam& team, Isa isa)
-      : program_(program), team_(team), multiplier_(team, isa), row_(RowKernelsOf(isa)) {}
+  Step(const Program& program, ThreadTeam& team, Isa isa, NeuronCopies& neurons)
+      : program_(program),
+        team_(team),
+        neurons_(neurons),
+        multiplier_(team, isa),
+        row_(RowKernelsOf(isa)) {}
 
   void Begin(const Bindings& bindings, std::span<const StepRow> rows);
   void Run(const Op& op);
@@ -101,6 +105,7 @@ class Step {
 
   const Program& program_;
   ThreadTeam& team_;
+  NeuronCopies& neurons_;
   Multiplier multiplier_;
   const RowKernels& row_;
   Bindings bindings_;
