@@ -6,9 +6,9 @@
 // across levels.
 //
 // The rows of a register go together, turned so that it holds four neighbouring columns of each
-// row: a lane then adds up one row, and scales are applied to lanes. One activation row is
-// multiplied as the weights are taken apart, which happens in registers. For several, 256 columns
-// of the weights are unpacked to memory first and stay in L1 while every activation row passes by.
+// row: a lane then adds up one row, and scales are applied to lanes. Few activation rows are
+// multiplied as the weights are taken apart, which happens in registers. For more, 256 columns of
+// the weights are unpacked to memory first and stay in L1 while every activation row passes by.
 // Both ways do the same arithmetic in the same order.
 #include "devices/cpu/int8_products.h"
 #include "devices/cpu/isa_tables.h"
@@ -16,34 +16,50 @@
 namespace tandem::cpu::TANDEM_ISA {
 namespace {
 
-// A sink that multiplies a block by one activation row.
-template <typename Format>
+// A sink that multiplies a block by T activation rows: one that lies by itself, or the first of a
+// tile.
+template <int T, typename Format>
 struct BlockProducts {
   static constexpr int kGroups = Format::kColumns / Format::kGroup;
+  /// From one activation row's column, or group, to its next.
+  static constexpr int kStride = T == 1 ? 1 : kTileRows;
   /// Sums of one group, so that one product need not wait for the one before.
-  static constexpr int kChains = 2;
+  static constexpr int kChains = T == 1 ? 2 : 1;
   using B = Bytes<Format, false>;
 
-  const int8_t* x;  ///< Of the block's first column.
-  RowInts sum[kGroups][kChains];
+  const int8_t* x;          ///< Of the block's first column.
+  const Int8Group* groups;  ///< Of the block's first group.
+  RowInts sum[kGroups][T][kChains];
   RowFloats scale[kGroups];
   RowFloats min[kGroups];
 
-  TANDEM_LANES void Start(BlockProducts& p, const Int8Group* groups) {
+  __attribute__((always_inline)) void Start() {
     ForEach<kGroups>([&](auto g) __attribute__((always_inline)) {
-      p.sum[g.value][0] = B::FirstSum(groups[g.value]);
-      p.sum[g.value][1] = RowInts{};
+      for (int t = 0; t < T; ++t) {
+        sum[g.value][t][0] = B::FirstSum(groups[g.value * kStride + t]);
+        if constexpr (kChains == 2) sum[g.value][t][1] = RowInts{};
+      }
     });
   }
   __attribute__((always_inline)) void Put(int cell, RowBytes v) {
-    const int group = cell / (Format::kGroup / 4);
-    RowInts& chain = sum[group][cell % kChains];
-    chain = B::Add(chain, B::Prepare(v), FourBytes(x + 4 * cell));
+    v = B::Prepare(v);
+    for (int t = 0; t < T; ++t) {
+      RowInts& chain = sum[cell / (Format::kGroup / 4)][t][cell % kChains];
+      chain = B::Add(chain, v, FourBytes(x + 4 * (cell * kStride + t)));
+    }
   }
   __attribute__((always_inline)) void Scale(int group, RowFloats value) { scale[group] = value; }
   __attribute__((always_inline)) void Min(int group, RowFloats value) { min[group] = value; }
-  __attribute__((always_inline)) RowInts Sum(int group, const Int8Group& x_group) const {
-    return B::LastSum(B::AddChains(sum[group][0], sum[group][1]), x_group);
+  __attribute__((always_inline)) void JoinTo(RowFloats (&total)[T]) const {
+    ForEach<kGroups>([&](auto g) __attribute__((always_inline)) {
+      for (int t = 0; t < T; ++t) {
+        const RowInts(&chains)[kChains] = sum[g.value][t];
+        const RowInts all = kChains == 1 ? chains[0] : B::AddChains(chains[0], chains[kChains - 1]);
+        const Int8Group& group = groups[g.value * kStride + t];
+        total[t] = Join<Format::kMin>(total[t], B::LastSum(all, group), group, scale[g.value],
+                                      min[g.value]);
+      }
+    });
   }
 };
 
@@ -141,20 +157,39 @@ class Panel {
   bool run_ = false;  ///< Whether there are kRows of them, one behind the other.
 };
 
+// The panels of up to kPanelRows weight rows.
+struct Panels {
+  static constexpr int kMost = kPanelRows / kRows;
+  Panel panel[kMost];
+  int first[kMost];  ///< Row of the result.
+  int rows[kMost];
+  int count = 0;
+
+  Panels(const WeightView& w, const int64_t* index, int rows_of_w) {
+    for (int from = 0; from < rows_of_w; from += kRows, ++count) {
+      rows[count] = rows_of_w - from < kRows ? rows_of_w - from : kRows;
+      first[count] = from;
+      panel[count] = Panel(w, index + from, rows[count]);
+    }
+  }
+};
+
 // Where a column that begins a block is in its row.
 template <typename Format>
 constexpr size_t OffsetOf(int64_t column) {
   return static_cast<size_t>(column / Format::kColumns) * Format::kBytes;
 }
 
-template <typename Format>
-__attribute__((noinline)) void MultiplyOne(const Panel& panel, const Int8Rows& x,
-                                           float (&out)[kRows]) {
-  constexpr int kGroups = Format::kColumns / Format::kGroup;
+// T activation rows, as BlockProducts has them.
+template <int T, typename Format>
+__attribute__((noinline)) void MultiplyFew(const Panel& panel, const Int8Rows& x,
+                                           float (&out)[T][kRows]) {
+  using Products = BlockProducts<T, Format>;
   static_assert(OffsetOf<Format>(kUnitColumns) <= Panel::Copy::kBytes);
-  RowFloats total = {};
-  const int8_t* q = x.q;
-  const Int8Group* groups = x.groups;
+  RowFloats total[T] = {};
+  Products products;
+  products.x = x.q;
+  products.groups = x.groups;
   // Heads are fetched a unit ahead: a load soon after narrower stores would wait for them.
   Panel::Copy copies[2];
   Heads<Format> heads[2];
@@ -175,22 +210,29 @@ __attribute__((noinline)) void MultiplyOne(const Panel& panel, const Int8Rows& x
     const int next_blocks = next_column < x.cols ? blocks_at(next_column) : 0;
     const Rows next_rows = next_blocks == 0 ? rows : rows_at(next_column, side ^ 1);
     const size_t at = OffsetOf<Format>(column);
-    for (int b = 0; b < blocks; ++b, groups += kGroups, q += Format::kColumns) {
+    for (int b = 0; b < blocks; ++b) {
       panel.Prefetch(kRows, at + static_cast<size_t>(b) * Format::kBytes, Format::kBytes);
-      BlockProducts<Format> products;
-      products.x = q;
-      BlockProducts<Format>::Start(products, groups);
+      products.Start();
       Format::Unpack(rows, heads[side], b, products);
-      ForEach<kGroups>([&](auto g) __attribute__((always_inline)) {
-        const RowInts sum = products.Sum(g.value, groups[g.value]);
-        total = Join<Format::kMin>(total, sum, groups[g.value], products.scale[g.value],
-                                   products.min[g.value]);
-      });
+      products.JoinTo(total);
+      products.x += Format::kColumns * Products::kStride;
+      products.groups += Products::kGroups * Products::kStride;
       if (b < next_blocks) Heads<Format>::Fetch(next_rows, b, b + 1, heads[side ^ 1]);
     }
     rows = next_rows;
   }
-  StoreRows(total, out);
+  for (int t = 0; t < T; ++t) StoreRows(total[t], out[t]);
+}
+
+template <int T, typename Format>
+void MultiplyFew(const Panels& panels, const Int8Rows& x, float* y, int64_t y_stride) {
+  alignas(64) float out[T][kRows];
+  for (int p = 0; p < panels.count; ++p) {
+    MultiplyFew<T, Format>(panels.panel[p], x, out);
+    for (int64_t t = 0; t < x.rows; ++t) {
+      StorePanel(out[t], panels.rows[p], y + t * y_stride + panels.first[p]);
+    }
+  }
 }
 
 // Activation rows that pass by an unpacked unit: their sums stay near.
@@ -224,23 +266,6 @@ TANDEM_LANES void UnpackUnit(const Panel& panel, int64_t column, int columns, bo
     Format::Unpack(rows, heads, b, writer);
   }
 }
-
-// The panels of up to kPanelRows weight rows.
-struct Panels {
-  static constexpr int kMost = kPanelRows / kRows;
-  Panel panel[kMost];
-  int first[kMost];  ///< Row of the result.
-  int rows[kMost];
-  int count = 0;
-
-  Panels(const WeightView& w, const int64_t* index, int rows_of_w) {
-    for (int from = 0; from < rows_of_w; from += kRows, ++count) {
-      rows[count] = rows_of_w - from < kRows ? rows_of_w - from : kRows;
-      first[count] = from;
-      panel[count] = Panel(w, index + from, rows[count]);
-    }
-  }
-};
 
 // Rows [begin, begin + batch) of x, where begin starts a tile: sums [batch, kPanelRows]. The
 // columns of a tile are read from memory once for all panels.
@@ -282,14 +307,9 @@ template <typename Format>
 void Multiply(const WeightView& w, const int64_t* index, int count, const Int8Rows& x, float* y,
               int64_t y_stride) {
   const Panels panels(w, index, count);
-  if (x.tile == 1) {
-    alignas(64) float out[kRows];
-    for (int p = 0; p < panels.count; ++p) {
-      MultiplyOne<Format>(panels.panel[p], x, out);
-      StorePanel(out, panels.rows[p], y + panels.first[p]);
-    }
-    return;
-  }
+  if (x.tile == 1) return MultiplyFew<1, Format>(panels, x, y, y_stride);
+  if (x.rows <= 2) return MultiplyFew<2, Format>(panels, x, y, y_stride);
+  if (x.rows <= 4) return MultiplyFew<4, Format>(panels, x, y, y_stride);
   alignas(64) float sums[kBatch][kPanelRows];
   for (int64_t begin = 0; begin < x.rows; begin += kBatch) {
     const int64_t batch = x.rows - begin < kBatch ? x.rows - begin : kBatch;
