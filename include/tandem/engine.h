@@ -31,7 +31,13 @@ struct EngineOptions {
   std::string device = "auto";  ///< Device of everything that the two below do not name.
   std::string prefill;          ///< Device of prompts; empty = `device`.
   std::string decode;           ///< Device of single tokens; empty = `device`.
-  int threads = 0;              ///< CPU threads; 0 = one per available processor.
+  /// CPU threads, the caller's included. 0 = one per core that the process may use; of parts with
+  /// cores of two kinds the fast ones, if there are four or more; no more than a control group's
+  /// quota of processor time.
+  int threads = 0;
+  /// Whether each thread that the engine starts stays on one processor, fast cores first. The
+  /// caller's own thread is left alone.
+  bool pin = false;
   int64_t chunk = 256;          ///< Most prompt tokens per step; less where memory asks for it.
   KvType kv = KvType::kAuto;
   bool memory_check = true;  ///< Refuse what cannot fit into memory, before taking any.

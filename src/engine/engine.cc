@@ -35,7 +35,7 @@ int64_t FittingChunk(const ModelData& data, int64_t chunk) {
 }
 
 // Index of the device called `name`, made on first use.
-size_t FindDevice(const std::string& name, int threads,
+size_t FindDevice(const std::string& name, const EngineOptions& options,
                   std::vector<std::unique_ptr<Device>>& devices) {
   const std::string wanted = name == "auto" ? "cpu" : name;
   for (size_t i = 0; i < devices.size(); ++i) {
@@ -46,7 +46,7 @@ size_t FindDevice(const std::string& name, int threads,
                 fmt::format("there is no device '{}' in this build", Printable(name)),
                 fmt::format("devices: auto, {}", fmt::join(DeviceNames(), ", ")));
   }
-  devices.push_back(MakeCpuDevice(threads));
+  devices.push_back(MakeCpuDevice(options.threads, cpu::ChooseIsa(), options.pin));
   return devices.size() - 1;
 }
 
@@ -111,7 +111,7 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   }
   if (options.threads < 0 || options.threads > kMaxThreads) {
     throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("threads is {}, expected 0 (all) to {}", options.threads, kMaxThreads));
+                fmt::format("threads is {}, expected 0 (as many as make sense) to {}", options.threads, kMaxThreads));
   }
   impl->model = std::move(model);
   impl->options = options;
@@ -123,11 +123,11 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   }
   auto& devices = impl->devices;
   const auto find = [&](const std::string& name) {
-    return FindDevice(name.empty() ? options.device : name, options.threads, devices);
+    return FindDevice(name.empty() ? options.device : name, options, devices);
   };
   impl->prefill_device = find(options.prefill);
   impl->decode_device = find(options.decode);
-  const size_t fallback = FindDevice("cpu", options.threads, devices);
+  const size_t fallback = FindDevice("cpu", options, devices);
   std::vector<Device*> pointers;
   pointers.reserve(devices.size());
   for (const auto& device : devices) pointers.push_back(device.get());
