@@ -32,7 +32,12 @@ class Sampler {
     float logit;
   };
 
-  void AdjustLogits(std::span<const int32_t> history);
+  /// With biases and penalties; the same span where there are none.
+  std::span<const float> AdjustedLogits(std::span<const float> logits,
+                                        std::span<const int32_t> history);
+  /// Into candidates_: the likeliest ids that are allowed, as many as top-k keeps (one for greedy),
+  /// likeliest first.
+  void Choose(std::span<const float> logits);
   void CutTail();
   int32_t Draw();
 
@@ -40,6 +45,7 @@ class Sampler {
   std::function<bool(int32_t)> banned_;
   std::mt19937_64 random_;
   std::vector<Candidate> candidates_;
+  std::vector<float> adjusted_;
 };
 
 }  // namespace tandem
