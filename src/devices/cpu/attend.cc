@@ -16,10 +16,10 @@
 namespace tandem::cpu {
 
 const AttentionKernels& AttentionKernelsOf(Isa isa) {
-  static constexpr AttentionKernels kReference = {reference::Unpack, reference::Highest};
-  static constexpr AttentionKernels kPortable = {portable::Unpack, portable::Highest};
-  static constexpr AttentionKernels kAvx2 = {avx2::Unpack, avx2::Highest};
-  static constexpr AttentionKernels kAvx512 = {avx512::Unpack, avx512::Highest};
+  static constexpr AttentionKernels kReference = {reference::Unpack, reference::Highest, false};
+  static constexpr AttentionKernels kPortable = {portable::Unpack, portable::Highest, false};
+  static constexpr AttentionKernels kAvx2 = {avx2::Unpack, avx2::Highest, true};
+  static constexpr AttentionKernels kAvx512 = {avx512::Unpack, avx512::Highest, true};
   switch (isa) {
     case Isa::kReference: return kReference;
     case Isa::kPortable: return kPortable;
@@ -34,6 +34,10 @@ namespace {
 constexpr int64_t kBlock = 256;
 /// Positions that are unpacked together: 32 heads of 256 floats are 32 KB.
 constexpr int64_t kUnpacked = 32;
+/// Positions that are taken together as they are, while those behind them are asked for: rows of a
+/// head lie apart in a cache, which no hardware foresees.
+constexpr int64_t kDirect = 16;
+constexpr int64_t kCacheLine = 64;
 /// Queries that share an unpacked row, at most; and how many make unpacking worth it.
 constexpr int64_t kTileQueries = 32;
 constexpr int64_t kUnpackFrom = 8;
@@ -157,8 +161,9 @@ class Attending {
     const std::byte* head = base + RowBytes(cache.type, kv_head * dims_);
     for (int64_t p = begin; p < end;) {
       const int64_t slot = p % cache.capacity;
-      int64_t count = std::min(end - p, cache.capacity - slot);
-      if (unpacked != nullptr) count = std::min(count, kUnpacked);
+      const int64_t count =
+          std::min({end - p, cache.capacity - slot, unpacked != nullptr ? kUnpacked : kDirect});
+      Prefetch(head, row_bytes, p + count, std::min(end, p + 2 * count), cache);
       KvRows run{cache.type, head + slot * row_bytes, row_bytes, count, dims_};
       if (unpacked != nullptr) {
         more_.unpack(run, unpacked);
@@ -167,6 +172,16 @@ class Attending {
       }
       f(run, p);
       p += count;
+    }
+  }
+
+  /// Asks for the rows of a head at positions [begin, end).
+  void Prefetch(const std::byte* head, int64_t row_bytes, int64_t begin, int64_t end,
+                const KvView& cache) const {
+    const auto bytes = static_cast<int64_t>(RowBytes(cache.type, dims_));
+    for (int64_t p = begin; p < end; ++p) {
+      const std::byte* row = head + p % cache.capacity * row_bytes;
+      for (int64_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(row + at);
     }
   }
 
@@ -185,8 +200,9 @@ class Attending {
     const int64_t kv_head = item % kv_heads_;
     const int64_t queries = (tile.end - tile.begin) * group_;
     float* scores = scratch;
-    const bool unpack = cache.type != DType::kF32 && queries >= kUnpackFrom;
-    float* unpacked = unpack ? scratch + most_rows_ * group_ * kBlock : nullptr;
+    const bool direct = cache.type == DType::kF32 ||
+                        (cache.type == DType::kF16 && more_.reads_halves) || queries < kUnpackFrom;
+    float* unpacked = direct ? nullptr : scratch + most_rows_ * group_ * kBlock;
     int64_t begin = (block + 1) * kBlock, end = 0;
     for (int64_t t = tile.begin; t < tile.end; ++t) {
       begin = std::min(begin, Begin(t, block));

@@ -26,16 +26,35 @@ struct PlainRow {
 using FloatRow = PlainRow<FromFloats>;
 using HalfRow = PlainRow<FromHalves>;
 
+// Sixteen signed bytes as floats.
+TANDEM_LANES Floats16 BytesToFloats(const std::byte* p) {
+#if defined(__AVX512F__)
+  __m128i bytes;
+  __builtin_memcpy(&bytes, p, sizeof bytes);
+  return (Floats16)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
+#elif defined(__AVX2__)
+  __m128i bytes;
+  __builtin_memcpy(&bytes, p, sizeof bytes);
+  const __m256 low = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+  const __m256 high = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)));
+  Floats16 v;
+  __builtin_memcpy(&v, &low, 32);
+  __builtin_memcpy(reinterpret_cast<char*>(&v) + 32, &high, 32);
+  return v;
+#else
+  Floats16 v;
+  for (int i = 0; i < 16; ++i) v[i] = static_cast<float>(static_cast<int8_t>(p[i]));
+  return v;
+#endif
+}
+
 // Blocks of 32: a scale in half, then 32 signed bytes.
 struct Q8Row {
-  static constexpr int64_t kBlock = 34;
+  static constexpr uint64_t kBlock = 34;
   TANDEM_LANES Floats16 Load(const std::byte* row, int64_t i) {
-    using Bytes16 = int8_t __attribute__((vector_size(16)));
-    const std::byte* block = row + i / 32 * kBlock;
-    Bytes16 bytes;
-    __builtin_memcpy(&bytes, block + 2 + i % 32, sizeof bytes);
-    return __builtin_convertvector(__builtin_convertvector(bytes, Ints16), Floats16) *
-           Splat(LoadHalf(block));
+    const auto column = static_cast<uint64_t>(i);
+    const std::byte* block = row + column / 32 * kBlock;
+    return BytesToFloats(block + 2 + column % 32) * Splat(LoadHalf(block));
   }
   // Heads are whole blocks.
   TANDEM_LANES Floats16 Tail(const std::byte*, int64_t, int64_t) { return Floats16{}; }

@@ -17,6 +17,8 @@ struct AttentionKernels {
   void (*unpack)(const KvRows& rows, float* out);
   /// The largest of n values, NaN left out; minus infinity of none.
   float (*highest)(const float* x, int64_t n);
+  /// Whether halves are read about as fast as floats, so that unpacking them would be lost work.
+  bool reads_halves;
 };
 
 /// REQUIRES: an available level.
