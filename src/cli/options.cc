@@ -143,7 +143,7 @@ void AddDevices(CLI::App& app, ModelOptions& options, std::vector<int>* thread_c
 }
 
 CLI::Option* AddKv(CLI::App& app, ModelOptions& options) {
-  return AddChoice(app, "--kv", options.kv, {"auto", "f32", "f16"},
+  return AddChoice(app, "--kv", options.kv, {"auto", "f32", "f16", "q8_0"},
                    "Keys and values, where auto is f32 for F32 and BF16 models and else f16")
       ->default_str("auto");
 }
@@ -172,6 +172,7 @@ void ApplyDraft(const DraftOptions& options, GenerationOptions& generation) {
 KvType KvTypeOf(const ModelOptions& options) {
   if (options.kv == "f32") return KvType::kF32;
   if (options.kv == "f16") return KvType::kF16;
+  if (options.kv == "q8_0") return KvType::kQ8;
   return KvType::kAuto;
 }
 

@@ -111,10 +111,12 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   }
   if (options.threads < 0 || options.threads > kMaxThreads) {
     throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("threads is {}, expected 0 (as many as make sense) to {}", options.threads, kMaxThreads));
+                fmt::format("threads is {}, expected 0 (as many as make sense) to {}",
+                            options.threads, kMaxThreads));
   }
   impl->model = std::move(model);
   impl->options = options;
+  KvElementType(impl->model->data(), options.kv);  // throws where the model cannot have it
   impl->options.chunk = FittingChunk(impl->model->data(), options.chunk);
   if (options.memory_check) {
     const int64_t context = std::clamp<int64_t>(options.context, 0, impl->model->context_length());
