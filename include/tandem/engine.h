@@ -19,9 +19,9 @@
 
 namespace tandem {
 
-/// How keys and values are stored. kAuto: float for models whose attention weights are stored as
-/// F32 or BF16 (they are run to check formulas), half for the others. kQ8: blocks of 32 signed bytes
-/// with a scale in half, for models whose heads are multiples of 32.
+/// How keys and values are stored. kAuto: float for models whose attention weights are stored as F32
+/// or BF16 (they are run to check formulas), half for the others. kQ8: 32 signed bytes with a scale
+/// in half, for models whose heads are multiples of 32.
 enum class KvType {
   kAuto,
   kF32,
