@@ -19,9 +19,9 @@
 
 namespace tandem {
 
-/// How keys and values are stored. kAuto: float for models whose attention weights are stored as F32
-/// or BF16 (they are run to check formulas), half for the others. kQ8: 32 signed bytes with a scale
-/// in half, for models whose heads are multiples of 32.
+/// How keys and values are stored. kAuto: float for models whose attention weights are stored as
+/// F32 or BF16 (they are run to check formulas), half for the others. kQ8: 32 signed bytes with a
+/// scale in half, for models whose heads are multiples of 32.
 enum class KvType {
   kAuto,
   kF32,
@@ -40,7 +40,7 @@ struct EngineOptions {
   /// Whether each thread that the engine starts stays on one processor, fast cores first. The
   /// caller's own thread is left alone.
   bool pin = false;
-  int64_t chunk = 256;          ///< Most prompt tokens per step; less where memory asks for it.
+  int64_t chunk = 256;  ///< Most prompt tokens per step; less where memory asks for it.
   KvType kv = KvType::kAuto;
   bool memory_check = true;  ///< Refuse what cannot fit into memory, before taking any.
   int64_t context = 0;       ///< Longest session planned, for that check; 0 = not known yet.
