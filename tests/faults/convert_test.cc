@@ -83,7 +83,7 @@ TEST(ConvertFaults, FolderToQuantisedFile) {
   ConvertScenario scenario(options, true);
   Torture("convert a folder to Q8_0", scenario,
           {Call::kAllocation, Call::kThread, Call::kOpen, Call::kStat, Call::kList, Call::kLink,
-           Call::kMap, Call::kWrite, Call::kSync, Call::kRename, Call::kMode});
+           Call::kMap, Call::kRead, Call::kWrite, Call::kSync, Call::kRename, Call::kMode});
 }
 
 TEST(ConvertFaults, Slice) {
@@ -96,8 +96,8 @@ TEST(ConvertFaults, Slice) {
   options.slice_ffn = "32";
   ConvertScenario scenario(options, false);
   Torture("slice a file", scenario,
-          {Call::kAllocation, Call::kThread, Call::kOpen, Call::kStat, Call::kMap, Call::kWrite,
-           Call::kSync, Call::kRename});
+          {Call::kAllocation, Call::kThread, Call::kOpen, Call::kStat, Call::kMap, Call::kRead,
+           Call::kWrite, Call::kSync, Call::kRename});
 }
 
 }  // namespace
