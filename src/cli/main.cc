@@ -12,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/file_loss.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
@@ -116,6 +117,8 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   // So is a file that may not grow.
   std::signal(SIGXFSZ, SIG_IGN);
+  InstallFileLossHandler();
+  KeepLinesApart();
   try {
     InstallInterruptHandlers();
     const int code = Main(argc, argv);
