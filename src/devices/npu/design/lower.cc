@@ -49,9 +49,9 @@ Shape ShapeOf(const Transfer& transfer, std::string_view where) {
   for (size_t i = 0; i < transfer.padding.size(); ++i) {
     const Padding& padding = transfer.padding[i];
     shape.padding[transfer.padding.size() - 1 - i] = padding;
-    if (padding.before < 0 || padding.after < 0 || padding.before > kMost ||
-        padding.after > kMost) {
-      Fail(where, "padding is 0 or more");
+    // The widest field has six bits, for words of four elements.
+    if (padding.before < 0 || padding.after < 0 || padding.before > 252 || padding.after > 252) {
+      Fail(where, "padding is 0 to 63 words or rows");
     }
     shape.padded = shape.padded || padding.before != 0 || padding.after != 0;
   }
