@@ -364,9 +364,30 @@ void MakeNpuJson(const fs::path& folder) {
             R"("output":"South"}],"shim_allocations":[]})");
 }
 
+/// A core program of one segment of code, 8 bytes and 4 of zeros.
+std::string CoreProgram() {
+  std::string elf(
+      "\x7f"
+      "ELF\1\1\1");
+  elf.resize(92);
+  const auto put = [&](size_t at, uint32_t value, size_t bytes) {
+    std::memcpy(elf.data() + at, &value, bytes);
+  };
+  put(28, 52, 4);  // program headers
+  put(42, 32, 2);
+  put(44, 1, 2);
+  put(52, 1, 4);   // to load
+  put(56, 84, 4);  // from here
+  put(68, 8, 4);
+  put(72, 12, 4);
+  put(76, 5, 4);  // read, execute
+  return elf;
+}
+
 void MakeAll(const fs::path& root) {
   MakeNpuStreams(root / "npu_stream");
   MakeNpuJson(root / "npu_json");
+  WriteSeed(root / "npu_json", "program", CoreProgram());
   MakeGguf(root / "gguf");
   MakeSafetensors(root / "safetensors_header");
   MakeConfigs(root / "hf_config");
