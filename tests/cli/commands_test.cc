@@ -27,7 +27,7 @@ TEST(Help, ListsEveryCommandAndExitCode) {
   EXPECT_EQ(run.code, 0);
   EXPECT_EQ(run.err, "");
   for (const char* command :
-       {"run", "convert", "score", "info", "tokenize", "bench", "completion"}) {
+       {"run", "convert", "score", "info", "tokenize", "bench", "npu", "completion"}) {
     EXPECT_NE(run.out.find(std::string("\n  ") + command + " "), std::string::npos) << command;
     const Finished help = Tandem({command, "--help"});
     EXPECT_EQ(help.code, 0);
