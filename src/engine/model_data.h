@@ -11,8 +11,7 @@
 #include <vector>
 
 #include "engine/source.h"
-#include "gemma3n/hparams.h"
-#include "gemma3n/weights.h"
+#include "engine/text_model.h"
 #include "program/program.h"
 #include "tandem/model.h"
 #include "tokenizer/chat.h"
@@ -22,8 +21,7 @@ namespace tandem {
 
 struct ModelData {
   ModelSource source;  ///< Owns the mappings that everything below points into.
-  gemma3n::HyperParams params;
-  gemma3n::Weights weights;
+  std::unique_ptr<TextModel> text;
   Program decode;   ///< Every row wanted.
   Program prefill;  ///< Some rows wanted.
 
@@ -34,6 +32,8 @@ struct ModelData {
   std::vector<int32_t> end_tokens;
   std::vector<bool> banned;  ///< By id: sampling never returns it.
   std::vector<std::string> notes;
+
+  const gemma::StackParams& params() const { return text->params(); }
 };
 
 /// A model of these parts, for Model's own functions and for tests.

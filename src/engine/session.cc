@@ -40,12 +40,20 @@ void LogFile(const char* what, const std::filesystem::path& path, size_t tokens,
              std::chrono::duration<double, std::milli>(Clock::now() - start).count());
 }
 
+// Of the weights of the first attention.
+DType AttentionType(const Program& program) {
+  for (const Op& op : program.ops) {
+    if (const auto* qkv = std::get_if<QkvProject>(&op.body)) return qkv->query.type;
+  }
+  return DType::kF32;
+}
+
 }  // namespace
 
 DType KvElementType(const ModelData& data, KvType kv) {
   if (kv == KvType::kF32) return DType::kF32;
   if (kv == KvType::kF16) return DType::kF16;
-  const DType stored = data.weights.layers[0].query.type;
+  const DType stored = AttentionType(data.decode);
   return stored == DType::kF32 || stored == DType::kBF16 ? DType::kF32 : DType::kF16;
 }
 

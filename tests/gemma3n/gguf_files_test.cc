@@ -455,7 +455,7 @@ TEST_F(GgufFiles, ArraysOfTheWrongType) {
 }
 
 TEST_F(GgufFiles, ForeignArchitectures) {
-  for (const char* name : {"llama", "gemma3", "gemma4", "", "a\nb"}) {
+  for (const char* name : {"llama", "gemma2", "gemma4", "", "a\nb"}) {
     GgufPatch file = *small_;
     file.SetString("general.architecture", name);
     EXPECT_EQ(ErrorOf(file).kind(), ErrorKind::kUnsupported);
