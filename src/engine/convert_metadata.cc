@@ -88,12 +88,23 @@ void NoteEndTokens(const ModelSource& source, const Vocab& vocab, std::vector<st
   }
 }
 
+// In GGUF a user-defined piece is the text that it stands for: that is what other engines look for.
+void UnmarkSpaces(std::string& piece) {
+  for (size_t at = piece.find(kSpaceMark); at != std::string::npos;
+       at = piece.find(kSpaceMark, at)) {
+    piece.replace(at, kSpaceMark.size(), " ");
+  }
+}
+
 }  // namespace
 
 void WriteTokenizer(const Tokenizer& tokenizer, std::string_view chat_template, int64_t rows,
                     GgufWriter& writer) {
   const Vocab& vocab = tokenizer.vocab();
   std::vector<std::string> pieces = vocab.pieces;
+  for (size_t id = 0; id < pieces.size(); ++id) {
+    if (vocab.types[id] == PieceType::kUserDefined) UnmarkSpaces(pieces[id]);
+  }
   std::vector<float> scores = vocab.scores;
   std::vector<int32_t> types;
   for (const PieceType type : vocab.types) types.push_back(static_cast<int32_t>(type));
