@@ -36,6 +36,11 @@ struct EngineOptions {
   KvType kv = KvType::kAuto;
   bool memory_check = true;  ///< Refuse what cannot fit into memory, before taking any.
   int64_t context = 0;       ///< Longest session planned, for that check; 0 = not known yet.
+  /// Model that drafts for replies with Draft::kModel, or nullptr: one of the same vocabulary that
+  /// is a good deal smaller, Model::Slice of the engine's own model among them. The engine shares
+  /// it, runs it on its own devices, and gives every session a second, hidden one that follows it
+  /// where drafts are asked for; that takes keys and values too.
+  std::shared_ptr<const Model> draft_model = nullptr;
 };
 
 /// Names that EngineOptions accepts besides "auto".
@@ -44,8 +49,8 @@ TANDEM_API std::vector<std::string> DeviceNames();
 class TANDEM_API Engine {
  public:
   /// Compiles the model for the devices. Throws Error kInvalidArgument for no model, an unknown
-  /// device or an option out of range, kUnsupported for an op that no device runs, kResource
-  /// without memory or threads.
+  /// device or an option out of range, kUnsupported for an op that no device runs or a draft model
+  /// of another vocabulary (naming the first difference), kResource without memory or threads.
   explicit Engine(std::shared_ptr<const Model> model, const EngineOptions& options = {});
   ~Engine();
   Engine(const Engine&) = delete;

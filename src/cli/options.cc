@@ -152,18 +152,50 @@ void AddContext(CLI::App& app, ModelOptions& options) {
 }
 
 void AddDraft(CLI::App& app, DraftOptions& options) {
-  AddChoice(app, "--draft", options.draft, {"none", "lookup"},
-            "Try several tokens at once where the text repeats itself; the reply is the same")
-      ->default_str("none")
+  AddChoice(app, "--draft", options.draft, {"none", "lookup", "model"},
+            "Try several tokens at once: those that came earlier in the text, or what a smaller "
+            "model says; \"model\" if one is named, else \"none\"")
+      ->group(kRunsGroup);
+  AddPath(app, "--draft-model", options.model,
+          "Smaller model of the same vocabulary that drafts: GGUF file or Hugging Face folder")
+      ->group(kRunsGroup);
+  AddText(app, "--draft-slice", options.slice, "NAME",
+          "Draft with this slice of the model itself (e2b in E4B), which takes no more memory")
       ->group(kRunsGroup);
   AddInteger(app, "--draft-tokens", options.tokens, 1, kMaxDraftTokens, "Most tokens tried at once")
       ->default_str(fmt::format("{}", options.tokens))
       ->group(kRunsGroup);
+  app.add_flag("--draft-fixed", options.fixed,
+               "Always try that many, not only those that are likely to pay")
+      ->group(kRunsGroup);
 }
 
 void ApplyDraft(const DraftOptions& options, GenerationOptions& generation) {
-  generation.draft = options.draft == "lookup" ? Draft::kLookup : Draft::kNone;
+  const bool named = !options.model.empty() || !options.slice.empty();
+  if (!options.model.empty() && !options.slice.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "--draft-model and --draft-slice name two models",
+                "give one of them");
+  }
+  if (options.draft == "lookup" && named) {
+    throw Error(ErrorKind::kInvalidArgument, "--draft lookup has no use for a draft model",
+                "leave one of the two out");
+  }
+  if (options.draft == "model" && !named) {
+    throw Error(ErrorKind::kInvalidArgument, "--draft model needs a model that drafts",
+                "name it with --draft-model or --draft-slice");
+  }
+  generation.draft = options.draft == "lookup"          ? Draft::kLookup
+                     : named && options.draft != "none" ? Draft::kModel
+                                                        : Draft::kNone;
   generation.draft_tokens = options.tokens;
+  generation.draft_adapt = !options.fixed;
+}
+
+std::shared_ptr<const Model> LoadDraftModel(const DraftOptions& options,
+                                            const std::shared_ptr<const Model>& target) {
+  if (options.draft == "none") return nullptr;
+  if (!options.slice.empty()) return Model::Slice(target, options.slice);
+  return options.model.empty() ? nullptr : Model::Load(options.model);
 }
 
 KvType KvTypeOf(const ModelOptions& options) {

@@ -169,13 +169,20 @@ void AddDevices(CLI::App& app, ModelOptions& options);
 void AddContext(CLI::App& app, ModelOptions& options);
 CLI::Option* AddKv(CLI::App& app, ModelOptions& options);
 
-/// --draft and --draft-tokens.
+/// --draft, --draft-model, --draft-slice, --draft-tokens and --draft-fixed.
 struct DraftOptions {
-  std::string draft = "none";
+  std::string draft;  ///< Empty: by the model where one is named, else not at all.
+  std::string model;  ///< Path; empty for none.
+  std::string slice;  ///< Of the model itself; empty for none.
   int tokens = GenerationOptions().draft_tokens;
+  bool fixed = false;
 };
 void AddDraft(CLI::App& app, DraftOptions& options);
+/// Throws Error kInvalidArgument for options that contradict each other.
 void ApplyDraft(const DraftOptions& options, GenerationOptions& generation);
+/// Loads the model that drafts for `target`, or nullptr where none is to.
+std::shared_ptr<const Model> LoadDraftModel(const DraftOptions& options,
+                                            const std::shared_ptr<const Model>& target);
 
 KvType KvTypeOf(const ModelOptions& options);
 EngineOptions EngineOptionsOf(const ModelOptions& options);

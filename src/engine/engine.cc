@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "devices/cpu/cpu_device.h"
 #include "engine/api_guard.h"
+#include "engine/draft_model.h"
 #include "engine/engine_impl.h"
 #include "engine/memory_fit.h"
 
@@ -36,7 +37,7 @@ int64_t FittingChunk(const ModelData& data, int64_t chunk) {
 
 // Index of the device called `name`, made on first use.
 size_t FindDevice(const std::string& name, int threads,
-                  std::vector<std::unique_ptr<Device>>& devices) {
+                  std::vector<std::shared_ptr<Device>>& devices) {
   const std::string wanted = name == "auto" ? "cpu" : name;
   for (size_t i = 0; i < devices.size(); ++i) {
     if (devices[i]->name() == wanted) return i;
@@ -92,7 +93,7 @@ std::span<const float> Phase::Run(std::span<const std::span<const KvView>> cache
 
 namespace {
 
-std::string DevicesText(const std::vector<std::unique_ptr<Device>>& devices) {
+std::string DevicesText(const std::vector<std::shared_ptr<Device>>& devices) {
   std::string text;
   for (const auto& device : devices) {
     text +=
@@ -102,7 +103,8 @@ std::string DevicesText(const std::vector<std::unique_ptr<Device>>& devices) {
 }
 
 std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
-                                         const EngineOptions& options) {
+                                         const EngineOptions& options,
+                                         std::vector<std::shared_ptr<Device>> its_devices = {}) {
   if (model == nullptr) throw Error(ErrorKind::kInvalidArgument, "an engine needs a model");
   auto impl = std::make_shared<Engine::Impl>();
   if (options.chunk < 1 || options.chunk > kMaxChunk) {
@@ -116,11 +118,13 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   impl->model = std::move(model);
   impl->options = options;
   impl->options.chunk = FittingChunk(impl->model->data(), options.chunk);
+  if (options.draft_model != nullptr) RequireSameVocabulary(*impl->model, *options.draft_model);
   if (options.memory_check) {
     const int64_t context = std::clamp<int64_t>(options.context, 0, impl->model->context_length());
     RequireMemory(*impl->model, impl->options, context);
     WarnOfWeights(*impl->model, impl->options, context);
   }
+  impl->devices = std::move(its_devices);
   auto& devices = impl->devices;
   const auto find = [&](const std::string& name) {
     return FindDevice(name.empty() ? options.device : name, options.threads, devices);
@@ -138,6 +142,16 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
                                           ShapeClass{impl->options.chunk, 1});
   log::Event("engine ready: {}, {} tokens a step, {} bytes of activations", DevicesText(devices),
              impl->options.chunk, ActivationBytes(data, impl->options.chunk));
+  if (options.draft_model != nullptr) {
+    EngineOptions draft = options;
+    draft.draft_model = nullptr;
+    draft.memory_check = false;  // Has been checked with the whole.
+    impl->draft = MakeEngine(options.draft_model, draft, devices);
+    impl->draft_costs = EstimateDraftCosts(*impl->model, *options.draft_model);
+    log::Event("draft model: {}, a token of it costs {:.2f} of one, one more row {:.2f}",
+               options.draft_model->source(), impl->draft_costs.draft_step,
+               impl->draft_costs.extra_row);
+  }
   return impl;
 }
 

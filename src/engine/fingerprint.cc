@@ -38,10 +38,16 @@ void AddFolder(const ModelSource& source, StreamHash& hash) {
 
 Fingerprint ModelFingerprint(const ModelData& data) {
   StreamHash hash;
-  if (data.source.gguf) {
-    AddGguf(*data.source.gguf, hash);
+  const ModelSource& files = data.files();
+  if (files.gguf) {
+    AddGguf(*files.gguf, hash);
   } else {
-    AddFolder(data.source, hash);
+    AddFolder(files, hash);
+  }
+  if (data.whole != nullptr) {
+    for (const int64_t number : data.text->Layout()) {
+      hash.AddNumber(static_cast<uint64_t>(number));
+    }
   }
   return hash.Value();
 }

@@ -76,6 +76,14 @@ class Gemma3nModel : public TextModel {
   std::vector<gemma::OutputTensor> ListTensors() const override {
     return gemma3n::ListTensors(params_, weights_);
   }
+  std::vector<int64_t> Layout() const override {
+    std::vector<int64_t> layout;
+    for (size_t i = 0; i < weights_.layers.size(); ++i) {
+      layout.push_back(weights_.layers[i].ple_column);
+      layout.push_back(params_.ffn[i]);
+    }
+    return layout;
+  }
   std::unique_ptr<TextModel> Slice(const SliceRequest& request) const override {
     gemma3n::SlicedModel slice = gemma3n::Slice(params_, weights_, ReadSlice(request, params_));
     return std::make_unique<Gemma3nModel>(std::move(slice.params), std::move(slice.weights));
@@ -112,6 +120,10 @@ class Gemma3nModel : public TextModel {
 
 }  // namespace
 
+std::unique_ptr<TextModel> MakeGemma3n(HyperParams params, Weights weights) {
+  return std::make_unique<Gemma3nModel>(std::move(params), std::move(weights));
+}
+
 bool IsGemma3n(const ModelSource& source) {
   if (!source.gguf) return gemma3n::IsHfConfig(source.config);
   return source.gguf->metadata().FindString("general.architecture") == gemma3n::kArchitecture;
@@ -121,12 +133,12 @@ std::unique_ptr<TextModel> ReadGemma3n(const ModelSource& source) {
   if (source.gguf) {
     HyperParams params = gemma3n::ReadGgufParams(*source.gguf);
     Weights weights = gemma3n::LoadWeights(gemma::GgufLookup(*source.gguf), params, source.name);
-    return std::make_unique<Gemma3nModel>(std::move(params), std::move(weights));
+    return MakeGemma3n(std::move(params), std::move(weights));
   }
   HyperParams params = gemma3n::ReadHfConfig(source.config, FolderConfigName(source));
   Weights weights = gemma3n::LoadWeights(FolderLookup(source, gemma3n::HfTensorName), params,
                                          source.name, FolderNamer(source, gemma3n::HfTensorName));
-  return std::make_unique<Gemma3nModel>(std::move(params), std::move(weights));
+  return MakeGemma3n(std::move(params), std::move(weights));
 }
 
 }  // namespace tandem

@@ -49,6 +49,23 @@ Sampler::Sampler(const SamplingOptions& options, std::function<bool(int32_t)> ba
 }
 
 int32_t Sampler::Sample(std::span<const float> logits, std::span<const int32_t> history) {
+  return DrawFrom(Choose(logits, history));
+}
+
+int32_t Sampler::Sample(std::span<const float> logits, std::span<const int32_t> history,
+                        const Choices& draft, int32_t proposed) {
+  const Choices& target = Choose(logits, history);
+  if (options_.temperature == 0) return target.list[0].id;
+  const double keep = Fraction();
+  return DrawProposed(target, draft, proposed, keep, Fraction());
+}
+
+int32_t Sampler::DrawFrom(const Choices& choices) {
+  // Greedy choices take no random number.
+  return options_.temperature == 0 ? choices.list[0].id : Draw(choices, Fraction());
+}
+
+const Choices& Sampler::Choose(std::span<const float> logits, std::span<const int32_t> history) {
   candidates_.clear();
   for (size_t id = 0; id < logits.size(); ++id) {
     if (std::isnan(logits[id])) {
@@ -64,20 +81,44 @@ int32_t Sampler::Sample(std::span<const float> logits, std::span<const int32_t> 
   if (candidates_.empty()) {
     throw Error(ErrorKind::kInvalidArgument, "no token is allowed", "relax logit biases");
   }
-  const auto likelier = [](const Candidate& a, const Candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-  };
   if (options_.temperature == 0) {
-    return std::min_element(candidates_.begin(), candidates_.end(), likelier)->id;
+    ChooseLikeliest();
+    return choices_;
   }
   const size_t keep = options_.top_k == 0
                           ? candidates_.size()
                           : std::min(candidates_.size(), static_cast<size_t>(options_.top_k));
   std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<int64_t>(keep),
-                    candidates_.end(), likelier);
+                    candidates_.end(), IsLikelier);
   candidates_.resize(keep);
   CutTail();
-  return Draw();
+  Weigh();
+  return choices_;
+}
+
+bool Sampler::IsLikelier(const Candidate& a, const Candidate& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+}
+
+void Sampler::ChooseLikeliest() {
+  const Candidate* best = &candidates_[0];
+  const Candidate* second = nullptr;
+  for (size_t i = 1; i < candidates_.size(); ++i) {
+    const Candidate* candidate = &candidates_[i];
+    if (IsLikelier(*candidate, *best)) {
+      second = best;
+      best = candidate;
+    } else if (second == nullptr || IsLikelier(*candidate, *second)) {
+      second = candidate;
+    }
+  }
+  choices_.list.assign(1, {best->id, 1});
+  choices_.total = 1;
+  // Equal infinities have no difference.
+  const double gap = second == nullptr              ? INFINITY
+                     : second->logit == best->logit ? 0
+                                                    : double{best->logit} - second->logit;
+  choices_.confidence = 1 / (1 + std::exp(-gap));
 }
 
 void Sampler::AdjustLogits(std::span<const int32_t> history) {
@@ -129,22 +170,20 @@ void Sampler::CutTail() {
   candidates_.resize(keep);
 }
 
-int32_t Sampler::Draw() {
+void Sampler::Weigh() {
   const double highest = candidates_[0].logit;
-  std::vector<double> weights;
-  double total = 0;
+  choices_.list.clear();
+  choices_.total = 0;
   for (const Candidate& c : candidates_) {
-    weights.push_back(std::isinf(highest) ? 1.0
-                                          : std::exp((c.logit - highest) / options_.temperature));
-    total += weights.back();
+    const double weight =
+        std::isinf(highest) ? 1.0 : std::exp((c.logit - highest) / options_.temperature);
+    choices_.list.push_back({c.id, weight});
+    choices_.total += weight;
   }
-  // 53 random bits as a fraction; the standard's distributions differ between libraries.
-  double target = static_cast<double>(random_() >> 11) * 0x1p-53 * total;
-  for (size_t i = 0; i + 1 < candidates_.size(); ++i) {
-    if (target < weights[i]) return candidates_[i].id;
-    target -= weights[i];
-  }
-  return candidates_.back().id;
+  choices_.confidence = choices_.list[0].weight / choices_.total;
 }
+
+// 53 random bits as a fraction; the standard's distributions differ between libraries.
+double Sampler::Fraction() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
 
 }  // namespace tandem

@@ -47,6 +47,8 @@ class TextModel {
   /// The keys and tensors of a GGUF file of this model; it must outlive the tensors.
   virtual void WriteGgufParams(GgufWriter& writer) const = 0;
   virtual std::vector<gemma::OutputTensor> ListTensors() const = 0;
+  /// Numbers that tell slices of one model apart.
+  virtual std::vector<int64_t> Layout() const { return {}; }
   /// The slice as views of this model, which must outlive it. Throws Error kInvalidArgument.
   virtual std::unique_ptr<TextModel> Slice(const SliceRequest& request) const = 0;
 };

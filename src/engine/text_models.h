@@ -11,6 +11,8 @@
 
 #include "engine/text_model.h"
 #include "gemma/weights.h"
+#include "gemma3n/hparams.h"
+#include "gemma3n/weights.h"
 
 namespace tandem {
 
@@ -32,6 +34,8 @@ std::string RopeText(const gemma::StackParams& params);
 /// Whether `source` is of that architecture, and its model. REQUIRES of Read...: Is...
 bool IsGemma3n(const ModelSource& source);
 std::unique_ptr<TextModel> ReadGemma3n(const ModelSource& source);
+/// A model of weights that lie anywhere.
+std::unique_ptr<TextModel> MakeGemma3n(gemma3n::HyperParams params, gemma3n::Weights weights);
 bool IsGemma3(const ModelSource& source);
 std::unique_ptr<TextModel> ReadGemma3(const ModelSource& source);
 
