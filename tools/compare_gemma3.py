@@ -162,6 +162,8 @@ def compare_greedy(options):
     rows = []
     try:
         for language, prompts in PROMPTS.items():
+            if options.only and language not in options.only:
+                continue
             same = 0
             for prompt in prompts:
                 ids = ours.tokenize(prompt)
@@ -248,6 +250,7 @@ def main():
     parser.add_argument("--tokens", type=int, default=48, help="of each greedy reply")
     parser.add_argument("--least", type=int, default=36, help="greedy replies that must be identical")
     parser.add_argument("--gap", type=float, default=0.15, help="of two logits that count as a near tie")
+    parser.add_argument("--only", action="append", help="a language, code or JSON; may be given again")
     parser.add_argument("--llama-twice", action="store_true", help="llama.cpp against itself")
     parser.add_argument("--text", help="file whose perplexity is measured")
     parser.add_argument("--chunk", type=int, default=512)
