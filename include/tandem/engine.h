@@ -20,19 +20,27 @@
 namespace tandem {
 
 /// How keys and values are stored. kAuto: float for models whose attention weights are stored as
-/// F32 or BF16 (they are run to check formulas), half for the others.
+/// F32 or BF16 (they are run to check formulas), half for the others. kQ8: 32 signed bytes with a
+/// scale in half, for models whose heads are multiples of 32.
 enum class KvType {
   kAuto,
   kF32,
-  kF16
+  kF16,
+  kQ8
 };
 
 struct EngineOptions {
   std::string device = "auto";  ///< Device of everything that the two below do not name.
   std::string prefill;          ///< Device of prompts; empty = `device`.
   std::string decode;           ///< Device of single tokens; empty = `device`.
-  int threads = 0;              ///< CPU threads; 0 = one per available processor.
-  int64_t chunk = 256;          ///< Most prompt tokens per step; less where memory asks for it.
+  /// CPU threads, the caller's included. 0 = one per core that the process may use; of parts with
+  /// cores of two kinds the fast ones, if there are four or more; no more than a control group's
+  /// quota of processor time.
+  int threads = 0;
+  /// Whether each thread that the engine starts stays on one processor, fast cores first. The
+  /// caller's own thread is left alone.
+  bool pin = false;
+  int64_t chunk = 256;  ///< Most prompt tokens per step; less where memory asks for it.
   KvType kv = KvType::kAuto;
   bool memory_check = true;  ///< Refuse what cannot fit into memory, before taking any.
   int64_t context = 0;       ///< Longest session planned, for that check; 0 = not known yet.

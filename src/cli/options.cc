@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "core/log.h"
-#include "core/thread_team.h"
 
 namespace tandem::cli {
 namespace {
@@ -118,7 +117,7 @@ CLI::Option* AddModel(CLI::App& app, ModelOptions& options) {
                  "GGUF file or Hugging Face folder; the built-in model if not given");
 }
 
-void AddDevices(CLI::App& app, ModelOptions& options) {
+void AddDevices(CLI::App& app, ModelOptions& options, std::vector<int>* thread_counts) {
   std::vector<std::string> devices = DeviceNames();
   devices.insert(devices.begin(), "auto");
   AddChoice(app, "--device", options.device, devices, "Device of everything")
@@ -128,10 +127,14 @@ void AddDevices(CLI::App& app, ModelOptions& options) {
       ->group(kRunsGroup);
   AddChoice(app, "--decode", options.decode, devices, "Device of new tokens, if another")
       ->group(kRunsGroup);
-  AddInteger(app, "-t,--threads", options.threads, 0, kMaxThreads,
-             "CPU threads; 0 is one per processor")
-      ->default_str("0")
-      ->group(kRunsGroup);
+  CLI::Option* threads =
+      thread_counts == nullptr
+          ? AddInteger(app, "-t,--threads", options.threads, 0, kMaxThreads,
+                       "CPU threads; 0 is one per fast core")
+          : AddIntegerList(app, "-t,--threads", *thread_counts, 0, kMaxThreads,
+                           "CPU threads; 0 is one per fast core, several compare");
+  threads->default_str("0")->group(kRunsGroup);
+  app.add_flag("--pin", options.pin, "Keep each CPU thread on one processor")->group(kRunsGroup);
   AddKv(app, options)->group(kRunsGroup);
   app.add_flag_callback(
          "--no-memory-check", [&options] { options.memory_check = false; },
@@ -140,7 +143,7 @@ void AddDevices(CLI::App& app, ModelOptions& options) {
 }
 
 CLI::Option* AddKv(CLI::App& app, ModelOptions& options) {
-  return AddChoice(app, "--kv", options.kv, {"auto", "f32", "f16"},
+  return AddChoice(app, "--kv", options.kv, {"auto", "f32", "f16", "q8_0"},
                    "Keys and values, where auto is f32 for F32 and BF16 models and else f16")
       ->default_str("auto");
 }
@@ -201,6 +204,7 @@ std::shared_ptr<const Model> LoadDraftModel(const DraftOptions& options,
 KvType KvTypeOf(const ModelOptions& options) {
   if (options.kv == "f32") return KvType::kF32;
   if (options.kv == "f16") return KvType::kF16;
+  if (options.kv == "q8_0") return KvType::kQ8;
   return KvType::kAuto;
 }
 
@@ -210,6 +214,7 @@ EngineOptions EngineOptionsOf(const ModelOptions& options) {
   engine.prefill = options.prefill;
   engine.decode = options.decode;
   engine.threads = options.threads;
+  engine.pin = options.pin;
   engine.kv = KvTypeOf(options);
   engine.memory_check = options.memory_check;
   return engine;
@@ -219,10 +224,6 @@ EngineOptions EngineOptionsOf(const ModelOptions& options, const Model& model) {
   EngineOptions engine = EngineOptionsOf(options);
   engine.context = options.context > 0 ? options.context : model.context_length();
   return engine;
-}
-
-int ThreadsOf(const ModelOptions& options) {
-  return options.threads > 0 ? options.threads : AvailableProcessors();
 }
 
 std::shared_ptr<const Model> LoadModel(const ModelOptions& options) {

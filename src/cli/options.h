@@ -161,11 +161,13 @@ struct ModelOptions {
   std::string decode;
   std::string kv = "auto";
   int threads = 0;
+  bool pin = false;
   int64_t context = 0;  ///< 0 = the model's.
   bool memory_check = true;
 };
 CLI::Option* AddModel(CLI::App& app, ModelOptions& options);
-void AddDevices(CLI::App& app, ModelOptions& options);
+/// With `thread_counts` --threads takes a list, and options.threads is its first.
+void AddDevices(CLI::App& app, ModelOptions& options, std::vector<int>* thread_counts = nullptr);
 void AddContext(CLI::App& app, ModelOptions& options);
 CLI::Option* AddKv(CLI::App& app, ModelOptions& options);
 
@@ -188,8 +190,6 @@ KvType KvTypeOf(const ModelOptions& options);
 EngineOptions EngineOptionsOf(const ModelOptions& options);
 /// The same for an engine of one session, whose context is known.
 EngineOptions EngineOptionsOf(const ModelOptions& options, const Model& model);
-/// Threads that the CPU uses, with the default resolved.
-int ThreadsOf(const ModelOptions& options);
 /// Loads the model and says its notes on stderr.
 std::shared_ptr<const Model> LoadModel(const ModelOptions& options);
 

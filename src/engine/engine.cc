@@ -36,7 +36,7 @@ int64_t FittingChunk(const ModelData& data, int64_t chunk) {
 }
 
 // Index of the device called `name`, made on first use.
-size_t FindDevice(const std::string& name, int threads,
+size_t FindDevice(const std::string& name, const EngineOptions& options,
                   std::vector<std::shared_ptr<Device>>& devices) {
   const std::string wanted = name == "auto" ? "cpu" : name;
   for (size_t i = 0; i < devices.size(); ++i) {
@@ -47,7 +47,7 @@ size_t FindDevice(const std::string& name, int threads,
                 fmt::format("there is no device '{}' in this build", Printable(name)),
                 fmt::format("devices: auto, {}", fmt::join(DeviceNames(), ", ")));
   }
-  devices.push_back(MakeCpuDevice(threads));
+  devices.push_back(MakeCpuDevice(options.threads, cpu::ChooseIsa(), options.pin));
   return devices.size() - 1;
 }
 
@@ -113,10 +113,12 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   }
   if (options.threads < 0 || options.threads > kMaxThreads) {
     throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("threads is {}, expected 0 (all) to {}", options.threads, kMaxThreads));
+                fmt::format("threads is {}, expected 0 (as many as make sense) to {}",
+                            options.threads, kMaxThreads));
   }
   impl->model = std::move(model);
   impl->options = options;
+  KvElementType(impl->model->data(), options.kv);  // throws where the model cannot have it
   impl->options.chunk = FittingChunk(impl->model->data(), options.chunk);
   if (options.draft_model != nullptr) RequireSameVocabulary(*impl->model, *options.draft_model);
   if (options.memory_check) {
@@ -127,11 +129,11 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   impl->devices = std::move(its_devices);
   auto& devices = impl->devices;
   const auto find = [&](const std::string& name) {
-    return FindDevice(name.empty() ? options.device : name, options.threads, devices);
+    return FindDevice(name.empty() ? options.device : name, options, devices);
   };
   impl->prefill_device = find(options.prefill);
   impl->decode_device = find(options.decode);
-  const size_t fallback = FindDevice("cpu", options.threads, devices);
+  const size_t fallback = FindDevice("cpu", options, devices);
   std::vector<Device*> pointers;
   pointers.reserve(devices.size());
   for (const auto& device : devices) pointers.push_back(device.get());

@@ -22,6 +22,11 @@ void CheckRange(const char* name, double value, double low, double high) {
               fmt::format("{} is {}, expected {} to {}", name, value, low, high));
 }
 
+[[noreturn]] void ThrowNan(size_t id) {
+  throw Error(ErrorKind::kCorruptFile, fmt::format("the logit of token {} is not a number", id),
+              "the model's weights may be damaged");
+}
+
 }  // namespace
 
 void Validate(const SamplingOptions& options) {
@@ -66,73 +71,90 @@ int32_t Sampler::DrawFrom(const Choices& choices) {
 }
 
 const Choices& Sampler::Choose(std::span<const float> logits, std::span<const int32_t> history) {
-  candidates_.clear();
-  for (size_t id = 0; id < logits.size(); ++id) {
-    if (std::isnan(logits[id])) {
-      throw Error(ErrorKind::kCorruptFile, fmt::format("the logit of token {} is not a number", id),
-                  "the model's weights may be damaged");
-    }
-    candidates_.push_back({static_cast<int32_t>(id), logits[id]});
-  }
-  AdjustLogits(history);
-  std::erase_if(candidates_, [&](const Candidate& c) {
-    return c.logit == -INFINITY || (banned_ && banned_(c.id));
-  });
+  FindLikeliest(AdjustedLogits(logits, history));
   if (candidates_.empty()) {
     throw Error(ErrorKind::kInvalidArgument, "no token is allowed", "relax logit biases");
   }
   if (options_.temperature == 0) {
-    ChooseLikeliest();
+    TakeFirst();
     return choices_;
   }
-  const size_t keep = options_.top_k == 0
-                          ? candidates_.size()
-                          : std::min(candidates_.size(), static_cast<size_t>(options_.top_k));
-  std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<int64_t>(keep),
-                    candidates_.end(), IsLikelier);
-  candidates_.resize(keep);
   CutTail();
   Weigh();
   return choices_;
 }
 
-bool Sampler::IsLikelier(const Candidate& a, const Candidate& b) {
-  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-}
-
-void Sampler::ChooseLikeliest() {
-  const Candidate* best = &candidates_[0];
-  const Candidate* second = nullptr;
-  for (size_t i = 1; i < candidates_.size(); ++i) {
-    const Candidate* candidate = &candidates_[i];
-    if (IsLikelier(*candidate, *best)) {
-      second = best;
-      best = candidate;
-    } else if (second == nullptr || IsLikelier(*candidate, *second)) {
-      second = candidate;
-    }
-  }
-  choices_.list.assign(1, {best->id, 1});
+void Sampler::TakeFirst() {
+  choices_.list.assign(1, {candidates_[0].id, 1});
   choices_.total = 1;
+  if (candidates_.size() == 1) {
+    choices_.confidence = 1;
+    return;
+  }
+  const double first = candidates_[0].logit, second = candidates_[1].logit;
   // Equal infinities have no difference.
-  const double gap = second == nullptr              ? INFINITY
-                     : second->logit == best->logit ? 0
-                                                    : double{best->logit} - second->logit;
-  choices_.confidence = 1 / (1 + std::exp(-gap));
+  choices_.confidence = 1 / (1 + std::exp(first == second ? 0 : second - first));
 }
 
-void Sampler::AdjustLogits(std::span<const int32_t> history) {
-  for (const auto& [id, bias] : options_.logit_bias) {
-    if (static_cast<size_t>(id) < candidates_.size()) {
-      // Opposite infinities have no sum; then the bias, which the caller set, decides.
-      float& logit = candidates_[static_cast<size_t>(id)].logit;
-      const auto sum = static_cast<float>(logit + bias);
-      logit = std::isnan(sum) ? static_cast<float>(bias) : sum;
+// Most of a large vocabulary cannot be among the best: a block of logits none of which is above the
+// least of the candidates so far is passed over in a few vector instructions.
+void Sampler::FindLikeliest(std::span<const float> logits) {
+  constexpr size_t kBlock = 64;
+  const size_t all = logits.size();
+  const size_t keep = options_.temperature == 0 ? std::min<size_t>(all, 2)
+                      : options_.top_k == 0     ? all
+                                            : std::min(all, static_cast<size_t>(options_.top_k));
+  const auto likelier = [](const Candidate& a, const Candidate& b) {
+    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+  };
+  candidates_.clear();  // while they fill up as they come, then a heap with the least on top
+  float least = -INFINITY;
+  for (size_t begin = 0; begin < all; begin += kBlock) {
+    const size_t end = std::min(all, begin + kBlock);
+    int any = 0;
+    for (size_t id = begin; id < end; ++id) any |= static_cast<int>(!(logits[id] <= least));
+    if (any == 0) continue;
+    for (size_t id = begin; id < end; ++id) {
+      const Candidate candidate{static_cast<int32_t>(id), logits[id]};
+      if (std::isnan(candidate.logit)) ThrowNan(id);
+      // Of equals the earlier is likelier, and has come before.
+      if (candidate.logit <= least || (banned_ && banned_(candidate.id))) continue;
+      if (candidates_.size() == keep) {
+        std::pop_heap(candidates_.begin(), candidates_.end(), likelier);
+        candidates_.back() = candidate;
+        std::push_heap(candidates_.begin(), candidates_.end(), likelier);
+      } else {
+        candidates_.push_back(candidate);
+        if (candidates_.size() < keep) continue;
+        std::make_heap(candidates_.begin(), candidates_.end(), likelier);
+      }
+      least = candidates_.front().logit;
     }
   }
-  const bool penalise = options_.repeat_penalty != 1 || options_.frequency_penalty != 0 ||
-                        options_.presence_penalty != 0;
-  if (!penalise || options_.penalty_window == 0) return;
+  std::sort(candidates_.begin(), candidates_.end(), likelier);
+}
+
+std::span<const float> Sampler::AdjustedLogits(std::span<const float> logits,
+                                               std::span<const int32_t> history) {
+  const bool penalise = options_.penalty_window != 0 &&
+                        (options_.repeat_penalty != 1 || options_.frequency_penalty != 0 ||
+                         options_.presence_penalty != 0);
+  if (options_.logit_bias.empty() && !penalise) return logits;
+  adjusted_.assign(logits.begin(), logits.end());
+  const auto at = [&](int32_t id) -> float* {
+    if (id < 0 || static_cast<size_t>(id) >= adjusted_.size()) return nullptr;
+    // Infinite biases would hide it.
+    if (std::isnan(logits[static_cast<size_t>(id)])) ThrowNan(static_cast<size_t>(id));
+    return &adjusted_[static_cast<size_t>(id)];
+  };
+  for (const auto& [id, bias] : options_.logit_bias) {
+    float* const logit = at(id);
+    if (logit == nullptr) continue;
+    // Opposite infinities have no sum; then the bias, which the caller set, decides.
+    const auto sum = static_cast<float>(*logit + bias);
+    *logit = std::isnan(sum) ? static_cast<float>(bias) : sum;
+  }
+  if (!penalise) return adjusted_;
   if (options_.penalty_window > 0 &&
       history.size() > static_cast<size_t>(options_.penalty_window)) {
     history = history.last(static_cast<size_t>(options_.penalty_window));
@@ -140,12 +162,14 @@ void Sampler::AdjustLogits(std::span<const int32_t> history) {
   std::unordered_map<int32_t, int> counts;
   for (const int32_t id : history) ++counts[id];
   for (const auto& [id, count] : counts) {
-    if (id < 0 || static_cast<size_t>(id) >= candidates_.size()) continue;
-    double logit = candidates_[static_cast<size_t>(id)].logit;
+    float* const target = at(id);
+    if (target == nullptr) continue;
+    double logit = *target;
     logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
     logit -= count * options_.frequency_penalty + options_.presence_penalty;
-    candidates_[static_cast<size_t>(id)].logit = static_cast<float>(logit);
+    *target = static_cast<float>(logit);
   }
+  return adjusted_;
 }
 
 // Top-p and min-p on the probabilities of the candidates, which are sorted; at least one stays.

@@ -43,10 +43,13 @@ class Sampler {
     float logit;
   };
 
-  static bool IsLikelier(const Candidate& a, const Candidate& b);
-
-  void AdjustLogits(std::span<const int32_t> history);
-  void ChooseLikeliest();
+  /// With biases and penalties; the same span where there are none.
+  std::span<const float> AdjustedLogits(std::span<const float> logits,
+                                        std::span<const int32_t> history);
+  /// Into candidates_: the likeliest ids that are allowed, as many as top-k keeps (two for greedy),
+  /// likeliest first.
+  void FindLikeliest(std::span<const float> logits);
+  void TakeFirst();
   void CutTail();
   void Weigh();
   double Fraction();
@@ -55,6 +58,7 @@ class Sampler {
   std::function<bool(int32_t)> banned_;
   std::mt19937_64 random_;
   std::vector<Candidate> candidates_;
+  std::vector<float> adjusted_;
   Choices choices_;
 };
 

@@ -54,6 +54,17 @@ DType AttentionType(const Program& program) {
 DType KvElementType(const ModelData& data, KvType kv) {
   if (kv == KvType::kF32) return DType::kF32;
   if (kv == KvType::kF16) return DType::kF16;
+  if (kv == KvType::kQ8) {
+    if (const int head_dim = data.params().head_dim; head_dim % 32 != 0) {
+      throw Error(
+          ErrorKind::kUnsupported,
+          fmt::format("keys and values in q8_0 need heads of a multiple of 32: this model's "
+                      "have {}",
+                      head_dim),
+          "use f16");
+    }
+    return DType::kQ8_0;
+  }
   const DType stored = AttentionType(data.decode);
   return stored == DType::kF32 || stored == DType::kBF16 ? DType::kF32 : DType::kF16;
 }
