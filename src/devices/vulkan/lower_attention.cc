@@ -1,0 +1,113 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the input norm to the residual after attention.
+#include "devices/vulkan/lowering.h"
+
+namespace tandem::vulkan {
+namespace {
+
+constexpr uint32_t kHeadThreads = 128;
+
+// Keys or values of a cache, for the order of kernels: they are reached by address, so the buffer
+// stands for no memory.
+Access CacheAccess(CacheId cache, bool values, bool writes) {
+  const Tensor tensor{reinterpret_cast<VkBuffer>(uintptr_t{1}),
+                      2 * static_cast<uint64_t>(cache) + (values ? 1 : 0), 0};
+  return {tensor, 0, 1, writes, false};
+}
+
+}  // namespace
+
+void Lowering::Lower(const LaurelAndNorm& op) {
+  const uint64_t width = Width(op.normed);
+  const Part normed = All(op.normed);
+  Norm({.x = Plane(op.residual, op.plane),
+        .y = normed,
+        .weight = op.norm,
+        .eps = op.eps,
+        .width = width,
+        .rows = rows()});
+  if (op.laurel == kNoId) return;
+  const Part narrow = Scratch(2, rows() * static_cast<uint64_t>(op.left.rows));
+  const Part laurel = All(op.laurel);
+  MatMul(op.left, normed, narrow);
+  MatMul(op.right, narrow, laurel);
+  Norm({.x = laurel,
+        .y = laurel,
+        .a = &normed,
+        .weight = op.post_norm,
+        .eps = op.eps,
+        .width = width,
+        .rows = rows()});
+}
+
+void Lowering::Heads(const Part& x, std::span<const float> norm, int heads, int dims, float eps,
+                     float theta, const Part& y, CacheId cache, bool value) {
+  const bool half = kv_ == DType::kF16;
+  const bool rotate = theta != 0;
+  const uint32_t target = cache == kNoId ? 0 : half ? 2 : 1;
+  const Access weight = norm.empty() ? None() : Vector(norm);
+  const Access rope = rotate ? Constant(plan_.RopeOf(set_, theta, dims)) : None();
+  const Access written = cache == kNoId ? None() : CacheAccess(cache, value, true);
+  recorder_.Dispatch(
+      Kernel::kHeads, {kHeadThreads, norm.empty() ? 0U : 1U, rotate ? 1U : 0U, target},
+      {In(x), weight, rope, Constant(plan_.RowTable()), Out(y), Constant(plan_.CacheTable())},
+      {heads, dims, plan_.FirstRow(set_), cache == kNoId ? 0 : cache, program_.caches.size(),
+       value ? 1 : 0, eps},
+      {static_cast<uint32_t>(rows()), static_cast<uint32_t>(heads)}, {written});
+}
+
+void Lowering::Lower(const QkvProject& op) {
+  const Part normed = All(op.normed);
+  const auto kv_width = static_cast<uint64_t>(op.kv_heads) * static_cast<uint64_t>(op.head_dim);
+  const Part keys = op.cache == kNoId ? Part() : Scratch(2, rows() * kv_width);
+  const Part values = op.cache == kNoId ? Part() : Scratch(3, rows() * kv_width);
+  if (op.q != kNoId) MatMul(op.query, normed, All(op.q));
+  if (op.cache != kNoId) {
+    MatMul(op.key, normed, keys);
+    MatMul(op.value, normed, values);
+  }
+  if (op.q != kNoId) {
+    Heads(All(op.q), op.q_norm, op.heads, op.head_dim, op.eps, op.rope_theta, All(op.q), kNoId,
+          false);
+  }
+  if (op.cache == kNoId) return;
+  const uint64_t bytes = rows() * RowBytes(kv_, static_cast<int64_t>(kv_width));
+  const auto out = [&](bool value) {
+    return Part{plan_.KvToHost(op.cache, set_, value, bytes), 0, bytes / sizeof(float)};
+  };
+  Heads(keys, op.k_norm, op.kv_heads, op.head_dim, op.eps, op.rope_theta, out(false), op.cache,
+        false);
+  Heads(values, {}, op.kv_heads, op.head_dim, op.eps, 0, out(true), op.cache, true);
+}
+
+void Lowering::Lower(const Attention& op) {
+  const CacheTensor& cache = program_.caches[static_cast<size_t>(op.cache)];
+  recorder_.Dispatch(Kernel::kAttention, {kHeadThreads, kv_ == DType::kF16 ? 1U : 0U},
+                     {In(All(op.q)), Constant(plan_.RowTable()), Constant(plan_.CacheTable()),
+                      Out(All(op.context))},
+                     {op.heads, cache.kv_heads, cache.head_dim, op.window, plan_.FirstRow(set_),
+                      op.cache, program_.caches.size(), op.scale},
+                     {static_cast<uint32_t>(rows()), static_cast<uint32_t>(op.heads)},
+                     {CacheAccess(op.cache, false, false), CacheAccess(op.cache, true, false)});
+  quantized_ = {};
+}
+
+void Lowering::Lower(const AttentionOut& op) {
+  const Part h = All(op.h);
+  const Part residual = Plane(op.residual, op.plane);
+  const Part laurel = op.laurel == kNoId ? Part() : All(op.laurel);
+  MatMul(op.output, All(op.context), h);
+  Norm({.x = h,
+        .y = h,
+        .a = &residual,
+        .b = op.laurel == kNoId ? nullptr : &laurel,
+        .weight = op.post_norm,
+        .eps = op.eps,
+        .mix = op.mix,
+        .width = Width(op.h),
+        .rows = rows()});
+}
+
+}  // namespace tandem::vulkan
