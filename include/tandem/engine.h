@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,10 +33,14 @@ struct EngineOptions {
   std::string prefill;          ///< Device of prompts; empty = `device`.
   std::string decode;           ///< Device of single tokens; empty = `device`.
   int threads = 0;              ///< CPU threads; 0 = one per available processor.
+  int gpu = -1;                 ///< Number of the Vulkan device; -1 = the best (`tandem doctor`).
   int64_t chunk = 256;          ///< Most prompt tokens per step; less where memory asks for it.
   KvType kv = KvType::kAuto;
   bool memory_check = true;  ///< Refuse what cannot fit into memory, before taking any.
   int64_t context = 0;       ///< Longest session planned, for that check; 0 = not known yet.
+  /// Told while a device that keeps weights of its own gets them, in bytes of the model. Must not
+  /// throw.
+  std::function<void(uint64_t done, uint64_t total)> load_progress;
 };
 
 /// Names that EngineOptions accepts besides "auto".
@@ -44,8 +49,8 @@ TANDEM_API std::vector<std::string> DeviceNames();
 class TANDEM_API Engine {
  public:
   /// Compiles the model for the devices. Throws Error kInvalidArgument for no model, an unknown
-  /// device or an option out of range, kUnsupported for an op that no device runs, kResource
-  /// without memory or threads.
+  /// device or an option out of range, kNotFound for a GPU that is not there, kUnsupported for one
+  /// that cannot be used or an op that no device runs, kResource without memory or threads.
   explicit Engine(std::shared_ptr<const Model> model, const EngineOptions& options = {});
   ~Engine();
   Engine(const Engine&) = delete;

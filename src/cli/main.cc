@@ -75,6 +75,7 @@ int Main(int argc, const char* const* argv) {
   AddInfoCommand(app, action);
   AddTokenizeCommand(app, action);
   AddBenchCommand(app, action);
+  AddDoctorCommand(app, action);
   AddCompletionCommand(app, action);
   AddManualCommand(app, action);
   LogOptions log;

@@ -52,6 +52,10 @@ void Recorder::Barrier() {
   read_.clear();
   written_.clear();
   ++counts_.barriers;
+  Isolate();
+}
+
+void Recorder::Isolate() {
   if (counts_only()) return;
   constexpr VkPipelineStageFlags2 kStages =
       VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_ALL_TRANSFER_BIT;

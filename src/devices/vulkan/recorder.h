@@ -78,8 +78,8 @@ class Recorder {
   void Copy(const Tensor& from, const Tensor& to, uint64_t bytes);
   /// Goes on in another command buffer, which begins with a barrier.
   void Continue(VkCommandBuffer commands);
-  /// Everything before is done before anything after.
-  void Barrier();
+  /// Everything before is done before anything after, which is not counted: for taking times.
+  void Isolate();
 
  private:
   struct Range {
@@ -87,6 +87,7 @@ class Recorder {
     uint64_t begin, end;
   };
   void Order(std::span<const Access> accesses);
+  void Barrier();
 
   Context& context_;
   Pipelines& pipelines_;

@@ -90,7 +90,7 @@ void VulkanSegment::Recording::End(const Counts& counts) {
 
 void VulkanSegment::Recording::Stamp(Recorder& recorder, size_t index) {
   if (!timed) return;
-  recorder.Barrier();
+  recorder.Isolate();
   context_.vk().vkCmdWriteTimestamp2(current(), VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, queries_,
                                      static_cast<uint32_t>(index));
 }
