@@ -106,11 +106,14 @@ void KvCopy::Finish(std::span<const KvView> views, std::span<const Use> uses, in
   }
 }
 
-KvCopy& KvCopies::Find(std::span<const KvView> views) {
+void KvCopies::Prune() {
   copies_.remove_if([](const KvCopy& copy) { return copy.history.expired(); });
+}
+
+KvCopy& KvCopies::Find(std::span<const KvView> views) {
   const std::shared_ptr<const KvHistory> wanted = views.empty() ? nullptr : views.front().history;
   for (KvCopy& copy : copies_) {
-    if (copy.history.lock() == wanted) return copy;
+    if (wanted != nullptr && copy.history.lock() == wanted) return copy;
   }
   KvCopy& copy = copies_.emplace_back(memory_, views.size());
   copy.history = wanted;

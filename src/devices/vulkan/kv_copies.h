@@ -57,7 +57,9 @@ class KvCopy {
 class KvCopies {
  public:
   explicit KvCopies(Memory& memory) : memory_(memory) {}
-  /// The copy of the sequence with these views. REQUIRES: nothing runs on the device.
+  /// Forgets sequences that have gone. REQUIRES: nothing runs on the device.
+  void Prune();
+  /// The copy of the sequence with these views, valid until the next Prune().
   KvCopy& Find(std::span<const KvView> views);
   size_t size() const { return copies_.size(); }
 

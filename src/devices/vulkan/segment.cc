@@ -141,13 +141,7 @@ void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, Lowering&
                              bool real) {
   StepPlan& plan = recording.plan;
   for (const ValueId id : inputs_) {
-    const bool gathered =
-        std::any_of(program_.ops.begin() + static_cast<int64_t>(range_.begin),
-                    program_.ops.begin() + static_cast<int64_t>(range_.end), [&](const Op& op) {
-                      const auto* gather = std::get_if<PleGather>(&op.body);
-                      return gather != nullptr && gather->ple == id;
-                    });
-    if (gathered || plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
+    if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
     const Tensor value = plan.Value(id);
     recorder.Copy(plan.FromHost(id, nullptr), value, value.bytes);
   }
@@ -310,6 +304,7 @@ Fence VulkanSegment::Submit(const Bindings& bindings, std::span<const StepRow> r
       shared_.busy = false;
       context.Check(context.vk().vkResetFences(context.device(), 1, &fence_), "resetting a fence");
     }
+    shared_.copies.Prune();
     auto step = std::make_shared<Step>();
     step->bindings = bindings;
     step->rows.assign(rows.begin(), rows.end());
