@@ -87,22 +87,23 @@ void Recorder::Dispatch(Kernel kernel, std::initializer_list<uint32_t> constants
   VkDescriptorSet set = VK_NULL_HANDLE;
   context_.Check(vk.vkAllocateDescriptorSets(context_.device(), &allocate, &set),
                  "allocating descriptors");
+  // What a kernel leaves out by a constant counts as used all the same: it gets something.
+  const auto real = std::find_if(bindings.begin(), bindings.end(), [](const Access& access) {
+    return access.tensor.buffer != VK_NULL_HANDLE;
+  });
   VkDescriptorBufferInfo buffers[kMaxBindings];
   VkWriteDescriptorSet writes[kMaxBindings];
   uint32_t count = 0;
-  uint32_t binding = 0;
   for (const Access& access : bindings) {
-    if (access.tensor.buffer != VK_NULL_HANDLE) {
-      buffers[count] = {access.tensor.buffer, access.tensor.offset, access.tensor.bytes};
-      VkWriteDescriptorSet write{VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET};
-      write.dstSet = set;
-      write.dstBinding = binding;
-      write.descriptorCount = 1;
-      write.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
-      write.pBufferInfo = &buffers[count];
-      writes[count++] = write;
-    }
-    ++binding;
+    const Tensor& tensor = access.tensor.buffer != VK_NULL_HANDLE ? access.tensor : real->tensor;
+    buffers[count] = {tensor.buffer, tensor.offset, tensor.bytes};
+    VkWriteDescriptorSet write{VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET};
+    write.dstSet = set;
+    write.dstBinding = count;
+    write.descriptorCount = 1;
+    write.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+    write.pBufferInfo = &buffers[count];
+    writes[count++] = write;
   }
   vk.vkUpdateDescriptorSets(context_.device(), count, writes, 0, nullptr);
   const VkPipeline pipeline = pipelines_.Get(kernel, {constants.begin(), constants.size()});
