@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/doctor.h"
 #include "engine/engine_test_util.h"
 #include "engine/golden_chat.h"
 #include "support/model_test.h"
@@ -119,6 +120,20 @@ TEST(VulkanEngine, FableAnswersAsOnTheCpu) {
     EXPECT_LT(logits[0] - logits[1], 0.05) << "token " << a - want.tokens.begin();
   }
   EXPECT_GE(same * 10, chats.size() * 8);
+}
+
+TEST(VulkanEngine, DoctorListsDevicesAndAutoTakesNoneOfThem) {
+  TANDEM_REQUIRE_VULKAN();
+  const DoctorReport report = Diagnose();
+  ASSERT_FALSE(report.gpus.empty());
+  EXPECT_TRUE(std::any_of(report.gpus.begin(), report.gpus.end(),
+                          [](const GpuReport& gpu) { return gpu.usable; }));
+  EXPECT_EQ(report.auto_device, "cpu");
+  const bool only_software = std::all_of(report.gpus.begin(), report.gpus.end(),
+                                         [](const GpuReport& gpu) { return gpu.software; });
+  EXPECT_EQ(report.auto_reason.find("software") != std::string::npos, only_software)
+      << report.auto_reason;
+  EXPECT_EQ(Engine(RandomModel("base"), Options(16)).DecodeDevice(), "cpu");
 }
 
 TEST(VulkanEngine, SaysWhatItRunsOnAndRefusesWhatIsNotThere) {
