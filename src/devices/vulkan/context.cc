@@ -142,6 +142,7 @@ VulkanDeviceInfo DescribeDevice(VkPhysicalDevice device) {
   add("subgroup arithmetic", arithmetic, true, "sums");
   add("bufferDeviceAddress", has.v12.bufferDeviceAddress != 0, true, "keys and values");
   add("synchronization2", has.v13.synchronization2 != 0, true, "order of kernels");
+  add("maintenance4", has.v13.maintenance4 != 0, true, "sizes of workgroups");
   add("shaderIntegerDotProduct", has.v13.shaderIntegerDotProduct != 0, false,
       is.v13.integerDotProduct4x8BitPackedSignedAccelerated != 0
           ? "products of 8 bits, accelerated"
@@ -181,6 +182,7 @@ Context::Context(const VulkanOptions& options) : instance_(options.validate) {
   wanted.v13.subgroupSizeControl = VK_TRUE;
   wanted.v13.computeFullSubgroups = VK_TRUE;
   wanted.v13.synchronization2 = VK_TRUE;
+  wanted.v13.maintenance4 = VK_TRUE;
   wanted.v13.shaderIntegerDotProduct = integer_dot_ ? VK_TRUE : VK_FALSE;
   // 32 lanes where a device has the choice; else what is nearest.
   subgroup_ = std::clamp<uint32_t>(32, info_.subgroup_min, info_.subgroup_max);
