@@ -100,7 +100,7 @@ TEST_P(VulkanWeights, AgreeWithoutIntegerDotProductsInPartsAndStaged) {
 
 INSTANTIATE_TEST_SUITE_P(Types, VulkanWeights,
                          ::testing::ValuesIn(AllDTypes().begin(), AllDTypes().end()),
-                         [](const auto& info) { return std::string(DTypeName(info.param)); });
+                         [](const auto& type) { return std::string(DTypeName(type.param)); });
 
 }  // namespace
 }  // namespace tandem::testing

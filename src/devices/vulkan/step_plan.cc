@@ -39,6 +39,7 @@ Tensor StepPlan::Value(ValueId id) const {
 }
 
 Tensor StepPlan::Scratch(size_t slot, uint64_t bytes) {
+  bytes = std::max<uint64_t>(bytes, sizeof(float));  // a binding reaches something
   if (scratch_.size() <= slot) scratch_.resize(slot + 1, 0);
   scratch_[slot] = std::max(scratch_[slot], Aligned(bytes));
   if (scratch_offsets_.empty()) return {};
