@@ -113,16 +113,10 @@ void Quantize(benchmark::State& state, const IsaKernels& kernels, int group, int
 struct AttentionData {
   static constexpr int64_t kPositions = 512;
   static constexpr int kQueries = 4;
-  AttentionData(const RowKernels& kernels, DType type)
+  explicit AttentionData(DType type)
       : bytes(static_cast<size_t>(kPositions) * RowBytes(type, kHeadDim)) {
     const std::vector<float> rows = Waves(kPositions * kHeadDim);
-    if (type == DType::kF16) {
-      kernels.to_half(rows.data(), kPositions * kHeadDim,
-                      reinterpret_cast<uint16_t*>(bytes.data()));
-    } else {
-      const std::byte* source = reinterpret_cast<const std::byte*>(rows.data());
-      bytes.assign(source, source + bytes.size());
-    }
+    QuantizeRow(type, rows.data(), bytes.data(), kPositions * kHeadDim);
     view = {type, bytes.data(), static_cast<int64_t>(RowBytes(type, kHeadDim)), kPositions,
             kHeadDim};
   }
@@ -133,7 +127,7 @@ struct AttentionData {
 };
 
 void Scores(benchmark::State& state, const RowKernels& kernels, DType type) {
-  AttentionData data(kernels, type);
+  AttentionData data(type);
   Repeat(state, AttentionData::kQueries * AttentionData::kPositions * kHeadDim,
          static_cast<int64_t>(data.bytes.size()), [&] {
            kernels.scores(data.q.data(), kHeadDim, AttentionData::kQueries, data.view, 1,
@@ -142,7 +136,7 @@ void Scores(benchmark::State& state, const RowKernels& kernels, DType type) {
 }
 
 void AddValues(benchmark::State& state, const RowKernels& kernels, DType type) {
-  AttentionData data(kernels, type);
+  AttentionData data(type);
   std::vector<float> out(data.q.size());
   Repeat(state, AttentionData::kQueries * AttentionData::kPositions * kHeadDim,
          static_cast<int64_t>(data.bytes.size()), [&] {
@@ -263,7 +257,7 @@ void RegisterProducts(const std::string& level, const IsaKernels& kernels) {
 }
 
 void RegisterRows(const std::string& level, const RowKernels& kernels) {
-  for (const DType type : {DType::kF32, DType::kF16}) {
+  for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0}) {
     const std::string name(DTypeName(type));
     Register("scores/" + name + level, Scores, std::cref(kernels), type);
     Register("add_values/" + name + level, AddValues, std::cref(kernels), type);

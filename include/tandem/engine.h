@@ -21,26 +21,39 @@
 namespace tandem {
 
 /// How keys and values are stored. kAuto: float for models whose attention weights are stored as
-/// F32 or BF16 (they are run to check formulas), half for the others.
+/// F32 or BF16 (they are run to check formulas), half for the others. kQ8: 32 signed bytes with a
+/// scale in half, for models whose heads are multiples of 32.
 enum class KvType {
   kAuto,
   kF32,
-  kF16
+  kF16,
+  kQ8
 };
 
 struct EngineOptions {
   std::string device = "auto";  ///< Device of everything that the two below do not name.
   std::string prefill;          ///< Device of prompts; empty = `device`.
   std::string decode;           ///< Device of single tokens; empty = `device`.
-  int threads = 0;              ///< CPU threads; 0 = one per available processor.
-  int gpu = -1;                 ///< Number of the Vulkan device; -1 = the best (`tandem doctor`).
-  int64_t chunk = 256;          ///< Most prompt tokens per step; less where memory asks for it.
+  /// CPU threads, the caller's included. 0 = one per core that the process may use; of parts with
+  /// cores of two kinds the fast ones, if there are four or more; no more than a control group's
+  /// quota of processor time.
+  int threads = 0;
+  int gpu = -1;  ///< Number of the Vulkan device; -1 = the best (`tandem doctor`).
+  /// Whether each thread that the engine starts stays on one processor, fast cores first. The
+  /// caller's own thread is left alone.
+  bool pin = false;
+  int64_t chunk = 256;  ///< Most prompt tokens per step; less where memory asks for it.
   KvType kv = KvType::kAuto;
   bool memory_check = true;  ///< Refuse what cannot fit into memory, before taking any.
   int64_t context = 0;       ///< Longest session planned, for that check; 0 = not known yet.
+  /// Model that drafts for replies with Draft::kModel, or nullptr: one of the same vocabulary that
+  /// is a good deal smaller, Model::Slice of the engine's own model among them. The engine shares
+  /// it, runs it on its own devices, and gives every session a second, hidden one that follows it
+  /// where drafts are asked for; that takes keys and values too.
+  std::shared_ptr<const Model> draft_model = nullptr;
   /// Told while a device that keeps weights of its own gets them, in bytes of the model. Must not
   /// throw.
-  std::function<void(uint64_t done, uint64_t total)> load_progress;
+  std::function<void(uint64_t done, uint64_t total)> load_progress = nullptr;
 };
 
 /// Names that EngineOptions accepts besides "auto".
@@ -50,7 +63,8 @@ class TANDEM_API Engine {
  public:
   /// Compiles the model for the devices. Throws Error kInvalidArgument for no model, an unknown
   /// device or an option out of range, kNotFound for a GPU that is not there, kUnsupported for one
-  /// that cannot be used or an op that no device runs, kResource without memory or threads.
+  /// that cannot be used, an op that no device runs or a draft model of another vocabulary (naming
+  /// the first difference), kResource without memory or threads.
   explicit Engine(std::shared_ptr<const Model> model, const EngineOptions& options = {});
   ~Engine();
   Engine(const Engine&) = delete;

@@ -39,12 +39,18 @@ struct SamplingOptions {
 TANDEM_API void Validate(const SamplingOptions& options);
 
 /// Where drafts come from: tokens that are run ahead, several in one step, before it is known
-/// whether they come. Every token is sampled from its own logits all the same, so a reply stays
-/// what it is; where drafts come true it takes fewer steps.
+/// whether they come. Where they come true a reply takes fewer steps.
 enum class Draft {
   kNone,
-  kLookup,  ///< What followed when the last tokens came earlier in the session: pays in replies
-            ///< that repeat much of the prompt or of themselves.
+  /// What followed when the last tokens came earlier in the session: pays in replies that repeat
+  /// much of the prompt or of themselves. Every token is sampled from its own logits all the same,
+  /// so a reply stays what it is, for every seed.
+  kLookup,
+  /// What EngineOptions::draft_model says. Greedy replies stay what they are. Sampled ones are
+  /// drawn from the same distribution by a rule that keeps as many drafted tokens as there can be:
+  /// the text of a seed is another than without, or with another draft model or draft_tokens, but
+  /// the same each time.
+  kModel,
 };
 
 /// Most tokens that may be drafted at once: with the one before them they make one step.
@@ -57,6 +63,9 @@ struct GenerationOptions {
   std::vector<int32_t> stop_tokens;  ///< Besides the model's own end tokens.
   Draft draft = Draft::kNone;
   int draft_tokens = 7;  ///< Most tokens of a draft, 1 to kMaxDraftTokens; fewer where less pays.
+  /// Drafts are as long as pays, by what came true so far and the sizes of the models, never by the
+  /// clock; false: as long as they may be.
+  bool draft_adapt = true;
 };
 
 /// Generation options with the model's own sampling defaults.
@@ -92,16 +101,22 @@ struct GenerationResult {
   double decode_s = 0;               ///< From the first token to the last.
   int64_t drafted = 0;               ///< Tokens run ahead.
   int64_t accepted = 0;              ///< Of these, those that came and so needed no step of theirs.
+  int64_t steps = 0;                 ///< Steps of the model after the prompt.
+  double draft_s = 0;                ///< Of decode_s, what drafting took.
   /// Tokens after the first per second of decode_s; 0 when there are none.
   TANDEM_API double DecodeTokensPerSecond() const noexcept;
+  /// Of the tokens run ahead, the share that came; 0 when there are none.
+  double AcceptanceRate() const noexcept {
+    return drafted > 0 ? static_cast<double>(accepted) / static_cast<double>(drafted) : 0;
+  }
   /// Prompt tokens per second until the first token.
   TANDEM_API double PromptTokensPerSecond() const noexcept;
 };
 
 /// Appends `prompt` to the session and samples a reply. All sampled tokens but the end token become
 /// part of the session, so a next turn can follow. Throws Error: kInvalidArgument (options, empty
-/// prompt), kResource (the prompt does not fit the context: says both lengths). Cancelling is not
-/// an error: the reply so far is returned.
+/// prompt, Draft::kModel without a draft model), kResource (the prompt does not fit the context:
+/// says both lengths). Cancelling is not an error: the reply so far is returned.
 TANDEM_API GenerationResult Generate(Session& session, std::span<const int32_t> prompt,
                                      const GenerationOptions& options,
                                      const GenerationCallbacks& callbacks = {});

@@ -39,12 +39,17 @@ class TANDEM_API Model {
   static std::shared_ptr<const Model> Load(const std::filesystem::path& path);
   /// The small demonstration model that is built into the library.
   static std::shared_ptr<const Model> LoadEmbedded();
+  /// The smaller model nested in `whole` (MatFormer) that is called `name`: "e2b" in E4B. It points
+  /// into the weights of `whole`, keeps it alive, and takes next to no memory. Throws Error
+  /// kInvalidArgument for no model or one without such a slice.
+  static std::shared_ptr<const Model> Slice(std::shared_ptr<const Model> whole,
+                                            std::string_view name);
 
   ~Model();
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
-  /// Printable path, or "built-in fable".
+  /// Printable path, or "built-in fable"; of a slice followed by ", slice e2b".
   const std::string& source() const noexcept;
   bool is_embedded() const noexcept;
   /// "gemma3n".

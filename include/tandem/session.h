@@ -41,7 +41,7 @@ class TANDEM_API Session {
   /// Tokens so far, deferred ones included.
   const std::vector<int32_t>& tokens() const noexcept;
   int64_t remaining() const noexcept { return context() - static_cast<int64_t>(tokens().size()); }
-  /// Bytes of keys and values when full.
+  /// Bytes of keys and values when full, those of the engine's draft model included.
   uint64_t kv_bytes() const;
 
   /// Runs `ids` after the tokens so far and returns the logits of the last one, [vocab_rows], valid
@@ -81,6 +81,8 @@ class TANDEM_API Session {
   void Load(const std::filesystem::path& path);
 
   struct Impl;
+  /// For Tandem's own files.
+  Impl& impl() noexcept { return *impl_; }
 
  private:
   friend class Engine;

@@ -18,6 +18,7 @@
 #include "cli/output.h"
 #include "cli/profile_report.h"
 #include "core/log.h"
+#include "core/thread_team.h"
 #include "engine/profile_picture.h"
 
 namespace tandem::cli {
@@ -32,6 +33,7 @@ struct BenchSettings {
   OutputOptions output;
   ModelOptions model;
   BenchOptions bench;
+  std::vector<int> threads = {0};  ///< Counts to compare.
   bool profile = false;
   std::string profile_file;  ///< Empty for none; else profile is true.
 };
@@ -39,44 +41,101 @@ struct BenchSettings {
 /// Length of the prompt of a profile where --prompts is not given.
 constexpr int64_t kProfiledPrompt = 128;
 
-Json RowJson(const BenchRow& row, bool with_context) {
-  Json json = {{"tokens", row.tokens}};
-  if (with_context) json["context"] = row.context;
-  json["tps_median"] = row.tps_median;
-  json["tps_min"] = row.tps_min;
-  json["tps_max"] = row.tps_max;
-  return json;
+// Of one count of threads.
+struct Measured {
+  int threads = 0;
+  double load_ms = 0;
+  BenchResult result;
+};
+
+// `first` are the rows of the first count, or empty where there is one only.
+Json RowsJson(const std::vector<BenchRow>& rows, const std::vector<BenchRow>& first) {
+  Json list = Json::array();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const BenchRow& row = rows[i];
+    Json json = {{"tokens", row.tokens},
+                 {"context", row.context},
+                 {"tps_median", row.tps_median},
+                 {"tps_min", row.tps_min},
+                 {"tps_max", row.tps_max}};
+    if (!first.empty()) json["speedup"] = row.tps_median / first[i].tps_median;
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+std::string RowName(std::string_view what, const BenchRow& row) {
+  std::string name = fmt::format("{} {}", what, row.tokens);
+  if (row.context > 0) name += fmt::format(" after {}", row.context);
+  return name;
 }
 
 void PrintRows(std::string_view what, const std::vector<BenchRow>& rows) {
   for (const BenchRow& row : rows) {
-    std::string name = fmt::format("{} {}", what, row.tokens);
-    if (row.context > 0) name += fmt::format(" after {}", row.context);
-    Print(fmt::format("{:<26} {:>9.1f} {:>9.1f} {:>9.1f}\n", name, row.tps_median, row.tps_min,
-                      row.tps_max));
+    Print(fmt::format("{:<26} {:>9.1f} {:>9.1f} {:>9.1f}\n", RowName(what, row), row.tps_median,
+                      row.tps_min, row.tps_max));
   }
 }
 
-void PrintReport(const BenchResult& result, const Model& model, int threads, double load_ms) {
-  Print(fmt::format("{}, {}, {} thread{}\n\n", model.source(), result.device, threads,
-                    threads == 1 ? "" : "s"));
+void PrintReport(const Measured& measured, const Model& model) {
+  const BenchResult& result = measured.result;
+  Print(fmt::format("{}, {}, {} thread{}\n\n", model.source(), result.device, measured.threads,
+                    measured.threads == 1 ? "" : "s"));
   Print(fmt::format("{:<26} {:>9} {:>9} {:>9}\n", "tokens/s", "median", "min", "max"));
   PrintRows("prefill", result.prefill);
   PrintRows("decode", result.decode);
   Print(fmt::format("\n{:<26} {:>9.1f} ms\n", "time to first token", result.ttft_ms));
-  Print(fmt::format("{:<26} {:>9.1f} ms\n", "load time", load_ms));
+  Print(fmt::format("{:<26} {:>9.1f} ms\n", "load time", measured.load_ms));
   Print(fmt::format("{:<26} {:>12}\n", "peak memory", HumanBytes(PeakResidentBytes())));
 }
 
-Json ToJson(const BenchResult& result, const Model& model, int threads, double load_ms) {
-  Json prefill = Json::array();
-  for (const BenchRow& row : result.prefill) prefill.push_back(RowJson(row, false));
-  Json decode = Json::array();
-  for (const BenchRow& row : result.decode) decode.push_back(RowJson(row, true));
-  return {{"model", model.source()},     {"device", result.device},
-          {"threads", threads},          {"prefill", std::move(prefill)},
-          {"decode", std::move(decode)}, {"load_ms", load_ms},
-          {"ttft_ms", result.ttft_ms},   {"peak_rss_bytes", PeakResidentBytes()}};
+// A block per length: a line per count of threads, with the speed-up over the first.
+void PrintScaling(const std::vector<Measured>& all, const Model& model) {
+  Print(fmt::format("{}, {}\n", model.source(), all[0].result.device));
+  const auto block = [&](std::string_view what, std::vector<BenchRow> BenchResult::*rows) {
+    for (size_t i = 0; i < (all[0].result.*rows).size(); ++i) {
+      const BenchRow& first = (all[0].result.*rows)[i];
+      Print(fmt::format("\n{:<26} {:>9} {:>9} {:>9} {:>9}\n", RowName(what, first), "median", "min",
+                        "max", "speed-up"));
+      for (const Measured& measured : all) {
+        const BenchRow& row = (measured.result.*rows)[i];
+        Print(fmt::format(
+            "{:<26} {:>9.1f} {:>9.1f} {:>9.1f} {:>9.2f}\n",
+            fmt::format("{} thread{}", measured.threads, measured.threads == 1 ? "" : "s"),
+            row.tps_median, row.tps_min, row.tps_max, row.tps_median / first.tps_median));
+      }
+    }
+  };
+  block("prefill", &BenchResult::prefill);
+  block("decode", &BenchResult::decode);
+}
+
+Json ToJson(const Measured& measured, const Model& model) {
+  const BenchResult& result = measured.result;
+  return {{"model", model.source()},
+          {"device", result.device},
+          {"threads", measured.threads},
+          {"prefill", RowsJson(result.prefill, {})},
+          {"decode", RowsJson(result.decode, {})},
+          {"load_ms", measured.load_ms},
+          {"ttft_ms", result.ttft_ms},
+          {"peak_rss_bytes", PeakResidentBytes()}};
+}
+
+Json ScalingJson(const std::vector<Measured>& all, const Model& model) {
+  Json list = Json::array();
+  const BenchResult& first = all[0].result;
+  for (const Measured& measured : all) {
+    list.push_back({{"threads", measured.threads},
+                    {"prefill", RowsJson(measured.result.prefill, first.prefill)},
+                    {"decode", RowsJson(measured.result.decode, first.decode)},
+                    {"ttft_ms", measured.result.ttft_ms}});
+  }
+  return {{"model", model.source()},
+          {"device", first.device},
+          {"load_ms", all[0].load_ms},
+          {"peak_rss_bytes", PeakResidentBytes()},
+          {"scaling", std::move(list)}};
 }
 
 int RunProfileCommand(const BenchSettings& settings) {
@@ -91,6 +150,7 @@ int RunProfileCommand(const BenchSettings& settings) {
   };
   require_one("--prompts", settings.bench.prompts.size());
   require_one("--depth", settings.bench.contexts.size());
+  require_one("--threads", settings.threads.size());
   Engine engine(LoadModel(settings.model), EngineOptionsOf(settings.model));
   ProgressLine progress("measuring", ProgressLine::Elsewhere::kSilent, settings.output.quiet);
   const ProfileResult result = RunProfile(engine, settings.bench, [&progress](int done, int total) {
@@ -107,21 +167,31 @@ int RunProfileCommand(const BenchSettings& settings) {
 }
 
 int RunBenchCommand(const BenchSettings& settings) {
-  const auto start = std::chrono::steady_clock::now();
+  auto start = std::chrono::steady_clock::now();
   const auto model = LoadModel(settings.model);
-  Engine engine(model, EngineOptionsOf(settings.model));
-  const double load_ms =
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  const int counts = static_cast<int>(settings.threads.size());
   ProgressLine progress("measuring", ProgressLine::Elsewhere::kSilent, settings.output.quiet);
-  const BenchResult result = RunBench(engine, settings.bench, [&progress](int done, int total) {
-    progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
-  });
+  std::vector<Measured> all;
+  for (const int threads : settings.threads) {
+    EngineOptions options = EngineOptionsOf(settings.model);
+    options.threads = TeamSize(threads);
+    Engine engine(model, options);
+    Measured& measured = all.emplace_back();
+    measured.threads = options.threads;
+    measured.load_ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    const int before = static_cast<int>(all.size()) - 1;
+    measured.result = RunBench(engine, settings.bench, [&](int done, int total) {
+      progress.Update(static_cast<uint64_t>(before * total + done),
+                      static_cast<uint64_t>(counts * total));
+    });
+    start = std::chrono::steady_clock::now();
+  }
   progress.Clear();
-  const int threads = ThreadsOf(settings.model);
-  if (settings.output.json) {
-    PrintJson(ToJson(result, *model, threads, load_ms));
+  if (counts > 1) {
+    settings.output.json ? PrintJson(ScalingJson(all, *model)) : PrintScaling(all, *model);
   } else {
-    PrintReport(result, *model, threads, load_ms);
+    settings.output.json ? PrintJson(ToJson(all[0], *model)) : PrintReport(all[0], *model);
   }
   return kExitOk;
 }
@@ -140,7 +210,7 @@ void AddBenchCommand(CLI::App& app, Action& action) {
   AddInteger(command, "-n,--predict", bench.decode, int64_t{0}, kMaxTokens, "New tokens; 0 is none")
       ->default_str(std::to_string(bench.decode));
   AddIntegerList(command, "-d,--depth", bench.contexts, int64_t{0}, kMaxTokens,
-                 "Tokens in the context before the new ones")
+                 "Tokens in the context before prompts and new tokens")
       ->default_str(fmt::format("{}", fmt::join(bench.contexts, ",")));
   AddInteger(command, "-r,--repetitions", bench.repetitions, 1, kMaxRepetitions,
              "How often to measure")
@@ -153,9 +223,10 @@ void AddBenchCommand(CLI::App& app, Action& action) {
       ->group("Where the time goes");
   AddQuiet(command, settings->output);
   AddJson(command, settings->output);
-  AddDevices(command, settings->model);
+  AddDevices(command, settings->model, &settings->threads);
   command.final_callback([settings, &command, &action] {
     settings->profile = settings->profile || !settings->profile_file.empty();
+    settings->model.threads = settings->threads[0];
     if (settings->profile && command.count("--prompts") == 0) {
       settings->bench.prompts = {kProfiledPrompt};
     }

@@ -96,7 +96,7 @@ void AddConvertCommand(CLI::App& app, Action& action) {
           "Keep this width of every feed-forward layer, or one width per kept layer")
       ->group("A nested model");
   AddInteger(command, "-t,--threads", options.threads, 0, kMaxThreads,
-             "CPU threads; 0 is one per processor")
+             "CPU threads; 0 is one per fast core")
       ->default_str("0");
   AddQuiet(command, settings->output);
   AddJson(command, settings->output);

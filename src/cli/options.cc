@@ -7,7 +7,6 @@
 
 #include "cli/output.h"
 #include "core/log.h"
-#include "core/thread_team.h"
 
 namespace tandem::cli {
 namespace {
@@ -119,7 +118,7 @@ CLI::Option* AddModel(CLI::App& app, ModelOptions& options) {
                  "GGUF file or Hugging Face folder; the built-in model if not given");
 }
 
-void AddDevices(CLI::App& app, ModelOptions& options) {
+void AddDevices(CLI::App& app, ModelOptions& options, std::vector<int>* thread_counts) {
   std::vector<std::string> devices = DeviceNames();
   devices.insert(devices.begin(), "auto");
   AddChoice(app, "--device", options.device, devices, "Device of everything")
@@ -132,10 +131,14 @@ void AddDevices(CLI::App& app, ModelOptions& options) {
   AddInteger(app, "--gpu", options.gpu, 0, 255,
              "Which Vulkan device, as tandem doctor numbers them; the best if not given")
       ->group(kRunsGroup);
-  AddInteger(app, "-t,--threads", options.threads, 0, kMaxThreads,
-             "CPU threads; 0 is one per processor")
-      ->default_str("0")
-      ->group(kRunsGroup);
+  CLI::Option* threads =
+      thread_counts == nullptr
+          ? AddInteger(app, "-t,--threads", options.threads, 0, kMaxThreads,
+                       "CPU threads; 0 is one per fast core")
+          : AddIntegerList(app, "-t,--threads", *thread_counts, 0, kMaxThreads,
+                           "CPU threads; 0 is one per fast core, several compare");
+  threads->default_str("0")->group(kRunsGroup);
+  app.add_flag("--pin", options.pin, "Keep each CPU thread on one processor")->group(kRunsGroup);
   AddKv(app, options)->group(kRunsGroup);
   app.add_flag_callback(
          "--no-memory-check", [&options] { options.memory_check = false; },
@@ -144,7 +147,7 @@ void AddDevices(CLI::App& app, ModelOptions& options) {
 }
 
 CLI::Option* AddKv(CLI::App& app, ModelOptions& options) {
-  return AddChoice(app, "--kv", options.kv, {"auto", "f32", "f16"},
+  return AddChoice(app, "--kv", options.kv, {"auto", "f32", "f16", "q8_0"},
                    "Keys and values, where auto is f32 for F32 and BF16 models and else f16")
       ->default_str("auto");
 }
@@ -156,23 +159,56 @@ void AddContext(CLI::App& app, ModelOptions& options) {
 }
 
 void AddDraft(CLI::App& app, DraftOptions& options) {
-  AddChoice(app, "--draft", options.draft, {"none", "lookup"},
-            "Try several tokens at once where the text repeats itself; the reply is the same")
-      ->default_str("none")
+  AddChoice(app, "--draft", options.draft, {"none", "lookup", "model"},
+            "Try several tokens at once: those that came earlier in the text, or what a smaller "
+            "model says; \"model\" if one is named, else \"none\"")
+      ->group(kRunsGroup);
+  AddPath(app, "--draft-model", options.model,
+          "Smaller model of the same vocabulary that drafts: GGUF file or Hugging Face folder")
+      ->group(kRunsGroup);
+  AddText(app, "--draft-slice", options.slice, "NAME",
+          "Draft with this slice of the model itself (e2b in E4B), which takes no more memory")
       ->group(kRunsGroup);
   AddInteger(app, "--draft-tokens", options.tokens, 1, kMaxDraftTokens, "Most tokens tried at once")
       ->default_str(fmt::format("{}", options.tokens))
       ->group(kRunsGroup);
+  app.add_flag("--draft-fixed", options.fixed,
+               "Always try that many, not only those that are likely to pay")
+      ->group(kRunsGroup);
 }
 
 void ApplyDraft(const DraftOptions& options, GenerationOptions& generation) {
-  generation.draft = options.draft == "lookup" ? Draft::kLookup : Draft::kNone;
+  const bool named = !options.model.empty() || !options.slice.empty();
+  if (!options.model.empty() && !options.slice.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "--draft-model and --draft-slice name two models",
+                "give one of them");
+  }
+  if (options.draft == "lookup" && named) {
+    throw Error(ErrorKind::kInvalidArgument, "--draft lookup has no use for a draft model",
+                "leave one of the two out");
+  }
+  if (options.draft == "model" && !named) {
+    throw Error(ErrorKind::kInvalidArgument, "--draft model needs a model that drafts",
+                "name it with --draft-model or --draft-slice");
+  }
+  generation.draft = options.draft == "lookup"          ? Draft::kLookup
+                     : named && options.draft != "none" ? Draft::kModel
+                                                        : Draft::kNone;
   generation.draft_tokens = options.tokens;
+  generation.draft_adapt = !options.fixed;
+}
+
+std::shared_ptr<const Model> LoadDraftModel(const DraftOptions& options,
+                                            const std::shared_ptr<const Model>& target) {
+  if (options.draft == "none") return nullptr;
+  if (!options.slice.empty()) return Model::Slice(target, options.slice);
+  return options.model.empty() ? nullptr : Model::Load(options.model);
 }
 
 KvType KvTypeOf(const ModelOptions& options) {
   if (options.kv == "f32") return KvType::kF32;
   if (options.kv == "f16") return KvType::kF16;
+  if (options.kv == "q8_0") return KvType::kQ8;
   return KvType::kAuto;
 }
 
@@ -182,6 +218,7 @@ EngineOptions EngineOptionsOf(const ModelOptions& options) {
   engine.prefill = options.prefill;
   engine.decode = options.decode;
   engine.threads = options.threads;
+  engine.pin = options.pin;
   engine.gpu = options.gpu;
   const auto line = std::make_shared<ProgressLine>("bringing weights to the device",
                                                    ProgressLine::Elsewhere::kSilent,
@@ -202,10 +239,6 @@ EngineOptions EngineOptionsOf(const ModelOptions& options, const Model& model) {
   EngineOptions engine = EngineOptionsOf(options);
   engine.context = options.context > 0 ? options.context : model.context_length();
   return engine;
-}
-
-int ThreadsOf(const ModelOptions& options) {
-  return options.threads > 0 ? options.threads : AvailableProcessors();
 }
 
 std::shared_ptr<const Model> LoadModel(const ModelOptions& options) {

@@ -161,29 +161,36 @@ struct ModelOptions {
   std::string decode;
   std::string kv = "auto";
   int threads = 0;
-  int gpu = -1;         ///< -1 = the best.
+  int gpu = -1;  ///< -1 = the best.
+  bool pin = false;
   int64_t context = 0;  ///< 0 = the model's.
   bool memory_check = true;
 };
 CLI::Option* AddModel(CLI::App& app, ModelOptions& options);
-void AddDevices(CLI::App& app, ModelOptions& options);
+/// With `thread_counts` --threads takes a list, and options.threads is its first.
+void AddDevices(CLI::App& app, ModelOptions& options, std::vector<int>* thread_counts = nullptr);
 void AddContext(CLI::App& app, ModelOptions& options);
 CLI::Option* AddKv(CLI::App& app, ModelOptions& options);
 
-/// --draft and --draft-tokens.
+/// --draft, --draft-model, --draft-slice, --draft-tokens and --draft-fixed.
 struct DraftOptions {
-  std::string draft = "none";
+  std::string draft;  ///< Empty: by the model where one is named, else not at all.
+  std::string model;  ///< Path; empty for none.
+  std::string slice;  ///< Of the model itself; empty for none.
   int tokens = GenerationOptions().draft_tokens;
+  bool fixed = false;
 };
 void AddDraft(CLI::App& app, DraftOptions& options);
+/// Throws Error kInvalidArgument for options that contradict each other.
 void ApplyDraft(const DraftOptions& options, GenerationOptions& generation);
+/// Loads the model that drafts for `target`, or nullptr where none is to.
+std::shared_ptr<const Model> LoadDraftModel(const DraftOptions& options,
+                                            const std::shared_ptr<const Model>& target);
 
 KvType KvTypeOf(const ModelOptions& options);
 EngineOptions EngineOptionsOf(const ModelOptions& options);
 /// The same for an engine of one session, whose context is known.
 EngineOptions EngineOptionsOf(const ModelOptions& options, const Model& model);
-/// Threads that the CPU uses, with the default resolved.
-int ThreadsOf(const ModelOptions& options);
 /// Loads the model and says its notes on stderr.
 std::shared_ptr<const Model> LoadModel(const ModelOptions& options);
 

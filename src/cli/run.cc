@@ -161,6 +161,7 @@ std::vector<int32_t> PromptIds(const Session& session, const RunSettings& settin
 }
 
 void PrintReplyJson(const GenerationResult& result, const Engine& engine, uint64_t seed) {
+  const Model* draft = engine.options().draft_model.get();
   PrintJson({{"text", result.text},
              {"end_reason", EndReasonName(result.reason)},
              {"prompt_tokens", result.prompt_tokens},
@@ -172,6 +173,10 @@ void PrintReplyJson(const GenerationResult& result, const Engine& engine, uint64
              {"decode_tps", result.DecodeTokensPerSecond()},
              {"drafted_tokens", result.drafted},
              {"accepted_tokens", result.accepted},
+             {"acceptance_rate", result.AcceptanceRate()},
+             {"steps", result.steps},
+             {"draft_ms", result.draft_s * 1e3},
+             {"draft_model", draft == nullptr ? Json() : Json(draft->source())},
              {"model", engine.model().source()},
              {"device", engine.Description()}});
 }
@@ -251,7 +256,9 @@ int RunCommand(const Run& run) {
   RequireText(*model, settings.raw);
   GenerationOptions options = OptionsFor(*model, run.sampling);
   ApplyDraft(run.draft, options);
-  Engine engine(model, EngineOptionsOf(settings.model, *model));
+  EngineOptions engine_options = EngineOptionsOf(settings.model, *model);
+  engine_options.draft_model = LoadDraftModel(run.draft, model);
+  Engine engine(model, engine_options);
   if (!interactive) return Answer(engine, settings, options, prompt);
   if (model->is_embedded()) IntroduceEmbedded();
   return Chat(engine, settings, options);
@@ -285,7 +292,10 @@ void PrintStats(const GenerationResult& result, const Engine& engine,
   const std::string drafts =
       options.draft == Draft::kNone
           ? ""
-          : fmt::format("{} of {} drafted tokens accepted, ", result.accepted, result.drafted);
+          : fmt::format(
+                "{} of {} drafted tokens accepted ({:.0f} %), {} steps, drafting {:.0f} ms, ",
+                result.accepted, result.drafted, 100 * result.AcceptanceRate(), result.steps,
+                result.draft_s * 1e3);
   fmt::print(stderr,
              "stats: {} prompt tokens at {:.1f} tokens/s, first token after {:.0f} ms, {} reply "
              "tokens at {:.1f} tokens/s, {}{}, seed {}, {}\n",

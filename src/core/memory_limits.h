@@ -29,13 +29,6 @@ MemoryLimits ReadMemoryLimits(const std::filesystem::path& root = "/");
 /// MemAvailable of /proc/meminfo.
 std::optional<uint64_t> ParseMemAvailable(std::string_view meminfo);
 
-/// Paths of a process in the hierarchies that limit memory, out of /proc/self/cgroup.
-struct CgroupPaths {
-  std::optional<std::string> v1;  ///< The one with the memory controller.
-  std::optional<std::string> v2;
-};
-CgroupPaths ParseCgroupPaths(std::string_view text);
-
 /// The number in a file of a control group; nullopt for "max", for what version 1 writes instead,
 /// and for anything that is no number.
 std::optional<uint64_t> ParseCgroupBytes(std::string_view text);

@@ -3,15 +3,20 @@
 #include "core/thread_team.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <exception>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include "core/error.h"
+#include "core/log.h"
+#include "core/processors.h"
 
 namespace tandem {
 namespace {
@@ -40,22 +45,41 @@ bool SpinFor(const Ready& ready) {
   return ready();
 }
 
-}  // namespace
-
-int AvailableProcessors() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+// Processors whose time this process gets: more threads than that must not spin.
+int UsableProcessors() {
+  const auto allowed = static_cast<int>(AllowedProcessors().size());
+  const double quota = ReadQuota();
+  return quota > 0 && quota < allowed ? static_cast<int>(std::ceil(quota)) : allowed;
 }
 
-ThreadTeam::ThreadTeam(int threads) {
-  const int processors = AvailableProcessors();
-  if (threads <= 0) threads = processors;
-  spin_ = threads <= processors;
+void Pin(std::thread& thread, int processor) {
+  const auto bits = static_cast<size_t>(processor) + 1;
+  const size_t size = CPU_ALLOC_SIZE(bits);
+  const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(
+      CPU_ALLOC(bits), [](cpu_set_t* memory) { CPU_FREE(memory); });
+  if (set == nullptr) return;
+  CPU_ZERO_S(size, set.get());
+  CPU_SET_S(bits - 1, size, set.get());
+  if (::pthread_setaffinity_np(thread.native_handle(), size, set.get()) == 0) return;
+  log::Debug("a thread could not be pinned to processor {}", processor);
+}
+
+}  // namespace
+
+int TeamSize(int threads) {
+  return threads > 0 ? threads : PlanThreads(ReadMachine(AllowedProcessors())).threads;
+}
+
+ThreadTeam::ThreadTeam(int threads, bool pin) {
+  ThreadPlan plan;
+  if (threads <= 0 || pin) plan = PlanThreads(ReadMachine(AllowedProcessors()));
+  if (threads <= 0) threads = plan.threads;
+  spin_ = threads == 1 || threads <= UsableProcessors();
   try {
     for (int worker = 1; worker < threads; ++worker) {
       workers_.emplace_back([this, worker] { WorkerLoop(worker); });
+      if (!pin) continue;
+      Pin(workers_.back(), plan.order[static_cast<size_t>(worker) % plan.order.size()]);
     }
   } catch (const std::exception&) {
     const size_t started = workers_.size();

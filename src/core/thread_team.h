@@ -22,9 +22,11 @@ namespace tandem {
 
 class ThreadTeam {
  public:
-  /// `threads` includes the calling thread; 0 means one per processor this process may use. Throws
-  /// Error kResource when the system refuses one.
-  explicit ThreadTeam(int threads = 0);
+  /// `threads` includes the calling thread; 0 means as many as PlanThreads() advises. With `pin`
+  /// each thread that the team starts stays on one processor, in PlanThreads()'s order from its
+  /// second on: the calling thread is not the team's to pin, and finds the first one free. Throws
+  /// Error kResource when the system refuses a thread; one that it does not let pin stays unpinned.
+  explicit ThreadTeam(int threads = 0, bool pin = false);
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;
   ~ThreadTeam();
@@ -77,7 +79,7 @@ class ThreadTeam {
   std::exception_ptr failure_;
 };
 
-/// Processors this process may run on (its affinity mask), at least 1.
-int AvailableProcessors();
+/// Threads of a team that is asked for `threads`: itself, or what PlanThreads() advises for 0.
+int TeamSize(int threads);
 
 }  // namespace tandem

@@ -50,7 +50,8 @@ struct KvHistory {
 };
 
 /// Keys and values of one cache tensor of one sequence. Position p lives in slot p % capacity, a
-/// row of [kv_heads * head_dim] elements of `type` (kF32 or kF16).
+/// row of [kv_heads * head_dim] elements of `type` (kF32, kF16, or kQ8_0 with
+/// heads of a multiple of 32).
 struct KvView {
   DType type = DType::kF32;
   int64_t capacity = 0;  ///< At least window - 1 + rows of a step for windowed caches.

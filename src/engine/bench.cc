@@ -30,27 +30,30 @@ BenchRow ToRow(int64_t tokens, int64_t context, const std::vector<double>& secon
 BenchResult RunBench(Engine& engine, const BenchOptions& options,
                      const std::function<void(int done, int total)>& progress) {
   BenchRunner runner(engine, options);
-  const size_t depths = options.decode > 0 ? options.contexts.size() : 0;
-  std::vector<std::vector<double>> prefill(options.prompts.size());
-  std::vector<std::vector<double>> decode(depths);
+  const size_t depths = options.contexts.size();
+  const size_t prompts = options.prompts.size();
+  std::vector<std::vector<double>> prefill(depths * prompts);
+  std::vector<std::vector<double>> decode(options.decode > 0 ? depths : 0);
   for (int round = 0; round <= options.repetitions; ++round) {
     // Round 0 warms up: pages come in, buffers grow.
-    for (size_t i = 0; i < prefill.size(); ++i) {
-      const double seconds = runner.Prefill(options.prompts[i]);
-      if (round > 0) prefill[i].push_back(seconds);
-    }
-    for (size_t i = 0; i < decode.size(); ++i) {
+    for (size_t d = 0; d < depths; ++d) {
+      const int64_t depth = options.contexts[d];
+      for (size_t i = 0; i < prompts; ++i) {
+        const double seconds = runner.Prefill(options.prompts[i], depth);
+        if (round > 0) prefill[d * prompts + i].push_back(seconds);
+      }
+      if (decode.empty()) continue;
       const int64_t tokens = round == 0 ? std::min<int64_t>(options.decode, 2) : options.decode;
-      runner.Fill(options.contexts[i]);
-      const double seconds = runner.Decode(tokens);
-      if (round > 0) decode[i].push_back(seconds);
+      const double seconds = runner.Decode(tokens, depth);
+      if (round > 0) decode[d].push_back(seconds);
     }
     if (progress) progress(round, options.repetitions);
   }
   BenchResult result;
   result.device = engine.DecodeDevice();
   for (size_t i = 0; i < prefill.size(); ++i) {
-    result.prefill.push_back(ToRow(options.prompts[i], 0, prefill[i]));
+    result.prefill.push_back(
+        ToRow(options.prompts[i % prompts], options.contexts[i / prompts], prefill[i]));
   }
   for (size_t i = 0; i < decode.size(); ++i) {
     result.decode.push_back(ToRow(options.decode, options.contexts[i], decode[i]));

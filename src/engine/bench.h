@@ -16,12 +16,12 @@ namespace tandem {
 struct BenchOptions {
   std::vector<int64_t> prompts = {32, 128, 512};  ///< Prompt lengths.
   int64_t decode = 64;                            ///< Tokens to decode; 0 = none.
-  std::vector<int64_t> contexts = {0};            ///< Tokens in the context before decoding.
+  std::vector<int64_t> contexts = {0};            ///< Tokens in the context before either.
   int repetitions = 5;
   uint64_t seed = 1;
 };
 
-/// Tokens per second over the repetitions.
+/// Tokens per second after `context` others, over the repetitions.
 struct BenchRow {
   int64_t tokens = 0;
   int64_t context = 0;
@@ -34,7 +34,7 @@ struct BenchResult {
   std::string device;
   std::vector<BenchRow> prefill;
   std::vector<BenchRow> decode;
-  double ttft_ms = 0;  ///< Median time until the logits of the first prompt length are there.
+  double ttft_ms = 0;  ///< Median time until the logits of the first row of prefill are there.
 };
 
 /// Interleaves the measurements, a warm-up round first. Throws Error kInvalidArgument for lengths

@@ -32,10 +32,11 @@ void CheckOptions(const BenchOptions& options, int64_t longest) {
   }
   require(options.decode >= 0, fmt::format("{} tokens to decode", options.decode));
   for (const int64_t depth : options.contexts) {
-    require(
-        depth >= 0 && depth <= longest && options.decode <= longest - std::max<int64_t>(depth, 1),
-        fmt::format("{} tokens after a context of {}: the context holds {}", options.decode, depth,
-                    longest));
+    int64_t after = options.decode > 0 && depth == 0 ? options.decode + 1 : options.decode;
+    for (const int64_t tokens : options.prompts) after = std::max(after, tokens);
+    require(depth >= 0 && depth <= longest && after <= longest - depth,
+            fmt::format("{} tokens after a context of {}: the context holds {}", after, depth,
+                        longest));
   }
 }
 
@@ -45,28 +46,37 @@ BenchRunner::BenchRunner(Engine& engine, const BenchOptions& options)
     : vocab_(engine.model().vocab_rows()), random_(options.seed) {
   CheckOptions(options, engine.model().context_length());
   int64_t longest = 1;
-  for (const int64_t tokens : options.prompts) longest = std::max(longest, tokens);
   for (const int64_t depth : options.contexts) {
+    for (const int64_t tokens : options.prompts) longest = std::max(longest, depth + tokens);
     longest = std::max(longest, std::max<int64_t>(depth, 1) + options.decode);
   }
   session_ = engine.NewSession(longest);
 }
 
-double BenchRunner::Prefill(int64_t tokens) {
+double BenchRunner::Prefill(int64_t tokens, int64_t depth) {
   const std::vector<int32_t> ids = RandomIds(tokens);
-  session_->Reset();
+  Fill(depth);
   const auto start = Clock::now();
   session_->Append(ids);
   return SecondsSince(start);
 }
 
 void BenchRunner::Fill(int64_t depth) {
+  if (depth == depth_) {
+    // From the mark, whose rings are whole: nothing runs again.
+    session_->Rewind(depth);
+    return;
+  }
   session_->Reset();
-  session_->Append(RandomIds(std::max<int64_t>(depth, 1)));
+  depth_ = depth;
+  if (depth == 0) return;
+  session_->Append(RandomIds(depth));
+  session_->MarkTurn();
 }
 
-double BenchRunner::Decode(int64_t tokens) {
+double BenchRunner::Decode(int64_t tokens, int64_t depth) {
   const std::vector<int32_t> ids = RandomIds(tokens);
+  Fill(std::max<int64_t>(depth, 1));
   const auto start = Clock::now();
   for (const int32_t id : ids) session_->Append({&id, 1});
   return SecondsSince(start);

@@ -176,7 +176,7 @@ std::vector<MappedFile> FilesBeside(const fs::path& folder) {
 
 CheckResult CheckModel(const Model& model, const CheckProgress& progress) {
   const auto start = std::chrono::steady_clock::now();
-  const ModelSource& source = model.data().source;
+  const ModelSource& source = model.data().files();
   std::vector<FileToCheck> files;
   std::vector<MappedFile> beside;
   if (source.gguf) {

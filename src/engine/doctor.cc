@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "core/error.h"
-#include "core/thread_team.h"
+#include "core/processors.h"
 #include "devices/cpu/isa.h"
 #include "devices/vulkan/vulkan_device.h"
 #include "engine/processor.h"
@@ -54,7 +54,7 @@ std::vector<Complaint> CheckRenderNodes(const std::filesystem::path& folder) {
 DoctorReport Diagnose() {
   DoctorReport report;
   report.processor = ProcessorName();
-  report.processors = AvailableProcessors();
+  report.processors = static_cast<int>(AllowedProcessors().size());
   report.isa = std::string(cpu::IsaName(cpu::ChooseIsa()));
   const VulkanProbe probe = ProbeVulkan();
   for (const VulkanDeviceInfo& device : probe.devices) report.gpus.push_back(ToReport(device));

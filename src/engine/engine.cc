@@ -12,6 +12,7 @@
 #include "devices/cpu/cpu_device.h"
 #include "devices/vulkan/vulkan_device.h"
 #include "engine/api_guard.h"
+#include "engine/draft_model.h"
 #include "engine/engine_impl.h"
 #include "engine/memory_fit.h"
 
@@ -41,7 +42,7 @@ constexpr const char* kAutoDevice = "cpu";
 
 // Index of the device called `name`, made on first use.
 size_t FindDevice(const std::string& name, const EngineOptions& options,
-                  std::vector<std::unique_ptr<Device>>& devices) {
+                  std::vector<std::shared_ptr<Device>>& devices) {
   const std::string wanted = name == "auto" ? kAutoDevice : name;
   for (size_t i = 0; i < devices.size(); ++i) {
     if (devices[i]->name() == wanted) return i;
@@ -53,7 +54,7 @@ size_t FindDevice(const std::string& name, const EngineOptions& options,
     vulkan.progress = options.load_progress;
     devices.push_back(MakeVulkanDevice(vulkan));
   } else if (wanted == "cpu") {
-    devices.push_back(MakeCpuDevice(options.threads));
+    devices.push_back(MakeCpuDevice(options.threads, cpu::ChooseIsa(), options.pin));
   } else {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("there is no device '{}' in this build", Printable(name)),
@@ -105,7 +106,7 @@ std::span<const float> Phase::Run(std::span<const std::span<const KvView>> cache
 
 namespace {
 
-std::string DevicesText(const std::vector<std::unique_ptr<Device>>& devices) {
+std::string DevicesText(const std::vector<std::shared_ptr<Device>>& devices) {
   std::string text;
   for (const auto& device : devices) {
     text +=
@@ -115,7 +116,8 @@ std::string DevicesText(const std::vector<std::unique_ptr<Device>>& devices) {
 }
 
 std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
-                                         const EngineOptions& options) {
+                                         const EngineOptions& options,
+                                         std::vector<std::shared_ptr<Device>> its_devices = {}) {
   if (model == nullptr) throw Error(ErrorKind::kInvalidArgument, "an engine needs a model");
   auto impl = std::make_shared<Engine::Impl>();
   if (options.chunk < 1 || options.chunk > kMaxChunk) {
@@ -124,11 +126,14 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   }
   if (options.threads < 0 || options.threads > kMaxThreads) {
     throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("threads is {}, expected 0 (all) to {}", options.threads, kMaxThreads));
+                fmt::format("threads is {}, expected 0 (as many as make sense) to {}",
+                            options.threads, kMaxThreads));
   }
   impl->model = std::move(model);
   impl->options = options;
+  KvElementType(impl->model->data(), options.kv);  // throws where the model cannot have it
   impl->options.chunk = FittingChunk(impl->model->data(), options.chunk);
+  if (options.draft_model != nullptr) RequireSameVocabulary(*impl->model, *options.draft_model);
   if (options.memory_check) {
     const int64_t context = std::clamp<int64_t>(options.context, 0, impl->model->context_length());
     RequireMemory(*impl->model, impl->options, context);
@@ -139,6 +144,7 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
         "auto: the CPU runs everything; Vulkan devices are used when asked for "
         "(--device vulkan), software ones never without");
   }
+  impl->devices = std::move(its_devices);
   auto& devices = impl->devices;
   const auto find = [&](const std::string& name) {
     return FindDevice(name.empty() ? options.device : name, options, devices);
@@ -146,6 +152,12 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   impl->prefill_device = find(options.prefill);
   impl->decode_device = find(options.decode);
   const size_t fallback = FindDevice("cpu", options, devices);
+  const bool on_vulkan = devices[impl->prefill_device]->name() == "vulkan" ||
+                         devices[impl->decode_device]->name() == "vulkan";
+  if (on_vulkan && options.kv == KvType::kQ8) {
+    throw Error(ErrorKind::kUnsupported, "vulkan keeps keys and values in f32 or f16 only",
+                "leave --kv out, or take --device cpu");
+  }
   std::vector<Device*> pointers;
   pointers.reserve(devices.size());
   for (const auto& device : devices) pointers.push_back(device.get());
@@ -156,6 +168,16 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
                                           ShapeClass{impl->options.chunk, 1});
   log::Event("engine ready: {}, {} tokens a step, {} bytes of activations", DevicesText(devices),
              impl->options.chunk, ActivationBytes(data, impl->options.chunk));
+  if (options.draft_model != nullptr) {
+    EngineOptions draft = options;
+    draft.draft_model = nullptr;
+    draft.memory_check = false;  // Has been checked with the whole.
+    impl->draft = MakeEngine(options.draft_model, draft, devices);
+    impl->draft_costs = EstimateDraftCosts(*impl->model, *options.draft_model);
+    log::Event("draft model: {}, a token of it costs {:.2f} of one, one more row {:.2f}",
+               options.draft_model->source(), impl->draft_costs.draft_step,
+               impl->draft_costs.extra_row);
+  }
   return impl;
 }
 

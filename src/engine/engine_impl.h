@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "devices/device.h"
+#include "engine/draft_plan.h"
 #include "engine/kv_store.h"
 #include "engine/model_data.h"
 #include "engine/op_work.h"
@@ -59,11 +60,13 @@ KvShape SessionKvShape(const ModelData& data, int64_t context, KvType kv, int64_
 struct [[gnu::visibility("hidden")]] Engine::Impl {
   std::shared_ptr<const Model> model;
   EngineOptions options;
-  std::vector<std::unique_ptr<Device>> devices;
+  std::vector<std::shared_ptr<Device>> devices;  ///< Shared with `draft`: one team of threads.
   size_t decode_device = 0;
   size_t prefill_device = 0;
   std::unique_ptr<Phase> decode;
   std::unique_ptr<Phase> prefill;
+  std::shared_ptr<Engine::Impl> draft;  ///< Runs options.draft_model; may be null.
+  DraftCosts draft_costs;
 };
 
 struct [[gnu::visibility("hidden")]] Session::Impl {
@@ -86,6 +89,9 @@ struct [[gnu::visibility("hidden")]] Session::Impl {
   /// See Session::Rewind.
   void Rewind(int64_t count);
 
+  /// Lets the draft session hold nothing that this one does not.
+  void TrimDraft();
+
   const ModelData& data() const { return engine->model->data(); }
   int64_t remaining() const { return kv.shape().context - static_cast<int64_t>(tokens.size()); }
 
@@ -94,6 +100,9 @@ struct [[gnu::visibility("hidden")]] Session::Impl {
   std::vector<int32_t> tokens;  ///< Those, and deferred ones.
   /// Marked turn ends, by position. Forks share them.
   std::vector<std::shared_ptr<const KvSnapshot>> snapshots;
+  /// Of the engine's draft model; null without one. Follows this one when a draft is asked for, so
+  /// until then it may be behind, or hold what has been taken back here.
+  std::unique_ptr<Session> draft;
 };
 
 }  // namespace tandem

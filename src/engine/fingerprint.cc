@@ -38,10 +38,17 @@ void AddFolder(const ModelSource& source, StreamHash& hash) {
 
 Fingerprint ModelFingerprint(const ModelData& data) {
   StreamHash hash;
-  if (data.source.gguf) {
-    AddGguf(*data.source.gguf, hash);
+  const ModelSource& files = data.files();
+  if (files.gguf) {
+    AddGguf(*files.gguf, hash);
   } else {
-    AddFolder(data.source, hash);
+    AddFolder(files, hash);
+  }
+  if (data.whole != nullptr) {
+    for (size_t i = 0; i < data.weights.layers.size(); ++i) {
+      hash.AddNumber(static_cast<uint64_t>(data.weights.layers[i].ple_column));
+      hash.AddNumber(static_cast<uint64_t>(data.params.ffn[i]));
+    }
   }
   return hash.Value();
 }

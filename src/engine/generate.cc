@@ -15,6 +15,9 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "engine/api_guard.h"
+#include "engine/engine_impl.h"
+#include "engine/lookup_drafter.h"
+#include "engine/model_drafter.h"
 #include "engine/model_text.h"
 #include "engine/reply_steps.h"
 #include "engine/sampler.h"
@@ -31,7 +34,7 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-void CheckOptions(const GenerationOptions& options, const Tokenizer* tokenizer) {
+void CheckOptions(const GenerationOptions& options, Session& session, const Tokenizer* tokenizer) {
   if (options.max_tokens < -1) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("a reply of {} tokens was asked for", options.max_tokens));
@@ -40,12 +43,35 @@ void CheckOptions(const GenerationOptions& options, const Tokenizer* tokenizer) 
     throw Error(ErrorKind::kInvalidArgument, fmt::format("drafts of {} tokens, expected 1 to {}",
                                                          options.draft_tokens, kMaxDraftTokens));
   }
+  if (options.draft == Draft::kModel && session.impl().draft == nullptr) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "drafts of a model were asked for, but the engine has no draft model");
+  }
   for (const std::string& stop : options.stop) {
     if (stop.empty()) throw Error(ErrorKind::kInvalidArgument, "a stop string is empty");
   }
   if (!options.stop.empty() && tokenizer == nullptr) {
     throw Error(ErrorKind::kUnsupported, "stop strings need a model with a tokenizer");
   }
+}
+
+ReplySteps::DrafterMaker MakerOf(const GenerationOptions& options, Session& session,
+                                 const std::function<bool(int32_t)>& ends,
+                                 const CancelCheck& cancelled) {
+  switch (options.draft) {
+    case Draft::kNone: return {};
+    case Draft::kLookup:
+      return [&](std::span<const int32_t> text) {
+        return std::make_unique<LookupDrafter>(text, options.draft_adapt);
+      };
+    case Draft::kModel:
+      return [&](std::span<const int32_t> text) {
+        Session::Impl& impl = session.impl();
+        return std::make_unique<ModelDrafter>(*impl.draft, text, session.model(), options,
+                                              impl.engine->draft_costs, ends, cancelled);
+      };
+  }
+  return {};
 }
 
 // One reply while it grows.
@@ -99,9 +125,9 @@ GenerationResult RunGeneration(Session& session, std::span<const int32_t> prompt
                                const GenerationCallbacks& callbacks) {
   const Model& model = session.model();
   const Tokenizer* tokenizer = FindTokenizer(model);
-  CheckOptions(options, tokenizer);
+  CheckOptions(options, session, tokenizer);
   Sampler sampler(options.sampling, [&model](int32_t id) { return model.IsBanned(id); });
-  const auto is_end = [&](int32_t id) {
+  const std::function<bool(int32_t)> is_end = [&](int32_t id) {
     const auto in = [id](const std::vector<int32_t>& list) {
       return std::find(list.begin(), list.end(), id) != list.end();
     };
@@ -118,11 +144,15 @@ GenerationResult RunGeneration(Session& session, std::span<const int32_t> prompt
     return reply.Finish(EndReason::kCancelled);
   }
   if (options.max_tokens == 0) return reply.Finish(EndReason::kMaxTokens);
-  ReplySteps steps(session, options, is_end);
+  ReplySteps steps(session, options.draft_tokens,
+                   MakerOf(options, session, is_end, callbacks.cancelled), is_end);
   GenerationResult& result = reply.result();
   Clock::time_point first_token;
   for (;;) {
-    const int32_t id = sampler.Sample(logits, steps.tokens());
+    const Proposal* proposal = steps.proposal();
+    const int32_t id = proposal == nullptr ? sampler.Sample(logits, steps.tokens())
+                                           : sampler.Sample(logits, steps.tokens(),
+                                                            proposal->drawn_from, proposal->id);
     if (result.tokens.empty()) {
       first_token = Clock::now();
       result.time_to_first_token_s = SecondsSince(start);
@@ -139,9 +169,18 @@ GenerationResult RunGeneration(Session& session, std::span<const int32_t> prompt
       steps.AddLast(id);
       return reply.Finish(more == 0 ? EndReason::kMaxTokens : EndReason::kCancelled);
     }
-    logits = steps.Add(id, more);
+    try {
+      logits = steps.Add(id, more);
+    } catch (const Error& error) {
+      // While the draft model was catching up.
+      if (error.kind() != ErrorKind::kCancelled) throw;
+      steps.AddLast(id);
+      return reply.Finish(EndReason::kCancelled);
+    }
     result.drafted = steps.drafted();
     result.accepted = steps.accepted();
+    result.steps = steps.steps();
+    result.draft_s = steps.draft_seconds();
   }
 }
 

@@ -87,18 +87,18 @@ ModelInfo Describe(const Model& model) {
   const ModelData& data = model.data();
   ModelInfo info;
   info.source = model.source();
-  info.format = SourceFormat(data.source);
+  info.format = SourceFormat(data.files());
   info.architecture = model.architecture();
   info.name = Printable(model.name(), 256);
-  info.file_bytes = SourceBytes(data.source);
+  info.file_bytes = SourceBytes(data.files());
   info.shape = ShapeOf(data.params);
   info.bytes_per_token = MatrixBytesPerToken(data.decode);
   info.context_length = model.context_length();
   info.notes = model.notes();
-  if (data.source.gguf) {
-    ListGguf(*data.source.gguf, info);
+  if (data.files().gguf) {
+    ListGguf(*data.files().gguf, info);
   } else {
-    ListSafetensors(data.source, info);
+    ListSafetensors(data.files(), info);
   }
   if (data.tokenizer) {
     info.tokenizer = fmt::format("SentencePiece BPE, {} pieces, {}", data.tokenizer->size(),
@@ -124,7 +124,7 @@ uint64_t ActivationBytes(const ModelData& data, int64_t chunk) {
 MemoryNeed EstimateMemory(const Model& model, int64_t context, KvType kv, int64_t chunk) {
   const ModelData& data = model.data();
   MemoryNeed need;
-  need.weights = SourceBytes(data.source);
+  need.weights = SourceBytes(data.files());
   need.streamed = MatrixBytesPerToken(data.decode);
   need.kv = KvBytes(data.decode, SessionKvShape(data, context, kv, chunk));
   need.activations = ActivationBytes(data, chunk);

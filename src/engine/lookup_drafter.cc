@@ -22,7 +22,8 @@ constexpr double kWorth = 0.45;
 
 }  // namespace
 
-LookupDrafter::LookupDrafter(std::span<const int32_t> tokens) : hit_rate_(kFirstRates) {
+LookupDrafter::LookupDrafter(std::span<const int32_t> tokens, bool adapt)
+    : adapt_(adapt), hit_rate_(kFirstRates) {
   tokens_.reserve(tokens.size());
   followed_.reserve(kLongest * tokens.size());
   for (const int32_t id : tokens) Add(id);
@@ -38,17 +39,18 @@ void LookupDrafter::Push(int32_t id) {
   match_ = Find();
 }
 
-std::vector<int32_t> LookupDrafter::Draft(size_t most) const {
-  std::vector<int32_t> draft;
+std::vector<Proposal> LookupDrafter::Draft(size_t most) {
+  std::vector<Proposal> draft;
   if (!match_) return draft;
   double chance = 1;
   for (size_t i = 0; i < most; ++i) {
     // With each token that comes as drafted, the match grows by one.
     chance *= hit_rate_[std::min(match_->length + i, kLongest) - 1];
-    if (chance < kWorth) break;
+    if (adapt_ && chance < kWorth) break;
     // A text that repeats itself right now goes on from its own draft.
     const size_t source = match_->next + i;
-    draft.push_back(source < tokens_.size() ? tokens_[source] : draft[source - tokens_.size()]);
+    draft.push_back(
+        {source < tokens_.size() ? tokens_[source] : draft[source - tokens_.size()].id, {}});
   }
   return draft;
 }

@@ -14,9 +14,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/drafter.h"
+
 namespace tandem {
 
-class LookupDrafter {
+class LookupDrafter : public Drafter {
  public:
   /// Most tokens at the end that are looked up. Looking up four to six saves one step in a hundred
   /// at best, on manuals and source files, for as many more entries.
@@ -29,18 +31,19 @@ class LookupDrafter {
     bool operator==(const Match&) const = default;
   };
 
-  /// `tokens` is the text before the reply.
-  explicit LookupDrafter(std::span<const int32_t> tokens);
+  /// `tokens` is the text before the reply. Without `adapt`, drafts are always as long as they may
+  /// be.
+  explicit LookupDrafter(std::span<const int32_t> tokens, bool adapt = true);
 
-  /// Adds a token of the reply. Whether it was expected counts for later drafts, also where nothing
-  /// was drafted: so drafting ends when it does not pay, and begins again when it would.
-  void Push(int32_t id);
+  /// Whether a token was expected counts for later drafts, also where nothing was drafted: so
+  /// drafting ends when it does not pay, and begins again when it would.
+  void Push(int32_t id) override;
 
   /// Of the longest end that came before; none where even the last token is new.
   const std::optional<Match>& match() const { return match_; }
 
-  /// What may come next: at most `most` tokens, and only as many as are likely enough to pay.
-  std::vector<int32_t> Draft(size_t most) const;
+  /// Draws nothing: proposals have no choices.
+  std::vector<Proposal> Draft(size_t most) override;
 
  private:
   /// Up to kLongest ids; in front of fewer stands kNoId.
@@ -54,6 +57,7 @@ class LookupDrafter {
   void Add(int32_t id);
   std::optional<Match> Find() const;
 
+  bool adapt_;
   std::vector<int32_t> tokens_;
   /// Position of the token after the newest place of an n-gram that has one.
   std::unordered_map<Gram, size_t, GramHash> followed_;

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "engine/model_data.h"
 
 namespace tandem {
 namespace {
@@ -25,6 +26,23 @@ std::string NeedText(const MemoryNeed& need, int64_t context) {
   return fmt::format(
       "keys and values of {} tokens ({}), activations ({}) and reordered weights ({})", context,
       Megabytes(need.kv), Megabytes(need.activations), Megabytes(need.copies));
+}
+
+// What an engine needs: its model, and the one that drafts for it. A slice streams the weights of
+// the whole, and shares its copies.
+MemoryNeed NeedOf(const Model& model, const EngineOptions& options, int64_t context) {
+  MemoryNeed need = EstimateMemory(model, context, options.kv, options.chunk);
+  const Model* draft = options.draft_model.get();
+  if (draft == nullptr) return need;
+  const MemoryNeed more =
+      EstimateMemory(*draft, std::min(context, draft->context_length()), options.kv, options.chunk);
+  need.kv += more.kv;
+  need.activations += more.activations;
+  if (draft->data().whole.get() == &model) return need;
+  need.weights += more.weights;
+  need.streamed += more.streamed;
+  need.copies += more.copies;
+  return need;
 }
 
 }  // namespace
@@ -52,7 +70,7 @@ std::string LimitsText(const MemoryLimits& limits) {
 
 void RequireMemory(const Model& model, const EngineOptions& options, int64_t context,
                    uint64_t held) {
-  MemoryNeed need = EstimateMemory(model, context, options.kv, options.chunk);
+  MemoryNeed need = NeedOf(model, options, context);
   need.activations -= std::min(need.activations, held);
   if (held > 0) need.copies = 0;  // Counted with the engine's first session.
   const MemoryLimits limits = ReadMemoryLimits();
@@ -65,7 +83,7 @@ void RequireMemory(const Model& model, const EngineOptions& options, int64_t con
 }
 
 void WarnOfWeights(const Model& model, const EngineOptions& options, int64_t context) {
-  const MemoryNeed need = EstimateMemory(model, context, options.kv, options.chunk);
+  const MemoryNeed need = NeedOf(model, options, context);
   const MemoryLimits limits = ReadMemoryLimits();
   if (FitMemory(need, limits).weights) return;
   log::Warning(

@@ -78,8 +78,10 @@ void LoadText(ModelData& data) {
                             vocab->size(), data.params.vocab),
                 "tokenizer and weights do not belong together");
   }
-  data.tokenizer.emplace(std::move(*vocab));
-  if (ChatFormat::IsPossible(*data.tokenizer)) data.chat.emplace(*data.tokenizer);
+  data.tokenizer = std::make_shared<Tokenizer>(std::move(*vocab));
+  if (ChatFormat::IsPossible(*data.tokenizer)) {
+    data.chat = std::make_shared<ChatFormat>(*data.tokenizer);
+  }
   for (const int32_t id : data.tokenizer->vocab().end_tokens) {
     AddEndToken(data.end_tokens, id, data.params.vocab);
   }
@@ -161,8 +163,8 @@ int64_t Model::vocab_rows() const noexcept { return data_->params.vocab; }
 int64_t Model::context_length() const noexcept { return data_->params.context_length; }
 const GenerationDefaults& Model::defaults() const noexcept { return data_->defaults; }
 const std::vector<std::string>& Model::notes() const noexcept { return data_->notes; }
-bool Model::has_tokenizer() const noexcept { return data_->tokenizer.has_value(); }
-bool Model::can_chat() const noexcept { return data_->chat.has_value(); }
+bool Model::has_tokenizer() const noexcept { return data_->tokenizer != nullptr; }
+bool Model::can_chat() const noexcept { return data_->chat != nullptr; }
 const std::vector<int32_t>& Model::end_tokens() const noexcept { return data_->end_tokens; }
 
 std::string Model::name() const {

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,19 +20,24 @@
 namespace tandem {
 
 struct ModelData {
+  /// Of a slice, the model that it is a part of; then `source` has names only.
+  std::shared_ptr<const Model> whole;
   ModelSource source;  ///< Owns the mappings that everything below points into.
   gemma3n::HyperParams params;
   gemma3n::Weights weights;
   Program decode;   ///< Every row wanted.
   Program prefill;  ///< Some rows wanted.
 
-  std::optional<Tokenizer> tokenizer;
-  std::string tokenizer_problem;  ///< Why there is none.
-  std::optional<ChatFormat> chat;
+  std::shared_ptr<const Tokenizer> tokenizer;  ///< Slices share it.
+  std::string tokenizer_problem;               ///< Why there is none.
+  std::shared_ptr<const ChatFormat> chat;
   GenerationDefaults defaults;
   std::vector<int32_t> end_tokens;
   std::vector<bool> banned;  ///< By id: sampling never returns it.
   std::vector<std::string> notes;
+
+  /// Where the weights come from.
+  const ModelSource& files() const { return whole == nullptr ? source : whole->data().files(); }
 };
 
 /// A model of these parts, for Model's own functions and for tests.

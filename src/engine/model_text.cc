@@ -27,10 +27,7 @@ Tokenizer TokenizerOf(const ModelSource& source) {
 
 }  // namespace
 
-const Tokenizer* FindTokenizer(const Model& model) {
-  const auto& tokenizer = model.data().tokenizer;
-  return tokenizer ? &*tokenizer : nullptr;
-}
+const Tokenizer* FindTokenizer(const Model& model) { return model.data().tokenizer.get(); }
 
 const Tokenizer& RequireTokenizer(const Model& model) {
   const ModelData& data = model.data();

@@ -86,8 +86,9 @@ double PhaseProfile::streamed_per_token() const {
 
 std::string PhaseTitle(const PhaseProfile& phase) {
   const char* plural = phase.tokens == 1 ? "" : "s";
-  if (phase.context == 0) return fmt::format("prefill of {} token{}", phase.tokens, plural);
-  return fmt::format("decode of {} token{} after {}", phase.tokens, plural, phase.context);
+  const std::string after = phase.context == 0 ? "" : fmt::format(" after {}", phase.context);
+  return fmt::format("{} of {} token{}{}", phase.is_decode ? "decode" : "prefill", phase.tokens,
+                     plural, after);
 }
 
 ProfileResult RunProfile(Engine& engine, const BenchOptions& options,
@@ -107,33 +108,36 @@ ProfileResult RunProfile(Engine& engine, const BenchOptions& options,
   const Int8Test int8 = [isa](const WeightView& weights) {
     return cpu::MultipliesInt8(isa, weights);
   };
-  const int64_t context = std::max<int64_t>(options.contexts[0], 1);
+  const int64_t depth = options.contexts[0];
+  const int64_t context = std::max<int64_t>(depth, 1);  // of new tokens, which follow another
   std::vector<Repetition> prefill;
   std::vector<Repetition> decode;
   // Round 0 warms up: pages come in, buffers grow.
   for (int round = 0; round <= options.repetitions; ++round) {
     Repetition prompt;
+    runner.Fill(depth);
     {
       const Recording recording(impl, prompt.steps);
-      prompt.seconds = runner.Prefill(options.prompts[0]);
+      prompt.seconds = runner.Prefill(options.prompts[0], depth);
     }
     if (round > 0) prefill.push_back(std::move(prompt));
     if (options.decode > 0) {
       runner.Fill(context);
       Repetition tokens;
       const Recording recording(impl, tokens.steps);
-      tokens.seconds = runner.Decode(round == 0 ? 1 : options.decode);
+      tokens.seconds = runner.Decode(round == 0 ? 1 : options.decode, context);
       if (round > 0) decode.push_back(std::move(tokens));
     }
     if (progress) progress(round, options.repetitions);
   }
-  const auto add = [&](std::vector<Repetition>& repetitions, int64_t before) {
+  const auto add = [&](std::vector<Repetition>& repetitions, bool is_decode, int64_t before) {
     const Repetition& median = MedianOf(repetitions);
     result.phases.push_back(SumSteps(median.steps, median.seconds, kv, int8));
+    result.phases.back().is_decode = is_decode;
     result.phases.back().context = before;
   };
-  add(prefill, 0);
-  if (options.decode > 0) add(decode, context);
+  add(prefill, false, depth);
+  if (options.decode > 0) add(decode, true, context);
   return result;
 }
 

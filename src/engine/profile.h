@@ -64,7 +64,8 @@ struct OpLine {
 /// A prompt, or new tokens.
 struct PhaseProfile {
   int64_t tokens = 0;
-  int64_t context = 0;      ///< Tokens before the new ones.
+  bool is_decode = false;   ///< New tokens one by one, not a prompt.
+  int64_t context = 0;      ///< Tokens before these.
   double seconds = 0;       ///< Of all, as a caller sees it.
   std::vector<OpLine> ops;  ///< The most time first.
   OpLine total;             ///< Work of all ops, in `seconds`.

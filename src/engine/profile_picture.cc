@@ -148,9 +148,9 @@ std::string Table(const PhaseProfile& phase, const MachineLimits& roof, double x
   };
   const auto percent = [](double share) { return fmt::format("{:.1f} %", share * 100); };
   const auto rate = [](double value) { return value > 0 ? ShortNumber(value) : std::string("-"); };
-  std::string out = row(
-      y, {phase.context == 0 ? "prefill" : "decode", "ms", "share", "GB/s", "GMAC/s", "of peak"},
-      "bold");
+  std::string out =
+      row(y, {phase.is_decode ? "decode" : "prefill", "ms", "share", "GB/s", "GMAC/s", "of peak"},
+          "bold");
   out += fmt::format("<path d=\"M{:.1f} {:.1f}h{:.1f}\" class=\"axis\"/>\n", x, y + 6, width);
   for (const OpLine& op : phase.ops) {
     y += kRowHeight;

@@ -3,23 +3,36 @@
 #include "engine/reply_steps.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace tandem {
+namespace {
 
-ReplySteps::ReplySteps(Session& session, const GenerationOptions& options,
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
+ReplySteps::ReplySteps(Session& session, int draft_tokens, DrafterMaker drafter,
                        std::function<bool(int32_t)> ends)
     : session_(session),
-      draft_(options.draft),
-      draft_tokens_(options.draft_tokens),
+      draft_tokens_(draft_tokens),
+      make_drafter_(std::move(drafter)),
       ends_(std::move(ends)),
       length_(static_cast<int64_t>(session.tokens().size())) {}
 
+const Proposal* ReplySteps::proposal() const {
+  const auto place = static_cast<size_t>(length_ - first_ - 1);
+  if (proposals_.size() <= place || proposals_[place].drawn_from.list.empty()) return nullptr;
+  return &proposals_[place];
+}
+
 std::span<const float> ReplySteps::Add(int32_t id, int64_t more) {
-  if (draft_ == Draft::kLookup) {
-    if (!drafter_) drafter_.emplace(tokens());
-    drafter_->Push(id);
+  if (drafter_ == nullptr && make_drafter_) {
+    drafter_ = make_drafter_(tokens());
+    make_drafter_ = nullptr;
   }
+  if (drafter_ != nullptr) drafter_->Push(id);
   const bool ahead = static_cast<size_t>(length_) < session_.tokens().size();
   if (ahead && session_.tokens()[static_cast<size_t>(length_)] == id) {
     ++accepted_;
@@ -27,9 +40,12 @@ std::span<const float> ReplySteps::Add(int32_t id, int64_t more) {
     return std::span(rows_).subspan(static_cast<size_t>(length_++ - first_) * vocab, vocab);
   }
   GoBack();
-  const std::vector<int32_t> draft = DraftAfter(more);
-  const std::span<const float> logits = draft.empty() ? session_.Append({&id, 1})  //
-                                                      : RunAhead(id, draft);
+  DraftAfter(more);
+  const auto end = std::find_if(proposals_.begin(), proposals_.end(),
+                                [this](const Proposal& proposal) { return ends_(proposal.id); });
+  // An end token is proposed, but not run, since it is not run when it comes.
+  const std::span<const float> logits = RunAhead(id, static_cast<size_t>(end - proposals_.begin()));
+  ++steps_;
   ++length_;
   return logits;
 }
@@ -40,28 +56,31 @@ void ReplySteps::AddLast(int32_t id) {
   ++length_;
 }
 
-// No token is drafted that could not be of use: none beyond the reply or the context, and no end
-// token, since it is not run when it comes. The last token of a reply is not run either.
-std::vector<int32_t> ReplySteps::DraftAfter(int64_t more) const {
-  if (!drafter_) return {};
+// No token is drafted that could not be of use: none beyond the reply or the context. The last
+// token of a reply is not run either.
+void ReplySteps::DraftAfter(int64_t more) {
+  proposals_.clear();
+  if (drafter_ == nullptr) return;
   const int64_t most = std::min({draft_tokens_, more - 1, remaining() - 1});
-  if (most <= 0) return {};
-  std::vector<int32_t> draft = drafter_->Draft(static_cast<size_t>(most));
-  draft.erase(std::find_if(draft.begin(), draft.end(), ends_), draft.end());
-  return draft;
+  if (most <= 0) return;
+  const auto start = Clock::now();
+  proposals_ = drafter_->Draft(static_cast<size_t>(most));
+  draft_seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::span<const float> ReplySteps::RunAhead(int32_t id, const std::vector<int32_t>& draft) {
+// Runs `id` and the first `count` proposals.
+std::span<const float> ReplySteps::RunAhead(int32_t id, size_t count) {
+  first_ = length_;
+  if (count == 0) return session_.Append({&id, 1});
   std::vector<int32_t> ids = {id};
-  ids.insert(ids.end(), draft.begin(), draft.end());
+  for (size_t i = 0; i < count; ++i) ids.push_back(proposals_[i].id);
   const auto vocab = static_cast<size_t>(session_.model().vocab_rows());
   rows_.resize(ids.size() * vocab);
-  first_ = length_;
   session_.AppendScored(ids, [&](size_t index, std::span<const float> logits) {
     std::copy(logits.begin(), logits.end(),
               rows_.begin() + static_cast<std::ptrdiff_t>(index * vocab));
   });
-  drafted_ += static_cast<int64_t>(draft.size());
+  drafted_ += static_cast<int64_t>(count);
   return std::span(rows_).first(vocab);
 }
 

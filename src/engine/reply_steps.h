@@ -9,20 +9,24 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
+#include <memory>
 #include <span>
 #include <vector>
 
-#include "engine/lookup_drafter.h"
+#include "engine/drafter.h"
 #include "tandem/generation.h"
 
 namespace tandem {
 
 class ReplySteps {
  public:
+  /// Makes the drafter of a reply to the tokens before it, or nullptr.
+  using DrafterMaker = std::function<std::unique_ptr<Drafter>(std::span<const int32_t>)>;
+
   /// `session` has run the prompt, and is used by nobody else until this is gone. `ends` tells ids
-  /// that end the reply.
-  ReplySteps(Session& session, const GenerationOptions& options, std::function<bool(int32_t)> ends);
+  /// that end the reply; `drafter` is asked for one when there is something to draft.
+  ReplySteps(Session& session, int draft_tokens, DrafterMaker drafter,
+             std::function<bool(int32_t)> ends);
   /// Leaves the tokens added in the session and no others.
   ~ReplySteps() { GoBack(); }
   ReplySteps(const ReplySteps&) = delete;
@@ -34,8 +38,12 @@ class ReplySteps {
   }
   int64_t remaining() const { return session_.context() - length_; }
 
+  /// What was drawn for the next place, or nullptr: for Sampler::Sample. Valid until the next call.
+  const Proposal* proposal() const;
+
   /// Adds `id`, to which the reply adds at most `more`, and returns the logits after it, valid
-  /// until the next call. Throws Error as Session::Append; the session then holds what it held.
+  /// until the next call. Throws Error as Session::Append and Drafter::Draft; the session then
+  /// holds what it held.
   std::span<const float> Add(int32_t id, int64_t more);
   /// Adds the last one, after which nothing is sampled.
   void AddLast(int32_t id);
@@ -44,22 +52,29 @@ class ReplySteps {
   int64_t drafted() const { return drafted_; }
   /// Of these, those that Add found there.
   int64_t accepted() const { return accepted_; }
+  /// Steps of the session so far.
+  int64_t steps() const { return steps_; }
+  /// Seconds that drafting took.
+  double draft_seconds() const { return draft_seconds_; }
 
  private:
-  std::vector<int32_t> DraftAfter(int64_t more) const;
-  std::span<const float> RunAhead(int32_t id, const std::vector<int32_t>& draft);
+  void DraftAfter(int64_t more);
+  std::span<const float> RunAhead(int32_t id, size_t count);
   void GoBack();
 
   Session& session_;
-  Draft draft_;
   int64_t draft_tokens_;
+  DrafterMaker make_drafter_;
   std::function<bool(int32_t)> ends_;
-  std::optional<LookupDrafter> drafter_;
-  int64_t length_;           ///< Tokens of the session but for drafts.
-  int64_t first_ = 0;        ///< Position of the first row of `rows_`.
-  std::vector<float> rows_;  ///< Logits of the step that ran ahead.
+  std::unique_ptr<Drafter> drafter_;
+  int64_t length_;                   ///< Tokens of the session but for drafts.
+  int64_t first_ = 0;                ///< Position of the first row of `rows_`.
+  std::vector<float> rows_;          ///< Logits of the step that ran ahead.
+  std::vector<Proposal> proposals_;  ///< For the places from first_ + 1 on.
   int64_t drafted_ = 0;
   int64_t accepted_ = 0;
+  int64_t steps_ = 0;
+  double draft_seconds_ = 0;
 };
 
 }  // namespace tandem

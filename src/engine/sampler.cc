@@ -22,6 +22,11 @@ void CheckRange(const char* name, double value, double low, double high) {
               fmt::format("{} is {}, expected {} to {}", name, value, low, high));
 }
 
+[[noreturn]] void ThrowNan(size_t id) {
+  throw Error(ErrorKind::kCorruptFile, fmt::format("the logit of token {} is not a number", id),
+              "the model's weights may be damaged");
+}
+
 }  // namespace
 
 void Validate(const SamplingOptions& options) {
@@ -49,49 +54,107 @@ Sampler::Sampler(const SamplingOptions& options, std::function<bool(int32_t)> ba
 }
 
 int32_t Sampler::Sample(std::span<const float> logits, std::span<const int32_t> history) {
-  candidates_.clear();
-  for (size_t id = 0; id < logits.size(); ++id) {
-    if (std::isnan(logits[id])) {
-      throw Error(ErrorKind::kCorruptFile, fmt::format("the logit of token {} is not a number", id),
-                  "the model's weights may be damaged");
-    }
-    candidates_.push_back({static_cast<int32_t>(id), logits[id]});
-  }
-  AdjustLogits(history);
-  std::erase_if(candidates_, [&](const Candidate& c) {
-    return c.logit == -INFINITY || (banned_ && banned_(c.id));
-  });
+  return DrawFrom(Choose(logits, history));
+}
+
+int32_t Sampler::Sample(std::span<const float> logits, std::span<const int32_t> history,
+                        const Choices& draft, int32_t proposed) {
+  const Choices& target = Choose(logits, history);
+  if (options_.temperature == 0) return target.list[0].id;
+  const double keep = Fraction();
+  return DrawProposed(target, draft, proposed, keep, Fraction());
+}
+
+int32_t Sampler::DrawFrom(const Choices& choices) {
+  // Greedy choices take no random number.
+  return options_.temperature == 0 ? choices.list[0].id : Draw(choices, Fraction());
+}
+
+const Choices& Sampler::Choose(std::span<const float> logits, std::span<const int32_t> history) {
+  FindLikeliest(AdjustedLogits(logits, history));
   if (candidates_.empty()) {
     throw Error(ErrorKind::kInvalidArgument, "no token is allowed", "relax logit biases");
   }
+  if (options_.temperature == 0) {
+    TakeFirst();
+    return choices_;
+  }
+  CutTail();
+  Weigh();
+  return choices_;
+}
+
+void Sampler::TakeFirst() {
+  choices_.list.assign(1, {candidates_[0].id, 1});
+  choices_.total = 1;
+  if (candidates_.size() == 1) {
+    choices_.confidence = 1;
+    return;
+  }
+  const double first = candidates_[0].logit, second = candidates_[1].logit;
+  // Equal infinities have no difference.
+  choices_.confidence = 1 / (1 + std::exp(first == second ? 0 : second - first));
+}
+
+// Most of a large vocabulary cannot be among the best: a block of logits none of which is above the
+// least of the candidates so far is passed over in a few vector instructions.
+void Sampler::FindLikeliest(std::span<const float> logits) {
+  constexpr size_t kBlock = 64;
+  const size_t all = logits.size();
+  const size_t keep = options_.temperature == 0 ? std::min<size_t>(all, 2)
+                      : options_.top_k == 0     ? all
+                                            : std::min(all, static_cast<size_t>(options_.top_k));
   const auto likelier = [](const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
   };
-  if (options_.temperature == 0) {
-    return std::min_element(candidates_.begin(), candidates_.end(), likelier)->id;
-  }
-  const size_t keep = options_.top_k == 0
-                          ? candidates_.size()
-                          : std::min(candidates_.size(), static_cast<size_t>(options_.top_k));
-  std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<int64_t>(keep),
-                    candidates_.end(), likelier);
-  candidates_.resize(keep);
-  CutTail();
-  return Draw();
-}
-
-void Sampler::AdjustLogits(std::span<const int32_t> history) {
-  for (const auto& [id, bias] : options_.logit_bias) {
-    if (static_cast<size_t>(id) < candidates_.size()) {
-      // Opposite infinities have no sum; then the bias, which the caller set, decides.
-      float& logit = candidates_[static_cast<size_t>(id)].logit;
-      const auto sum = static_cast<float>(logit + bias);
-      logit = std::isnan(sum) ? static_cast<float>(bias) : sum;
+  candidates_.clear();  // while they fill up as they come, then a heap with the least on top
+  float least = -INFINITY;
+  for (size_t begin = 0; begin < all; begin += kBlock) {
+    const size_t end = std::min(all, begin + kBlock);
+    int any = 0;
+    for (size_t id = begin; id < end; ++id) any |= static_cast<int>(!(logits[id] <= least));
+    if (any == 0) continue;
+    for (size_t id = begin; id < end; ++id) {
+      const Candidate candidate{static_cast<int32_t>(id), logits[id]};
+      if (std::isnan(candidate.logit)) ThrowNan(id);
+      // Of equals the earlier is likelier, and has come before.
+      if (candidate.logit <= least || (banned_ && banned_(candidate.id))) continue;
+      if (candidates_.size() == keep) {
+        std::pop_heap(candidates_.begin(), candidates_.end(), likelier);
+        candidates_.back() = candidate;
+        std::push_heap(candidates_.begin(), candidates_.end(), likelier);
+      } else {
+        candidates_.push_back(candidate);
+        if (candidates_.size() < keep) continue;
+        std::make_heap(candidates_.begin(), candidates_.end(), likelier);
+      }
+      least = candidates_.front().logit;
     }
   }
-  const bool penalise = options_.repeat_penalty != 1 || options_.frequency_penalty != 0 ||
-                        options_.presence_penalty != 0;
-  if (!penalise || options_.penalty_window == 0) return;
+  std::sort(candidates_.begin(), candidates_.end(), likelier);
+}
+
+std::span<const float> Sampler::AdjustedLogits(std::span<const float> logits,
+                                               std::span<const int32_t> history) {
+  const bool penalise = options_.penalty_window != 0 &&
+                        (options_.repeat_penalty != 1 || options_.frequency_penalty != 0 ||
+                         options_.presence_penalty != 0);
+  if (options_.logit_bias.empty() && !penalise) return logits;
+  adjusted_.assign(logits.begin(), logits.end());
+  const auto at = [&](int32_t id) -> float* {
+    if (id < 0 || static_cast<size_t>(id) >= adjusted_.size()) return nullptr;
+    // Infinite biases would hide it.
+    if (std::isnan(logits[static_cast<size_t>(id)])) ThrowNan(static_cast<size_t>(id));
+    return &adjusted_[static_cast<size_t>(id)];
+  };
+  for (const auto& [id, bias] : options_.logit_bias) {
+    float* const logit = at(id);
+    if (logit == nullptr) continue;
+    // Opposite infinities have no sum; then the bias, which the caller set, decides.
+    const auto sum = static_cast<float>(*logit + bias);
+    *logit = std::isnan(sum) ? static_cast<float>(bias) : sum;
+  }
+  if (!penalise) return adjusted_;
   if (options_.penalty_window > 0 &&
       history.size() > static_cast<size_t>(options_.penalty_window)) {
     history = history.last(static_cast<size_t>(options_.penalty_window));
@@ -99,12 +162,14 @@ void Sampler::AdjustLogits(std::span<const int32_t> history) {
   std::unordered_map<int32_t, int> counts;
   for (const int32_t id : history) ++counts[id];
   for (const auto& [id, count] : counts) {
-    if (id < 0 || static_cast<size_t>(id) >= candidates_.size()) continue;
-    double logit = candidates_[static_cast<size_t>(id)].logit;
+    float* const target = at(id);
+    if (target == nullptr) continue;
+    double logit = *target;
     logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
     logit -= count * options_.frequency_penalty + options_.presence_penalty;
-    candidates_[static_cast<size_t>(id)].logit = static_cast<float>(logit);
+    *target = static_cast<float>(logit);
   }
+  return adjusted_;
 }
 
 // Top-p and min-p on the probabilities of the candidates, which are sorted; at least one stays.
@@ -129,22 +194,20 @@ void Sampler::CutTail() {
   candidates_.resize(keep);
 }
 
-int32_t Sampler::Draw() {
+void Sampler::Weigh() {
   const double highest = candidates_[0].logit;
-  std::vector<double> weights;
-  double total = 0;
+  choices_.list.clear();
+  choices_.total = 0;
   for (const Candidate& c : candidates_) {
-    weights.push_back(std::isinf(highest) ? 1.0
-                                          : std::exp((c.logit - highest) / options_.temperature));
-    total += weights.back();
+    const double weight =
+        std::isinf(highest) ? 1.0 : std::exp((c.logit - highest) / options_.temperature);
+    choices_.list.push_back({c.id, weight});
+    choices_.total += weight;
   }
-  // 53 random bits as a fraction; the standard's distributions differ between libraries.
-  double target = static_cast<double>(random_() >> 11) * 0x1p-53 * total;
-  for (size_t i = 0; i + 1 < candidates_.size(); ++i) {
-    if (target < weights[i]) return candidates_[i].id;
-    target -= weights[i];
-  }
-  return candidates_.back().id;
+  choices_.confidence = choices_.list[0].weight / choices_.total;
 }
+
+// 53 random bits as a fraction; the standard's distributions differ between libraries.
+double Sampler::Fraction() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
 
 }  // namespace tandem

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/choices.h"
 #include "tandem/generation.h"
 
 namespace tandem {
@@ -25,6 +26,16 @@ class Sampler {
   /// `history` is prompt and reply so far. Throws Error kInvalidArgument when no id is
   /// allowed, kCorruptFile when a logit is NaN.
   int32_t Sample(std::span<const float> logits, std::span<const int32_t> history);
+  /// The same where a draft has drawn `proposed` from `draft`, its choices at this place: as likely
+  /// to come out as ever, but `proposed` is preferred to others (DrawProposed). Greedy gives the
+  /// same token as without.
+  int32_t Sample(std::span<const float> logits, std::span<const int32_t> history,
+                 const Choices& draft, int32_t proposed);
+
+  /// What Sample draws from, valid until the next call. Throws as Sample.
+  const Choices& Choose(std::span<const float> logits, std::span<const int32_t> history);
+  /// Draws from choices of its own, with its own random numbers.
+  int32_t DrawFrom(const Choices& choices);
 
  private:
   struct Candidate {
@@ -32,14 +43,23 @@ class Sampler {
     float logit;
   };
 
-  void AdjustLogits(std::span<const int32_t> history);
+  /// With biases and penalties; the same span where there are none.
+  std::span<const float> AdjustedLogits(std::span<const float> logits,
+                                        std::span<const int32_t> history);
+  /// Into candidates_: the likeliest ids that are allowed, as many as top-k keeps (two for greedy),
+  /// likeliest first.
+  void FindLikeliest(std::span<const float> logits);
+  void TakeFirst();
   void CutTail();
-  int32_t Draw();
+  void Weigh();
+  double Fraction();
 
   SamplingOptions options_;
   std::function<bool(int32_t)> banned_;
   std::mt19937_64 random_;
   std::vector<Candidate> candidates_;
+  std::vector<float> adjusted_;
+  Choices choices_;
 };
 
 }  // namespace tandem

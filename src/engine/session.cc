@@ -12,6 +12,7 @@
 #include "engine/engine_impl.h"
 #include "engine/fingerprint.h"
 #include "engine/memory_fit.h"
+#include "engine/model_drafter.h"
 #include "engine/session_file.h"
 #include "tandem/generation.h"
 
@@ -45,6 +46,17 @@ void LogFile(const char* what, const std::filesystem::path& path, size_t tokens,
 DType KvElementType(const ModelData& data, KvType kv) {
   if (kv == KvType::kF32) return DType::kF32;
   if (kv == KvType::kF16) return DType::kF16;
+  if (kv == KvType::kQ8) {
+    if (const int head_dim = data.params.head_dim; head_dim % 32 != 0) {
+      throw Error(
+          ErrorKind::kUnsupported,
+          fmt::format("keys and values in q8_0 need heads of a multiple of 32: this model's "
+                      "have {}",
+                      head_dim),
+          "use f16");
+    }
+    return DType::kQ8_0;
+  }
   const DType stored = data.weights.layers[0].query.type;
   return stored == DType::kF32 || stored == DType::kBF16 ? DType::kF32 : DType::kF16;
 }
@@ -62,15 +74,26 @@ std::unique_ptr<Session> Engine::NewSession(int64_t context) {
           fmt::format("a context of {} tokens: this model has at most {}", context, longest));
     }
     if (context == 0) context = longest;
-    const ModelData& data = model().data();
     if (impl_->options.memory_check) {
-      RequireMemory(model(), impl_->options, context,
-                    impl_->prefill->buffer_bytes() + impl_->decode->buffer_bytes());
+      uint64_t held = impl_->prefill->buffer_bytes() + impl_->decode->buffer_bytes();
+      if (impl_->draft != nullptr) {
+        held += impl_->draft->prefill->buffer_bytes() + impl_->draft->decode->buffer_bytes();
+      }
+      RequireMemory(model(), impl_->options, context, held);
     }
-    KvStore kv(data.decode, SessionKvShape(data, context, impl_->options.kv, impl_->options.chunk));
-    log::Event("new session: {} tokens, keys and values {}, {} bytes when full", context,
-               DTypeName(kv.shape().type), KvBytes(data.decode, kv.shape()));
-    auto session = std::make_unique<Session::Impl>(impl_, std::move(kv));
+    const auto make = [](const std::shared_ptr<Impl>& engine, int64_t length) {
+      const ModelData& its = engine->model->data();
+      const EngineOptions& options = engine->options;
+      KvStore kv(its.decode, SessionKvShape(its, length, options.kv, options.chunk));
+      log::Event("new session: {} tokens, keys and values {}, {} bytes when full", length,
+                 DTypeName(kv.shape().type), KvBytes(its.decode, kv.shape()));
+      return std::make_unique<Session::Impl>(engine, std::move(kv));
+    };
+    auto session = make(impl_, context);
+    if (impl_->draft != nullptr) {
+      auto draft = make(impl_->draft, std::min(context, impl_->draft->model->context_length()));
+      session->draft.reset(new Session(std::move(draft)));
+    }
     return std::unique_ptr<Session>(new Session(std::move(session)));
   });
 }
@@ -155,6 +178,8 @@ void Session::Impl::Rewind(int64_t count) {
   }
 }
 
+void Session::Impl::TrimDraft() { draft->Rewind(CommonLength(draft->tokens(), tokens)); }
+
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::~Session() = default;
 
@@ -162,7 +187,10 @@ const Model& Session::model() const noexcept { return *impl_->engine->model; }
 int64_t Session::context() const noexcept { return impl_->kv.shape().context; }
 const std::vector<int32_t>& Session::tokens() const noexcept { return impl_->tokens; }
 uint64_t Session::kv_bytes() const {
-  return AtBorder([&] { return KvBytes(impl_->data().decode, impl_->kv.shape()); });
+  return AtBorder([&] {
+    return KvBytes(impl_->data().decode, impl_->kv.shape()) +
+           (impl_->draft == nullptr ? 0 : impl_->draft->kv_bytes());
+  });
 }
 
 std::span<const float> Session::Append(std::span<const int32_t> ids, const CancelCheck& cancelled,
@@ -212,6 +240,10 @@ void Session::Rewind(int64_t count) {
 void Session::MarkTurn() {
   AtBorder([&] {
     auto& snapshots = impl_->snapshots;
+    if (impl_->draft != nullptr) {
+      impl_->TrimDraft();
+      impl_->draft->MarkTurn();
+    }
     const int64_t position = impl_->kv.end();
     if (position == 0 || (!snapshots.empty() && snapshots.back()->position == position)) return;
     auto snapshot = std::make_shared<const KvSnapshot>(impl_->kv.TakeSnapshot());
@@ -224,6 +256,7 @@ std::unique_ptr<Session> Session::Fork() {
   return AtBorder([&] {
     auto copy =
         std::make_unique<Impl>(impl_->engine, impl_->kv.Fork(), impl_->tokens, impl_->snapshots);
+    if (impl_->draft != nullptr) copy->draft = impl_->draft->Fork();
     return std::unique_ptr<Session>(new Session(std::move(copy)));
   });
 }

@@ -160,8 +160,15 @@ class Reader {
 
   void CheckSize(size_t file_size) {
     const auto type = DTypeFromGguf(header_.type);
-    if (type != DType::kF32 && type != DType::kF16) Corrupt("keys and values of an unknown type");
+    if (type != DType::kF32 && type != DType::kF16 && type != DType::kQ8_0) {
+      Corrupt("keys and values of an unknown type");
+    }
     type_ = *type;
+    for (const CacheTensor& cache : program_.caches) {
+      if (type_ == DType::kQ8_0 && cache.width() % 32 != 0) {
+        Corrupt("keys and values of a type that this model cannot have");
+      }
+    }
     if (header_.positions > header_.tokens) Corrupt("more positions than tokens");
     if (header_.tokens > static_cast<uint64_t>(kv_.shape().context)) {
       throw Error(ErrorKind::kResource,

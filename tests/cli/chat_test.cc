@@ -86,6 +86,20 @@ TEST(ChatWithDrafts, SaysTheSameAndHowManyCame) {
   EXPECT_EQ(terminal.Wait(), 0) << terminal.screen();
 }
 
+TEST(ChatWithDraftModel, FollowsWhatIsTakenBack) {
+  Terminal terminal({"run", "--temp", "0", "--draft-slice", "e2b", "--draft-fixed", "--stats"},
+                    {{"TANDEM_HISTORY", ""}, {"NO_COLOR", "1"}});
+  terminal.WaitFor("\n> ");
+  const std::string reply = terminal.Ask("Hello! My name is Tom.");
+  EXPECT_TRUE(Contains(reply, "Nice to meet you, Tom!")) << reply;
+  EXPECT_TRUE(Contains(reply, "drafted tokens accepted")) << reply;
+  EXPECT_TRUE(Contains(terminal.Ask("/undo"), "taken back"));
+  EXPECT_TRUE(Contains(terminal.Ask("Hello! My name is Mia."), "Nice to meet you, Mia!"));
+  EXPECT_TRUE(Contains(terminal.Ask("What is my name?"), "Your name is Mia."));
+  terminal.Type(kCtrlD);
+  EXPECT_EQ(terminal.Wait(), 0) << terminal.screen();
+}
+
 TEST_F(Chat, MessagesMayHaveSeveralLines) {
   // fable answers what it was trained on, whatever white space stands between the words.
   terminal_.Type("Repeat: kite \\\n");

@@ -191,7 +191,9 @@ TEST(Info, ChecksTheWholeFile) {
 TEST(Bench, JsonHasItsRows) {
   const Json json =
       JsonOf({"bench", "-q", "-p", "4,8", "-n", "3", "-d", "0,6", "-r", "2", "--json"});
-  ASSERT_EQ(json["prefill"].size(), 2u);
+  ASSERT_EQ(json["prefill"].size(), 4u);
+  EXPECT_EQ(json["prefill"][2]["tokens"], 4);
+  EXPECT_EQ(json["prefill"][2]["context"], 6);
   ASSERT_EQ(json["decode"].size(), 2u);
   EXPECT_EQ(json["prefill"][1]["tokens"], 8);
   EXPECT_EQ(json["decode"][1]["tokens"], 3);
@@ -205,6 +207,28 @@ TEST(Bench, JsonHasItsRows) {
   }
   for (const char* key : {"load_ms", "ttft_ms", "peak_rss_bytes", "threads"}) {
     EXPECT_GT(json[key], 0) << key;
+  }
+}
+
+TEST(Bench, SeveralCountsOfThreadsAreCompared) {
+  const std::vector<std::string> arguments = {"bench", "-q", "-p", "4",   "-n",   "2",
+                                              "-r",    "1",  "-t", "1,2", "--pin"};
+  auto with_json = arguments;
+  with_json.emplace_back("--json");
+  const Json json = JsonOf(with_json);
+  ASSERT_EQ(json["scaling"].size(), 2u);
+  EXPECT_EQ(json["scaling"][0]["threads"], 1);
+  EXPECT_EQ(json["scaling"][1]["threads"], 2);
+  for (const char* kind : {"prefill", "decode"}) {
+    const Json& first = json["scaling"][0][kind][0];
+    const Json& second = json["scaling"][1][kind][0];
+    EXPECT_EQ(first["speedup"], 1);
+    EXPECT_NEAR(second["speedup"].get<double>(),
+                second["tps_median"].get<double>() / first["tps_median"].get<double>(), 1e-9);
+  }
+  const std::string text = Tandem(arguments).out;
+  for (const char* part : {"prefill 4", "decode 2", "speed-up", "1 thread ", "2 threads"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
 }
 

@@ -189,6 +189,37 @@ TEST(Run, DraftsChangeTheStepsAndNotTheReply) {
   EXPECT_EQ(short_drafts["ids"], plain["ids"]);
 }
 
+TEST(Run, ASliceOfTheModelDraftsForIt) {
+  const auto run = [](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {
+        "run", "--temp", "0", "--stats", "-p", "Repeat: fish lamp kite river stone"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Tandem(arguments);
+  };
+  const std::vector<std::string> drafting = {"--draft-slice", "e2b", "--draft-fixed"};
+  const Json plain = Json::parse(run({"-q", "--json"}).out);
+  const Json drafted =
+      Json::parse(run({"-q", "--json", drafting[0], drafting[1], drafting[2]}).out);
+  for (const char* key : {"text", "ids", "end_reason"}) EXPECT_EQ(drafted[key], plain[key]) << key;
+  EXPECT_TRUE(plain["draft_model"].is_null());
+  EXPECT_EQ(plain["acceptance_rate"], 0);
+  EXPECT_EQ(plain["steps"], plain["reply_tokens"]);
+  EXPECT_EQ(drafted["draft_model"], "built-in fable, slice e2b");
+  EXPECT_GT(drafted["accepted_tokens"], 0) << drafted;
+  EXPECT_LT(drafted["steps"], plain["steps"]);
+  EXPECT_GT(drafted["draft_ms"], 0);
+  const double rate =
+      drafted["accepted_tokens"].get<double>() / drafted["drafted_tokens"].get<int>();
+  EXPECT_DOUBLE_EQ(drafted["acceptance_rate"].get<double>(), rate);
+  const std::string said = drafted["accepted_tokens"].dump() + " of " +
+                           drafted["drafted_tokens"].dump() + " drafted tokens accepted (";
+  EXPECT_NE(run(drafting).err.find(said), std::string::npos) << said;
+  const Json off =
+      Json::parse(run({"-q", "--json", "--draft-slice", "e2b", "--draft", "none"}).out);
+  EXPECT_EQ(off["ids"], plain["ids"]);
+  EXPECT_TRUE(off["draft_model"].is_null());
+}
+
 TEST(Run, AFullContextIsSaid) {
   const Finished run = Tandem(
       {"run", "-q", "--temp", "0", "--ctx", "40", "-p", "Tell me a story about a fox named Leo."});

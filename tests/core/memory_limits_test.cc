@@ -8,6 +8,7 @@
 
 #include <fstream>
 
+#include "core/control_groups.h"
 #include "support/temporary_folder.h"
 
 namespace tandem {

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "core/error.h"
+#include "core/processors.h"
 
 namespace tandem {
 namespace {
@@ -29,6 +30,30 @@ TEST(ThreadTeam, CoversEveryIndexOnceOnGrainBorders) {
       }
     }
   }
+}
+
+TEST(ThreadTeam, PinnedThreadsStayOnOneProcessorAndTheCallerIsLeftAlone) {
+  const std::vector<int> before = AllowedProcessors();
+  ThreadTeam team(3, true);
+  EXPECT_EQ(AllowedProcessors(), before);
+  std::vector<std::vector<int>> seen(3);
+  // Every worker takes at least one index, since each waits for the others.
+  std::atomic<int> arrived = 0;
+  team.ParallelFor(3, 1, [&](int64_t, int64_t, int worker) {
+    seen[static_cast<size_t>(worker)] = AllowedProcessors();
+    ++arrived;
+    while (arrived < 3) std::this_thread::yield();
+  });
+  const std::vector<int> order = PlanThreads(ReadMachine(before)).order;
+  for (const size_t worker : {1u, 2u}) {
+    EXPECT_EQ(seen[worker], std::vector<int>{order[worker % order.size()]});
+  }
+}
+
+TEST(ThreadTeam, AsksThePlanForItsSize) {
+  EXPECT_EQ(TeamSize(5), 5);
+  EXPECT_EQ(TeamSize(0), PlanThreads(ReadMachine(AllowedProcessors())).threads);
+  EXPECT_EQ(ThreadTeam(0).size(), TeamSize(0));
 }
 
 TEST(ThreadTeam, RethrowsAndStaysUsable) {

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -95,6 +96,29 @@ TEST_P(NeuronMajor, ASliceOfColumnsHasACopyOfItsOwn) {
   NeuronCopies copies;
   for (const WeightView& view : {w.view, w.view.Cols(0, 256), w.view.Cols(256, 256)}) {
     ExpectSameBits(Multiply(team_, GetParam(), copies, view, SparseRows(2, view.cols, 8, random)));
+  }
+}
+
+// In whatever order they come: nested models share one copy.
+TEST_P(NeuronMajor, TheFirstColumnsShareTheCopyOfAll) {
+  std::mt19937_64 random(6);
+  for (const DType type : kTypes) {
+    SCOPED_TRACE(DTypeName(type));
+    const Weights w = RandomWeights(type, 40, 1024, random);
+    std::vector<int64_t> widths = {256, 512, 768, 1024};
+    std::shuffle(widths.begin(), widths.end(), random);
+    NeuronCopies copies;
+    for (const int64_t width : widths) {
+      const WeightView view = w.view.Cols(0, width);
+      ExpectSameBits(Multiply(team_, GetParam(), copies, view, SparseRows(2, width, 8, random)));
+    }
+    const NeuronWeights* all = copies.Find(team_, KernelsOf(GetParam()), w.view);
+    ASSERT_NE(all, nullptr);
+    for (const int64_t width : widths) {
+      const WeightView view = w.view.Cols(0, width);
+      EXPECT_EQ(copies.Find(team_, KernelsOf(GetParam()), view)->codes, all->codes);
+      ExpectSameBits(Multiply(team_, GetParam(), copies, view, SparseRows(2, width, 8, random)));
+    }
   }
 }
 

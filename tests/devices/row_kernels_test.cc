@@ -5,12 +5,14 @@
 // float products on the levels that have them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
 #include <vector>
 
 #include "core/float_types.h"
+#include "devices/cpu/attention_kernels.h"
 #include "devices/cpu/isa_kernels.h"
 
 namespace tandem::cpu {
@@ -31,6 +33,7 @@ class FloatRows : public testing::TestWithParam<Isa> {
 class RowLoops : public FloatRows {
  protected:
   const RowKernels& rows_ = RowKernelsOf(GetParam());
+  const AttentionKernels& attention_ = AttentionKernelsOf(GetParam());
 };
 class FloatProducts : public FloatRows {
  protected:
@@ -53,12 +56,13 @@ TEST_P(RowLoops, Dot) {
 }
 
 TEST_P(RowLoops, ScoresAndValuesOfSharedKeys) {
-  for (const DType type : {DType::kF32, DType::kF16}) {
+  for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0}) {
     for (const int64_t dims : {8, 16, 40, 64, 256}) {
+      if (type == DType::kQ8_0 && dims % 32 != 0) continue;
       for (const int queries : {1, 3, 4, 6, 8}) {
         for (const int64_t count : {1, 4, 7, 33}) {
           // Rows of a cache are wider than a head.
-          const int64_t width = dims + 24;
+          const int64_t width = type == DType::kQ8_0 ? dims + 32 : dims + 24;
           const std::vector<float> stored = Row(width * count), q = Row(queries * dims);
           std::vector<std::byte> bytes(RowBytes(type, width * count));
           QuantizeRow(type, stored.data(), bytes.data(), width * count);
@@ -86,7 +90,20 @@ TEST_P(RowLoops, ScoresAndValuesOfSharedKeys) {
             }
           }
           for (size_t i = 0; i < out.size(); ++i) EXPECT_NEAR(out[i], sums[i], 1e-3);
-          // One query, or one position, at a time: the same bits.
+          // Unpacked first, or one query, or one position, at a time: the same bits.
+          std::vector<float> unpacked(static_cast<size_t>(count * dims), 9.0f), from_floats(s);
+          attention_.unpack(rows, unpacked.data());
+          for (int64_t p = 0; p < count; ++p) {
+            DequantizeRow(type, bytes.data() + p * rows.stride, row.data(), dims);
+            EXPECT_TRUE(std::equal(row.begin(), row.end(), unpacked.begin() + p * dims));
+          }
+          const KvRows floats{DType::kF32, reinterpret_cast<const std::byte*>(unpacked.data()),
+                              4 * dims, count, dims};
+          rows_.scores(q.data(), dims, queries, floats, 0.3f, from_floats.data(), stride);
+          EXPECT_EQ(from_floats, s);
+          std::vector<float> out_floats = before;
+          rows_.add_values(s.data(), stride, queries, floats, out_floats.data(), dims);
+          EXPECT_EQ(out_floats, out);
           for (int r = 0; r < queries; ++r) {
             for (int64_t p = 0; p < count; ++p) {
               const KvRows one{type, bytes.data() + p * rows.stride, rows.stride, 1, dims};
@@ -102,6 +119,23 @@ TEST_P(RowLoops, ScoresAndValuesOfSharedKeys) {
       }
     }
   }
+}
+
+TEST_P(RowLoops, Highest) {
+  for (const int64_t n : kLengths) {
+    for (int64_t at = 0; at < n; at += 1 + n / 9) {
+      std::vector<float> x = Row(n);
+      x[static_cast<size_t>(at)] = 9;
+      EXPECT_EQ(attention_.highest(x.data(), n), 9);
+      x[static_cast<size_t>(at)] = NAN;
+      const float highest = attention_.highest(x.data(), n);
+      EXPECT_FALSE(std::isnan(highest));
+      for (const float v : x) EXPECT_FALSE(v > highest);
+      for (float& v : x) v -= 100;
+      EXPECT_LT(attention_.highest(x.data(), n), 0);
+    }
+  }
+  EXPECT_EQ(attention_.highest(nullptr, 0), -INFINITY);
 }
 
 TEST_P(RowLoops, ExpSum) {

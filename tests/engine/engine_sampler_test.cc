@@ -104,6 +104,62 @@ int32_t Greedy(const Floats& logits, SamplingOptions options = Plain(0), const I
   return Sampler(options, {}).Sample(logits, history);
 }
 
+// All candidates in a list, sorted: the way of few lines.
+std::vector<std::pair<double, int32_t>> AllSorted(const std::vector<double>& logits,
+                                                  const std::set<int32_t>& banned) {
+  std::vector<std::pair<double, int32_t>> order;
+  for (size_t id = 0; id < logits.size(); ++id) {
+    const double logit = static_cast<float>(logits[id]);
+    if (logit == -kInfinity || banned.count(static_cast<int32_t>(id))) continue;
+    order.emplace_back(-logit, static_cast<int32_t>(id));
+  }
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
+// A vocabulary of many blocks, with equal logits at the edge of top-k, rising and falling ones, and
+// ids that are not allowed among the best: greedy takes the first of the sorted list, and sampling
+// at a temperature that makes all alike takes the first top-k of it and no others.
+TEST(SamplerTest, LargeVocabulariesGiveTheHeadOfTheSortedList) {
+  std::mt19937_64 random(11);
+  for (size_t round = 0; round < 40; ++round) {
+    const size_t vocab = 3000 + random() % 200;
+    Floats logits = RandomLogits(vocab, 8, random);
+    // Few different values: ties everywhere.
+    if (round % 2) {
+      for (float& logit : logits) logit = std::round(logit * 4);
+    }
+    if (round % 5 == 1) std::sort(logits.begin(), logits.end());
+    if (round % 5 == 2) std::sort(logits.rbegin(), logits.rend());
+    for (int i = 0; i < 20; ++i) logits[random() % vocab] = -INFINITY;
+    SamplingOptions options = Plain(1e2);
+    options.seed = random();
+    options.top_k = static_cast<int>(1 + random() % 64);
+    if (round % 3 == 0) {
+      options.repeat_penalty = 1.5;
+      options.logit_bias = {{5, 3.0}, {7, -kInfinity}};
+    }
+    const Ids history = RandomIds(30, random(), vocab);
+    const std::vector<double> adjusted = Adjusted(logits, history, options);
+    std::set<int32_t> banned;
+    auto order = AllSorted(adjusted, {});
+    for (size_t i = 0; i < 30; ++i) banned.insert(order[random() % 90].second);
+    order = AllSorted(adjusted, banned);
+    const auto is_banned = [&](int32_t id) { return banned.count(id) > 0; };
+    SamplingOptions greedy = options;
+    greedy.temperature = 0;
+    EXPECT_EQ(Sampler(greedy, is_banned).Sample(logits, history), order[0].second) << round;
+    order.resize(static_cast<size_t>(options.top_k));
+    std::set<int32_t> expected, got;
+    for (const auto& [negative, id] : order) expected.insert(id);
+    Sampler sampler(options, is_banned);
+    for (int i = 0; i < 40 * options.top_k && got != expected; ++i) {
+      got.insert(sampler.Sample(logits, history));
+    }
+    EXPECT_EQ(got, expected) << round;
+  }
+}
+
 TEST(SamplerTest, GreedyTakesTheHighestAndTheLowestIdOfEquals) {
   EXPECT_EQ(Greedy({1, 3, 2}), 1);
   EXPECT_EQ(Greedy({1, 3, 2, 3, 3}), 1);

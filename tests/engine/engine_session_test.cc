@@ -105,6 +105,26 @@ TEST_P(ChunkTest, MixedCallsGiveTheSameLogits) {
   }
 }
 
+TEST_P(ChunkTest, EightBitKeysAreCloseAndAsIndifferentToChunks) {
+  const Ids ids = RandomIds(100, 6);
+  Engine float_engine(model(), Options(16, 1, KvType::kF32));
+  Engine small_engine(model(), Options(1, 1, KvType::kQ8));
+  const Floats full = Fresh(float_engine, ids);
+  const Floats small = Fresh(small_engine, ids);
+  double worst = 0;
+  for (size_t i = 0; i < full.size(); ++i) {
+    worst = std::max(worst, std::fabs(static_cast<double>(full[i]) - small[i]));
+  }
+  EXPECT_LT(worst, 1.5);
+  EXPECT_GT(worst, 0) << "the option changes nothing";
+  for (const int64_t chunk : {3, 16, 256}) {
+    Engine engine(model(), Options(chunk, 2, KvType::kQ8));
+    EXPECT_TRUE(SameBits(Fresh(engine, ids), small)) << chunk;
+  }
+  EXPECT_EQ(small_engine.NewSession()->kv_bytes() * 2 * 32,
+            Engine(model(), Options(1, 1, KvType::kF16)).NewSession()->kv_bytes() * 34);
+}
+
 TEST_P(ChunkTest, HalfPrecisionKeysAreCloseAndAsIndifferentToChunks) {
   const Ids ids = RandomIds(100, 6);
   Engine float_engine(model(), Options(16, 1, KvType::kF32));

@@ -29,6 +29,7 @@ struct Options {
   std::filesystem::path source;
   std::vector<std::string> types = {"bf16", "q8_0", "q4_0", "q4_k_m", "bf16/e2b"};
   std::vector<std::filesystem::path> models;
+  std::vector<std::string> kv = {"auto"};
   int workers = 0;
   bool json = false;
   bool misses = false;
@@ -53,10 +54,22 @@ std::filesystem::path ConvertTo(const Options& options, const std::string& type,
   return convert.output;
 }
 
-Measured Measure(const Options& options, const std::string& name,
-                 const std::filesystem::path& model, const std::vector<FablePrompt>& prompts) {
+KvType KvTypeOf(const std::string& name) {
+  for (const auto& [type, known] : {std::pair(KvType::kAuto, "auto"),
+                                    {KvType::kF32, "f32"},
+                                    {KvType::kF16, "f16"},
+                                    {KvType::kQ8, "q8_0"}}) {
+    if (name == known) return type;
+  }
+  throw Error(ErrorKind::kInvalidArgument, fmt::format("--kv: no type {}", name));
+}
+
+Measured MeasureOne(const Options& options, const std::string& name,
+                    const std::filesystem::path& model, const std::string& kv,
+                    const std::vector<FablePrompt>& prompts) {
   const auto start = std::chrono::steady_clock::now();
-  Measured measured{name, EvaluateFable(Model::Load(model), prompts, options.workers), 0};
+  Measured measured{name, EvaluateFable(Model::Load(model), prompts, options.workers, KvTypeOf(kv)),
+                    0};
   measured.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   fmt::print(stderr, "{}: {} prompts in {:.0f} s\n", name, prompts.size(), measured.seconds);
@@ -66,17 +79,26 @@ Measured Measure(const Options& options, const std::string& name,
   return measured;
 }
 
+// A column for each type of keys and values.
+void Measure(const Options& options, const std::string& name, const std::filesystem::path& model,
+             const std::vector<FablePrompt>& prompts, std::vector<Measured>& all) {
+  for (const std::string& kv : options.kv) {
+    const std::string column = kv == "auto" ? name : fmt::format("{}, KV {}", name, kv);
+    all.push_back(MeasureOne(options, column, model, kv, prompts));
+  }
+}
+
 std::vector<Measured> MeasureAll(const Options& options) {
   const auto prompts = ReadFablePrompts(options.prompts);
   std::vector<Measured> all;
   if (!options.source.empty()) {
     const TemporaryFolder folder;
     for (const std::string& type : options.types) {
-      all.push_back(Measure(options, type, ConvertTo(options, type, folder.path()), prompts));
+      Measure(options, type, ConvertTo(options, type, folder.path()), prompts, all);
     }
   }
   for (const auto& model : options.models) {
-    all.push_back(Measure(options, model.filename().string(), model, prompts));
+    Measure(options, model.filename().string(), model, prompts, all);
   }
   return all;
 }
@@ -158,6 +180,8 @@ int Run(int argc, char** argv) {
   app.add_option("--types", options.types, "Weight types, or type/slice, separated by commas")
       ->delimiter(',');
   app.add_option("--model,-m", options.models, "Model to measure as it is; may be repeated");
+  app.add_option("--kv", options.kv, "Types of keys and values, separated by commas")
+      ->delimiter(',');
   app.add_option("--workers", options.workers, "Threads, an engine each; 0 = all processors");
   app.add_flag("--misses", options.misses, "List the wrong replies on stderr");
   app.add_flag("--json", options.json, "Counts as JSON instead of a table");

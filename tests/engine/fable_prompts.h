@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "tandem/model.h"
+#include "tandem/engine.h"
 
 namespace tandem {
 
@@ -55,6 +55,7 @@ struct FableResult {
 /// the known one and ended by itself; later turns see the model's own earlier replies. `workers`
 /// threads with an engine each.
 FableResult EvaluateFable(const std::shared_ptr<const Model>& model,
-                          std::span<const FablePrompt> prompts, int workers);
+                          std::span<const FablePrompt> prompts, int workers,
+                          KvType kv = KvType::kAuto);
 
 }  // namespace tandem

@@ -107,9 +107,11 @@ TEST(Memory, KeysAndValues) {
     for (const int64_t context : {1, 20, 300, 512}) {
       const auto positions =
           static_cast<uint64_t>(4 * std::min(context, 15 + chunk + 64) + context);
-      for (const auto& [kv, bytes] : {std::pair(KvType::kF32, 4u), std::pair(KvType::kF16, 2u)}) {
+      for (const auto& [kv, bytes] : {std::pair(KvType::kF32, 64 * 4u),
+                                      {KvType::kF16, 64 * 2u},
+                                      {KvType::kQ8, 64 / 32 * 34u}}) {
         const MemoryNeed need = EstimateMemory(*model, context, kv, chunk);
-        EXPECT_EQ(need.kv, positions * 2 * 64 * bytes);
+        EXPECT_EQ(need.kv, positions * 2 * bytes);
         EngineOptions options;
         options.threads = 1;
         options.kv = kv;

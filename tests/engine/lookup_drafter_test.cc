@@ -49,9 +49,18 @@ Ids CopyingText(size_t size, uint64_t ids, std::mt19937_64& random) {
   return text;
 }
 
-std::vector<int32_t> Pushed(LookupDrafter& drafter, const Ids& ids, size_t most) {
+Ids DraftOf(LookupDrafter& drafter, size_t most) {
+  Ids ids;
+  for (const Proposal& proposal : drafter.Draft(most)) {
+    EXPECT_TRUE(proposal.drawn_from.list.empty());
+    ids.push_back(proposal.id);
+  }
+  return ids;
+}
+
+Ids Pushed(LookupDrafter& drafter, const Ids& ids, size_t most) {
   for (const int32_t id : ids) drafter.Push(id);
-  return drafter.Draft(most);
+  return DraftOf(drafter, most);
 }
 
 TEST(LookupDrafterTest, MatchesWhatASearchOfTheWholeTextFinds) {
@@ -77,7 +86,7 @@ TEST(LookupDrafterTest, DraftsGoOnAsTheTextDidAfterTheMatch) {
     LookupDrafter drafter(First(text, 20));
     for (size_t length = 20; length < text.size(); ++length) {
       const size_t most = random() % 10;
-      const auto draft = drafter.Draft(most);
+      const auto draft = DraftOf(drafter, most);
       ASSERT_LE(draft.size(), most);
       // Whatever the text lacks comes of the draft itself.
       Ids whole = First(text, length);
@@ -96,7 +105,7 @@ TEST(LookupDrafterTest, DraftsGoOnAsTheTextDidAfterTheMatch) {
 
 TEST(LookupDrafterTest, NothingCameBefore) {
   for (const Ids& text : {Ids{}, Ids{1}, Ids{1, 2, 3, 4}}) {
-    const LookupDrafter drafter(text);
+    LookupDrafter drafter(text);
     EXPECT_EQ(drafter.match(), std::nullopt);
     EXPECT_TRUE(drafter.Draft(8).empty());
   }
@@ -138,7 +147,15 @@ TEST(LookupDrafterTest, DraftsEndWithFailureAndComeBack) {
   }
   EXPECT_EQ(drafted_late, 0u);
   for (int i = 0; i < 20; ++i) drafter.Push(9);
-  EXPECT_EQ(drafter.Draft(7), Ids(7, 9));
+  EXPECT_EQ(DraftOf(drafter, 7), Ids(7, 9));
+}
+
+TEST(LookupDrafterTest, FixedDraftsAreAsLongAsTheyMayBe) {
+  const Ids text = {1, 2, 3, 1};
+  LookupDrafter adapting(text);
+  EXPECT_TRUE(adapting.Draft(5).empty());
+  LookupDrafter fixed(text, false);
+  EXPECT_EQ(DraftOf(fixed, 5), (Ids{2, 3, 1, 2, 3}));
 }
 
 }  // namespace

@@ -82,6 +82,7 @@ ProfileResult Example() {
   for (int i = 0; i < 2; ++i) {
     PhaseProfile phase;
     phase.tokens = 8;
+    phase.is_decode = i > 0;
     phase.context = i;
     phase.seconds = 1;
     for (int op = 0; op < 20; ++op) {

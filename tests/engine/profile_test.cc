@@ -193,7 +193,7 @@ TEST(RunProfile, CoversTheProgramsOfAModel) {
   EXPECT_EQ(result.phases[0].tokens, 40);
   EXPECT_EQ(result.phases[1].tokens, 3);
   EXPECT_EQ(result.phases[1].context, 5);
-  EXPECT_EQ(PhaseTitle(result.phases[0]), "prefill of 40 tokens");
+  EXPECT_EQ(PhaseTitle(result.phases[0]), "prefill of 40 tokens after 5");
   EXPECT_EQ(PhaseTitle(result.phases[1]), "decode of 3 tokens after 5");
   const Program& decode = engine.model().data().decode;
   EXPECT_EQ(result.phases[1].total.calls, 3 * static_cast<int64_t>(decode.ops.size()));

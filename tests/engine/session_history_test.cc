@@ -100,8 +100,8 @@ class Family {
 };
 
 void RunFamily(const std::shared_ptr<const Model>& model, int64_t chunk, uint64_t seed, int steps,
-               int64_t longest_part) {
-  Engine engine(model, Options(chunk));
+               int64_t longest_part, KvType kv = KvType::kAuto) {
+  Engine engine(model, Options(chunk, 1, kv));
   Family family(engine, seed, longest_part);
   for (int step = 0; step < steps; ++step) {
     family.Step();
@@ -114,6 +114,13 @@ TEST(SessionHistory, RandomOperationsEqualAPlainRun) {
   // Window 16, chunk 4, slack 64: parts of up to 60 tokens wrap the rings again and again.
   for (uint64_t seed = 1; seed <= 2; ++seed) RunFamily(RandomModel("base"), 4, seed, 45, 60);
   RunFamily(RandomModel("mha"), 16, 9, 24, 100);
+}
+
+TEST(SessionHistory, RandomOperationsEqualAPlainRunForEachTypeOfKeys) {
+  for (const KvType kv : {KvType::kF16, KvType::kQ8}) {
+    RunFamily(RandomModel("base"), 4, 5, 30, 60, kv);
+    RunFamily(RandomModel("mha"), 16, 6, 15, 100, kv);
+  }
 }
 
 TEST(SessionHistory, RandomOperationsEqualAPlainRunOnFable) { RunFamily(Fable(), 32, 3, 16, 90); }
@@ -192,12 +199,23 @@ TEST_F(SessionFileTest, ContextChunkAndTypeMayDiffer) {
   const auto short_ring = small.NewSession();
   short_ring->Load(file);
   EXPECT_TRUE(SameBits(Append(*short_ring, Ids{5}), Fresh(engine_, more)));
-  Engine half(RandomModel("base"), Options(8, 1, KvType::kF16));
-  const auto rounded = half.NewSession();
-  rounded->Load(file);
-  const Floats got = Append(*rounded, Ids{5});
   const Floats want = Fresh(engine_, more);
-  for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], 0.3f);
+  for (const auto& [kv, most] : {std::pair(KvType::kF16, 0.3f), {KvType::kQ8, 1.5f}}) {
+    Engine other(RandomModel("base"), Options(8, 1, kv));
+    const auto rounded = other.NewSession();
+    rounded->Load(file);
+    const Floats got = Append(*rounded, Ids{5});
+    for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], most);
+    // And back: what was rounded once is as it is.
+    const fs::path again = folder_.path() / "rounded";
+    rounded->Save(again);
+    const auto floats = engine_.NewSession();
+    floats->Load(again);
+    EXPECT_EQ(floats->tokens(), more);
+    const auto same = other.NewSession();
+    same->Load(again);
+    EXPECT_TRUE(SameBits(Append(*same, Ids{6}), Append(*rounded, Ids{6})));
+  }
 }
 
 TEST_F(SessionFileTest, DeferredTokensAndEmptySessionsAreSaved) {

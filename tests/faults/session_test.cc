@@ -162,6 +162,7 @@ class GenerateScenario : public SessionScenario {
  public:
   explicit GenerateScenario(Draft draft) {
     options_.draft = draft;
+    options_.draft_adapt = draft != Draft::kModel;
     // One word again and again can be foreseen.
     if (draft != Draft::kNone) options_.sampling.logit_bias = {{265, 100}};
     options_.max_tokens = 12;
@@ -174,6 +175,15 @@ class GenerateScenario : public SessionScenario {
     Clear();
     EXPECT_GT(plain_.tokens.size(), 5u);
     EXPECT_EQ(plain_.accepted > 0, draft != Draft::kNone);
+  }
+  // The draft model has to read all of the text first.
+  void Prepare() override {
+    if (options_.draft != Draft::kModel) return SessionScenario::Prepare();
+    EngineOptions options = Options();
+    options.draft_model = SmallModel();
+    engine_.emplace(SmallModel(), options);
+    session_ = engine_->NewSession();
+    session_->Append(kBefore);
   }
   void Run() override {
     text_.clear();
@@ -210,10 +220,12 @@ class GenerateScenario : public SessionScenario {
 };
 
 TEST(SessionFaults, Generate) {
-  for (const Draft draft : {Draft::kNone, Draft::kLookup}) {
+  for (const Draft draft : {Draft::kNone, Draft::kLookup, Draft::kModel}) {
     GenerateScenario scenario(draft);
-    Torture(draft == Draft::kNone ? "generate" : "generate with drafts", scenario,
-            {Call::kAllocation});
+    Torture(draft == Draft::kNone     ? "generate"
+            : draft == Draft::kLookup ? "generate with drafts"
+                                      : "generate with a draft model",
+            scenario, {Call::kAllocation});
   }
 }
 

@@ -1,7 +1,7 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Everything between the input norm and the residual after attention.
+// Everything between the input norm and the residual after attention, but what attend.cc has.
 #include <algorithm>
 #include <cmath>
 
@@ -13,26 +13,11 @@ namespace {
 
 void Store(const RowKernels& kernels, const KvView& cache, std::byte* base, int64_t slot,
            const float* row) {
-  if (cache.type == DType::kF32) {
-    std::copy_n(row, cache.width, reinterpret_cast<float*>(base) + slot * cache.width);
-    return;
-  }
-  kernels.to_half(row, cache.width, reinterpret_cast<uint16_t*>(base) + slot * cache.width);
-}
-
-// The runs of slots, at most two, that positions [first, last] of a ring occupy: f(run, offset)
-// with the rows of one head and how many positions came before.
-template <typename F>
-void ForRuns(const KvView& cache, const std::byte* base, int64_t head_offset, int64_t dims,
-             int64_t first, int64_t last, const F& f) {
-  const auto row_bytes = static_cast<int64_t>(RowBytes(cache.type, cache.width));
-  for (int64_t p = first; p <= last;) {
-    const int64_t slot = p % cache.capacity;
-    const int64_t count = std::min(last - p + 1, cache.capacity - slot);
-    f(KvRows{cache.type, base + slot * row_bytes + RowBytes(cache.type, head_offset), row_bytes,
-             count, dims},
-      p - first);
-    p += count;
+  std::byte* target = base + slot * static_cast<int64_t>(RowBytes(cache.type, cache.width));
+  if (cache.type == DType::kF16) {
+    kernels.to_half(row, cache.width, reinterpret_cast<uint16_t*>(target));
+  } else {
+    QuantizeRow(cache.type, row, target, cache.width);
   }
 }
 
@@ -97,52 +82,6 @@ void Step::Execute(const QkvProject& op, RowContext& rows) {
     Store(row_, cache, cache.keys, slot, key);
     Store(row_, cache, cache.values, slot, value);
   });
-}
-
-void Step::Execute(const Attention& op, RowContext& rows) {
-  const CacheTensor& tensor = program_.caches[static_cast<size_t>(op.cache)];
-  const int64_t dims = tensor.head_dim;
-  const int group = op.heads / tensor.kv_heads;  // Queries that share keys and values.
-  const float* q = Data(op.q);
-  float* context = Data(op.context);
-  const auto last_of = [&](int64_t t) { return rows.rows[static_cast<size_t>(t)].position; };
-  const auto first_of = [&](int64_t t) {
-    return op.window > 0 ? std::max<int64_t>(0, last_of(t) - op.window + 1) : 0;
-  };
-  int64_t longest = 0;
-  for (int64_t t = 0; t < rows.count(); ++t) {
-    longest = std::max(longest, last_of(t) - first_of(t) + 1);
-  }
-  // An item is a token and a head of keys and values.
-  const auto attend = [&](int64_t item, float* scores) {
-    const int64_t t = item / tensor.kv_heads;
-    const int64_t kv_head = item % tensor.kv_heads;
-    const int64_t first = first_of(t), last = last_of(t), count = last - first + 1;
-    const KvView& cache = Cache(rows.rows[static_cast<size_t>(t)].sequence, op.cache);
-    const int64_t at = (t * op.heads + kv_head * group) * dims;
-    ForRuns(cache, cache.keys, kv_head * dims, dims, first, last,
-            [&](const KvRows& keys, int64_t offset) {
-              row_.scores(q + at, dims, group, keys, op.scale, scores + offset, count);
-            });
-    float* out = context + at;
-    std::fill_n(out, group * dims, 0.0f);
-    for (int head = 0; head < group; ++head) {
-      float* row = scores + head * count;
-      const float total = row_.exp_sum(*std::max_element(row, row + count), count, row);
-      row_.scale(row, nullptr, 1.0f / total, count, row);
-    }
-    ForRuns(cache, cache.values, kv_head * dims, dims, first, last,
-            [&](const KvRows& values, int64_t offset) {
-              row_.add_values(scores + offset, count, group, values, out, dims);
-            });
-  };
-  GrowWorkerScratch(group * longest);
-  const int64_t grain = std::max<int64_t>(1, 4 * kThreadWork / (group * longest * dims));
-  team_.ParallelFor(rows.count() * tensor.kv_heads, grain,
-                    [&](int64_t begin, int64_t end, int worker) {
-                      float* scores = WorkerScratch(worker);
-                      for (int64_t item = begin; item < end; ++item) attend(item, scores);
-                    });
 }
 
 void Step::Execute(const AttentionOut& op, RowContext& rows) {

@@ -109,7 +109,7 @@ class CpuSegment : public Segment {
 
 class CpuDevice : public Device {
  public:
-  CpuDevice(int threads, Isa isa) : team_(threads), isa_(isa) {}
+  CpuDevice(int threads, Isa isa, bool pin) : team_(threads, pin), isa_(isa) {}
 
   std::string_view name() const override { return "cpu"; }
   std::string description() const override {
@@ -145,8 +145,8 @@ std::unique_ptr<Device> MakeCpuDevice(int threads) {
   return MakeCpuDevice(threads, cpu::ChooseIsa());
 }
 
-std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa) {
-  return std::make_unique<cpu::CpuDevice>(threads, isa);
+std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa, bool pin) {
+  return std::make_unique<cpu::CpuDevice>(threads, isa, pin);
 }
 
 uint64_t CpuCopyBytes(const Program& program, cpu::Isa isa) {

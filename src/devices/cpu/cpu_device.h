@@ -15,10 +15,10 @@
 
 namespace tandem {
 
-/// `threads` includes the caller's; 0 means one per available processor.
+/// `threads` includes the caller's; 0 means what PlanThreads() advises.
 std::unique_ptr<Device> MakeCpuDevice(int threads = 0);
-/// The same on a given level of instructions. REQUIRES: an available one.
-std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa);
+/// The same on a given level of instructions; `pin` as for ThreadTeam. REQUIRES: an available one.
+std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa, bool pin = false);
 
 /// Memory that the device takes in time for weights of `program` that it keeps in another order:
 /// `down` of the sparse layers.

@@ -5,10 +5,10 @@
 // TANDEM_ISA naming the namespace; uses nothing of the standard library that the linker could merge
 // across levels.
 //
-// Sixteen weight rows go together, turned so that a register holds four neighbouring columns of
-// each row: a lane then adds up one row, and scales are applied to lanes. One activation row is
-// multiplied as the weights are taken apart, which happens in registers. For several, 256 columns
-// of the weights are unpacked to memory first and stay in L1 while every activation row passes by.
+// The rows of a register go together, turned so that it holds four neighbouring columns of each
+// row: a lane then adds up one row, and scales are applied to lanes. Few activation rows are
+// multiplied as the weights are taken apart, which happens in registers. For more, 256 columns of
+// the weights are unpacked to memory first and stay in L1 while every activation row passes by.
 // Both ways do the same arithmetic in the same order.
 #include "devices/cpu/int8_products.h"
 #include "devices/cpu/isa_tables.h"
@@ -16,34 +16,54 @@
 namespace tandem::cpu::TANDEM_ISA {
 namespace {
 
-// A sink that multiplies a block by one activation row.
-template <typename Format>
+// A sink that multiplies a block by T activation rows: one that lies by itself, or the first of a
+// tile.
+template <int T, typename Format>
 struct BlockProducts {
   static constexpr int kGroups = Format::kColumns / Format::kGroup;
+  /// From one activation row's column, or group, to its next.
+  static constexpr int kStride = T == 1 ? 1 : kTileRows;
+  /// Sums of one group, so that one product need not wait for the one before.
+  static constexpr int kChains = T == 1 ? 2 : 1;
   using B = Bytes<Format, false>;
 
-  const int8_t* x;  ///< Of the block's first column.
-  Ints16 sum[kGroups];
-  Floats16 scale[kGroups];
-  Floats16 min[kGroups];
+  const int8_t* x;          ///< Of the block's first column.
+  const Int8Group* groups;  ///< Of the block's first group.
+  RowInts sum[kGroups][T][kChains];
+  RowFloats scale[kGroups];
+  RowFloats min[kGroups];
 
-  TANDEM_LANES void Start(BlockProducts& p, const Int8Group* groups) {
+  __attribute__((always_inline)) void Start() {
     ForEach<kGroups>([&](auto g) __attribute__((always_inline)) {
-      p.sum[g.value] = B::FirstSum(groups[g.value]);
+      for (int t = 0; t < T; ++t) {
+        sum[g.value][t][0] = B::FirstSum(groups[g.value * kStride + t]);
+        if constexpr (kChains == 2) sum[g.value][t][1] = RowInts{};
+      }
     });
   }
-  __attribute__((always_inline)) void Put(int cell, Bytes64 v) {
-    const int group = cell / (Format::kGroup / 4);
-    sum[group] = B::Add(sum[group], B::Prepare(v), FourBytes(x + 4 * cell));
+  __attribute__((always_inline)) void Put(int cell, RowBytes v) {
+    v = B::Prepare(v);
+    for (int t = 0; t < T; ++t) {
+      RowInts& chain = sum[cell / (Format::kGroup / 4)][t][cell % kChains];
+      chain = B::Add(chain, v, FourBytes(x + 4 * (cell * kStride + t)));
+    }
   }
-  __attribute__((always_inline)) void Scale(int group, Floats16 value) { scale[group] = value; }
-  __attribute__((always_inline)) void Min(int group, Floats16 value) { min[group] = value; }
+  __attribute__((always_inline)) void Scale(int group, RowFloats value) { scale[group] = value; }
+  __attribute__((always_inline)) void Min(int group, RowFloats value) { min[group] = value; }
+  __attribute__((always_inline)) void JoinTo(RowFloats (&total)[T]) const {
+    ForEach<kGroups>([&](auto g) __attribute__((always_inline)) {
+      for (int t = 0; t < T; ++t) {
+        const RowInts(&chains)[kChains] = sum[g.value][t];
+        const RowInts all = kChains == 1 ? chains[0] : B::AddChains(chains[0], chains[kChains - 1]);
+        const Int8Group& group = groups[g.value * kStride + t];
+        total[t] = Join<Format::kMin>(total[t], B::LastSum(all, group), group, scale[g.value],
+                                      min[g.value]);
+      }
+    });
+  }
 };
 
-/// Columns that are unpacked to memory at a time: the super-block of the K types.
-constexpr int kUnitColumns = 256;
-
-// Up to 256 columns of sixteen rows, unpacked.
+// Up to kUnitColumns columns of a panel, unpacked.
 struct Unit {
   alignas(64) uint8_t bytes[kUnitColumns / 4][kRows][4];  ///< By four columns, then by row.
   alignas(64) float scale[kUnitColumns / 16][kRows];      ///< By group.
@@ -57,15 +77,15 @@ struct BlockWriter {
   int cell;   ///< First of the block.
   int group;  ///< First of the block.
 
-  __attribute__((always_inline)) void Put(int at, Bytes64 v) {
+  __attribute__((always_inline)) void Put(int at, RowBytes v) {
     v = Bytes<Format, true>::Prepare(v);
-    __builtin_memcpy(unit.bytes[cell + at], &v, 64);
+    __builtin_memcpy(unit.bytes[cell + at], &v, sizeof v);
   }
-  __attribute__((always_inline)) void Scale(int at, Floats16 value) {
-    StoreFloats(value, unit.scale[group + at]);
+  __attribute__((always_inline)) void Scale(int at, RowFloats value) {
+    StoreRows(value, unit.scale[group + at]);
   }
-  __attribute__((always_inline)) void Min(int at, Floats16 value) {
-    StoreFloats(value, unit.min[group + at]);
+  __attribute__((always_inline)) void Min(int at, RowFloats value) {
+    StoreRows(value, unit.min[group + at]);
   }
 };
 
@@ -76,73 +96,155 @@ TANDEM_LANES void Tile(const Unit& unit, int columns, const int8_t* x, const Int
                        float* y) {
   constexpr int kGroup = Format::kGroup;
   using B = Bytes<Format, true>;
-  Floats16 total[T];
-  for (int t = 0; t < T; ++t) total[t] = LoadFloats(y + t * kPanelRows);
+  RowFloats total[T];
+  for (int t = 0; t < T; ++t) total[t] = LoadRows(y + t * kPanelRows);
   for (int g = 0; g < columns / kGroup; ++g, groups += kTileRows) {
-    Ints16 sum[T];
+    RowInts sum[T];
     for (int t = 0; t < T; ++t) sum[t] = B::FirstSum(groups[t]);
     for (int j = 0; j < kGroup / 4; ++j, x += 4 * kTileRows) {
-      Bytes64 w;
-      __builtin_memcpy(&w, unit.bytes[g * kGroup / 4 + j], 64);
+      RowBytes w;
+      __builtin_memcpy(&w, unit.bytes[g * kGroup / 4 + j], sizeof w);
       for (int t = 0; t < T; ++t) sum[t] = B::Add(sum[t], w, FourBytes(x + 4 * t));
     }
-    const Floats16 scale = LoadFloats(unit.scale[g]), min = LoadFloats(unit.min[g]);
+    const RowFloats scale = LoadRows(unit.scale[g]), min = LoadRows(unit.min[g]);
     for (int t = 0; t < T; ++t) {
-      total[t] = Join<Format::kMin>(total[t], sum[t], groups[t], scale, min);
+      total[t] = Join<Format::kMin>(total[t], B::LastSum(sum[t], groups[t]), groups[t], scale, min);
     }
   }
-  for (int t = 0; t < T; ++t) StoreFloats(total[t], y + t * kPanelRows);
+  for (int t = 0; t < T; ++t) StoreRows(total[t], y + t * kPanelRows);
 }
 
-// Sixteen weight rows, and where the next sixteen lie, to be asked for in time.
-struct Panel {
-  const std::byte* rows[kRows];
-  const std::byte* next;  ///< nullptr when it is not known.
-
-  Panel(const WeightView& w, const int64_t* index, int count) {
-    for (int r = 0; r < kRows; ++r) {
-      rows[r] = w.data + static_cast<size_t>(index[r < count ? r : count - 1]) * w.row_stride;
-    }
-    const bool run = index[count - 1] - index[0] == count - 1;
-    next = run ? rows[0] + kRows * w.row_stride : nullptr;
+// kRows weight rows.
+class Panel {
+ public:
+  Panel() = default;
+  Panel(const WeightView& w, const int64_t* index, int count)
+      : data_(w.data), stride_(w.row_stride), index_(index), count_(count) {
+    run_ = count == kRows && index[count - 1] - index[0] == count - 1;
   }
-  // The share of the next rows that belongs to `bytes` bytes of each row at `at`.
-  __attribute__((always_inline)) void Prefetch(size_t at, size_t bytes) const {
-    if (next == nullptr) return;
-    const std::byte* from = next + kRows * at;
+
+  // `bytes` bytes of each row from `at`. Rows without a constant distance, and too few of them, are
+  // copied to `copy` first.
+  struct Copy {
+    static constexpr size_t kBytes = 320;  ///< Of kUnitColumns columns of any format, and more.
+    std::byte rows[kRows][kBytes];
+  };
+  TANDEM_LANES Rows At(const Panel& panel, size_t at, size_t bytes, Copy& copy) {
+    if (panel.run_) return Rows::At(panel.Row(0) + at, panel.stride_);
+    for (int r = 0; r < kRows; ++r) {
+      const std::byte* from = panel.Row(r < panel.count_ ? r : panel.count_ - 1) + at;
+      __builtin_memcpy(copy.rows[r], from, bytes);
+    }
+    return Rows::At(copy.rows[0], Copy::kBytes);
+  }
+  // Of as many rows that follow `rows` further on, the share that belongs to `bytes` bytes of each
+  // row at `at`. Nothing when it is not known which rows those are.
+  __attribute__((always_inline)) void Prefetch(int rows, size_t at, size_t bytes) const {
+    if (!run_) return;
+    const std::byte* from = Row(0) + static_cast<size_t>(rows) * stride_ + kRows * at;
     for (size_t i = 0; i < kRows * bytes; i += 64) __builtin_prefetch(from + i, 0, 2);
+  }
+
+ private:
+  __attribute__((always_inline)) const std::byte* Row(int r) const {
+    return data_ + static_cast<size_t>(index_[r]) * stride_;
+  }
+
+  const std::byte* data_ = nullptr;
+  size_t stride_ = 0;
+  const int64_t* index_ = nullptr;
+  int count_ = 0;
+  bool run_ = false;  ///< Whether there are kRows of them, one behind the other.
+};
+
+// The panels of up to kPanelRows weight rows.
+struct Panels {
+  static constexpr int kMost = kPanelRows / kRows;
+  Panel panel[kMost];
+  int first[kMost];  ///< Row of the result.
+  int rows[kMost];
+  int count = 0;
+
+  Panels(const WeightView& w, const int64_t* index, int rows_of_w) {
+    for (int from = 0; from < rows_of_w; from += kRows, ++count) {
+      rows[count] = rows_of_w - from < kRows ? rows_of_w - from : kRows;
+      first[count] = from;
+      panel[count] = Panel(w, index + from, rows[count]);
+    }
   }
 };
 
+// Where a column that begins a block is in its row.
 template <typename Format>
-void MultiplyOne(const Panel& panel, const Int8Rows& x, float (&out)[kRows]) {
-  constexpr int kGroups = Format::kColumns / Format::kGroup;
-  Floats16 total = {};
-  const int64_t blocks = x.cols / Format::kColumns;
-  for (int64_t b = 0; b < blocks; ++b) {
-    const size_t at = static_cast<size_t>(b) * Format::kBytes;
-    panel.Prefetch(at, Format::kBytes);
-    const Int8Group* groups = x.groups + b * kGroups;
-    BlockProducts<Format> products;
-    products.x = x.q + b * Format::kColumns;
-    BlockProducts<Format>::Start(products, groups);
-    Format::Unpack(panel.rows, at, products);
-    ForEach<kGroups>([&](auto g) __attribute__((always_inline)) {
-      total = Join<Format::kMin>(total, products.sum[g.value], groups[g.value],
-                                 products.scale[g.value], products.min[g.value]);
-    });
+constexpr size_t OffsetOf(int64_t column) {
+  return static_cast<size_t>(column / Format::kColumns) * Format::kBytes;
+}
+
+// T activation rows, as BlockProducts has them.
+template <int T, typename Format>
+__attribute__((noinline)) void MultiplyFew(const Panel& panel, const Int8Rows& x,
+                                           float (&out)[T][kRows]) {
+  using Products = BlockProducts<T, Format>;
+  static_assert(OffsetOf<Format>(kUnitColumns) <= Panel::Copy::kBytes);
+  RowFloats total[T] = {};
+  Products products;
+  products.x = x.q;
+  products.groups = x.groups;
+  // Heads are fetched a unit ahead: a load soon after narrower stores would wait for them.
+  Panel::Copy copies[2];
+  Heads<Format> heads[2];
+  const auto blocks_at = [&](int64_t column) __attribute__((always_inline)) {
+    const int64_t left = x.cols - column;
+    return static_cast<int>(left < kUnitColumns ? left : kUnitColumns) / Format::kColumns;
+  };
+  const auto rows_at = [&](int64_t column, int side) __attribute__((always_inline)) {
+    return Panel::At(panel, OffsetOf<Format>(column),
+                     static_cast<size_t>(blocks_at(column)) * Format::kBytes, copies[side]);
+  };
+  Rows rows = rows_at(0, 0);
+  Heads<Format>::Fetch(rows, 0, blocks_at(0), heads[0]);
+  int side = 0;
+  for (int64_t column = 0; column < x.cols; column += kUnitColumns, side ^= 1) {
+    const int blocks = blocks_at(column);
+    const int64_t next_column = column + kUnitColumns;
+    const int next_blocks = next_column < x.cols ? blocks_at(next_column) : 0;
+    const Rows next_rows = next_blocks == 0 ? rows : rows_at(next_column, side ^ 1);
+    const size_t at = OffsetOf<Format>(column);
+    for (int b = 0; b < blocks; ++b) {
+      panel.Prefetch(kRows, at + static_cast<size_t>(b) * Format::kBytes, Format::kBytes);
+      products.Start();
+      Format::Unpack(rows, heads[side], b, products);
+      products.JoinTo(total);
+      products.x += Format::kColumns * Products::kStride;
+      products.groups += Products::kGroups * Products::kStride;
+      if (b < next_blocks) Heads<Format>::Fetch(next_rows, b, b + 1, heads[side ^ 1]);
+    }
+    rows = next_rows;
   }
-  StoreFloats(total, out);
+  for (int t = 0; t < T; ++t) StoreRows(total[t], out[t]);
+}
+
+template <int T, typename Format>
+void MultiplyFew(const Panels& panels, const Int8Rows& x, float* y, int64_t y_stride) {
+  alignas(64) float out[T][kRows];
+  for (int p = 0; p < panels.count; ++p) {
+    MultiplyFew<T, Format>(panels.panel[p], x, out);
+    for (int64_t t = 0; t < x.rows; ++t) {
+      StorePanel(out[t], panels.rows[p], y + t * y_stride + panels.first[p]);
+    }
+  }
 }
 
 // Activation rows that pass by an unpacked unit: their sums stay near.
 constexpr int64_t kBatch = 128;
 static_assert(kBatch % kTileRows == 0);
 
-// Rows of a tile that share a loaded weight register. Eight sums, eight totals and the rest fit 32
-// registers.
+// Rows of a tile that share a loaded weight register, such that sums, totals and the rest fit the
+// registers: 32 of them, or 16.
 #if defined(__AVX512F__)
 constexpr int kTogether = 8;
+#elif defined(__AVX2__)
+constexpr int kTogether = 4;
 #else
 constexpr int kTogether = 2;
 #endif
@@ -150,34 +252,41 @@ constexpr int kTogether = 2;
 template <typename Format>
 TANDEM_LANES void UnpackUnit(const Panel& panel, int64_t column, int columns, bool prefetch,
                              Unit& unit) {
-  for (int c = 0; c < columns; c += Format::kColumns) {
-    const size_t at = static_cast<size_t>((column + c) / Format::kColumns) * Format::kBytes;
-    if (prefetch) panel.Prefetch(at, Format::kBytes);
-    BlockWriter<Format> writer{unit, c / 4, c / Format::kGroup};
-    Format::Unpack(panel.rows, at, writer);
+  Panel::Copy copy;
+  Heads<Format> heads;
+  const size_t at = OffsetOf<Format>(column);
+  const int blocks = columns / Format::kColumns;
+  const Rows rows = Panel::At(panel, at, static_cast<size_t>(blocks) * Format::kBytes, copy);
+  Heads<Format>::Fetch(rows, 0, blocks, heads);
+  for (int b = 0; b < blocks; ++b) {
+    if (prefetch)
+      panel.Prefetch(kPanelRows, at + static_cast<size_t>(b) * Format::kBytes, Format::kBytes);
+    BlockWriter<Format> writer{unit, b * Format::kColumns / 4,
+                               b * Format::kColumns / Format::kGroup};
+    Format::Unpack(rows, heads, b, writer);
   }
 }
 
-// Rows [first, first + batch) of x, where first begins a tile: sums [batch, kPanelRows]. The
-// columns of a tile are read from memory once for both panels.
+// Rows [begin, begin + batch) of x, where begin starts a tile: sums [batch, kPanelRows]. The
+// columns of a tile are read from memory once for all panels.
 template <typename Format>
-void MultiplyBatch(const Panel* panels, int panel_count, const Int8Rows& x, int64_t first,
-                   int64_t batch, float (&sums)[kBatch][kPanelRows]) {
-  Unit units[kPanelRows / kRows];
+void MultiplyBatch(const Panels& panels, const Int8Rows& x, int64_t begin, int64_t batch,
+                   float (&sums)[kBatch][kPanelRows]) {
+  Unit units[Panels::kMost];
   __builtin_memset(sums, 0, static_cast<size_t>(batch) * sizeof sums[0]);
   for (int64_t column = 0; column < x.cols; column += kUnitColumns) {
     const int64_t left = x.cols - column;
     const int columns = static_cast<int>(left < kUnitColumns ? left : kUnitColumns);
-    for (int p = 0; p < panel_count; ++p) {
-      UnpackUnit<Format>(panels[p], column, columns, first == 0 && p + 1 == panel_count, units[p]);
+    for (int p = 0; p < panels.count; ++p) {
+      UnpackUnit<Format>(panels.panel[p], column, columns, begin == 0, units[p]);
     }
     for (int64_t t = 0; t < batch; t += kTileRows) {
-      const int64_t tile = (first + t) / kTileRows * kTileRows;
+      const int64_t tile = (begin + t) / kTileRows * kTileRows;
       const int8_t* q = x.q + tile * x.cols + column * kTileRows;
       const Int8Group* groups =
           x.groups + tile * (x.cols / Format::kGroup) + column / Format::kGroup * kTileRows;
       const int rows = static_cast<int>(batch - t < kTileRows ? batch - t : kTileRows);
-      for (int p = 0; p < panel_count; ++p) {
+      for (int p = 0; p < panels.count; ++p) {
         int row = 0;
         const auto some = [&](auto together) __attribute__((always_inline)) {
           for (; row + together.value <= rows; row += together.value) {
@@ -197,26 +306,19 @@ void MultiplyBatch(const Panel* panels, int panel_count, const Int8Rows& x, int6
 template <typename Format>
 void Multiply(const WeightView& w, const int64_t* index, int count, const Int8Rows& x, float* y,
               int64_t y_stride) {
-  const int split = count < kRows ? count : kRows;
-  const Panel panels[2] = {Panel(w, index, split), Panel(w, index + count - split, split)};
-  const int panel_count = count > kRows ? 2 : 1;
-  if (x.tile == 1) {
-    alignas(64) float out[kRows];
-    MultiplyOne<Format>(panels[0], x, out);
-    StoreRow(out, split, y);
-    if (panel_count == 1) return;
-    MultiplyOne<Format>(panels[1], x, out);
-    StoreRow(out, split, y + count - split);
-    return;
-  }
+  const Panels panels(w, index, count);
+  if (x.tile == 1) return MultiplyFew<1, Format>(panels, x, y, y_stride);
+  if (x.rows <= 2) return MultiplyFew<2, Format>(panels, x, y, y_stride);
+  if (x.rows <= 4) return MultiplyFew<4, Format>(panels, x, y, y_stride);
   alignas(64) float sums[kBatch][kPanelRows];
-  for (int64_t first = 0; first < x.rows; first += kBatch) {
-    const int64_t batch = x.rows - first < kBatch ? x.rows - first : kBatch;
-    MultiplyBatch<Format>(panels, panel_count, x, first, batch, sums);
+  for (int64_t begin = 0; begin < x.rows; begin += kBatch) {
+    const int64_t batch = x.rows - begin < kBatch ? x.rows - begin : kBatch;
+    MultiplyBatch<Format>(panels, x, begin, batch, sums);
     for (int64_t t = 0; t < batch; ++t) {
-      float* target = y + (first + t) * y_stride;
-      StoreRow(sums[t], split, target);
-      if (panel_count == 2) StoreRow(sums[t] + kRows, split, target + count - split);
+      for (int p = 0; p < panels.count; ++p) {
+        StorePanel(sums[t] + kRows * p, panels.rows[p],
+                   y + (begin + t) * y_stride + panels.first[p]);
+      }
     }
   }
 }

@@ -14,7 +14,7 @@
 namespace tandem::cpu {
 namespace {
 
-TANDEM_LANES Ints16 SplatInt(int32_t x) { return x - Ints16{}; }
+TANDEM_LANES RowInts SplatInt(int32_t x) { return x - RowInts{}; }
 
 TANDEM_LANES int32_t FourBytes(const int8_t* x) {
   int32_t four;
@@ -24,29 +24,22 @@ TANDEM_LANES int32_t FourBytes(const int8_t* x) {
 
 /// sum[r] += the four bytes of row r times the four of x. AVX-512 has it for unsigned weights only.
 template <bool kSignedWeights>
-TANDEM_LANES Ints16 AddProducts(Ints16 sum, Bytes64 w, int32_t x) {
+TANDEM_LANES RowInts AddProducts(RowInts sum, RowBytes w, int32_t x) {
 #if defined(__AVX512VNNI__)
   static_assert(!kSignedWeights);
-  return (Ints16)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)w, _mm512_set1_epi32(x));
+  return (RowInts)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)w, _mm512_set1_epi32(x));
 #elif defined(__AVX2__)
-  const __m256i xs = _mm256_set1_epi32(x);
-  __m256i part[2], weights[2];
-  __builtin_memcpy(part, &sum, 64);
-  __builtin_memcpy(weights, &w, 64);
-  for (int i = 0; i < 2; ++i) {
-    // The first factor is unsigned: signed weights give their sign to x. Two products, at most 128
-    // * 127 each, fit 16 bits.
-    const __m256i pairs = kSignedWeights ? _mm256_maddubs_epi16(_mm256_abs_epi8(weights[i]),
-                                                                _mm256_sign_epi8(xs, weights[i]))
-                                         : _mm256_maddubs_epi16(weights[i], xs);
-    part[i] = _mm256_add_epi32(part[i], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-  }
-  __builtin_memcpy(&sum, part, 64);
-  return sum;
+  const __m256i xs = _mm256_set1_epi32(x), weights = (__m256i)w;
+  // The first factor is unsigned: signed weights give their sign to x. Two products, at most 128 *
+  // 127 each, fit 16 bits.
+  const __m256i pairs =
+      kSignedWeights ? _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(xs, weights))
+                     : _mm256_maddubs_epi16(weights, xs);
+  return (RowInts)_mm256_add_epi32((__m256i)sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 #else
   int8_t bytes[4];
   __builtin_memcpy(bytes, &x, 4);
-  for (int i = 0; i < 16; ++i) {
+  for (int i = 0; i < kRows; ++i) {
     int32_t lane = 0;
     for (int j = 0; j < 4; ++j) {
       const uint8_t byte = w[4 * i + j];
@@ -64,9 +57,19 @@ constexpr bool kHasSigned = false;
 constexpr bool kHasSigned = true;
 #endif
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+constexpr bool kHasPairs = true;
+#else
+constexpr bool kHasPairs = false;
+#endif
+
 // How a format's bytes are multiplied. They are kTooLarge above the weights they stand for, which
-// the sum's first value takes back, in integers. Int8Group::offset is that value for 128, and for
-// less it has to be shifted: bytes that are used many times (kStored) are brought to 128 instead.
+// an integer takes back, before or after the products. Int8Group::offset is that integer for 128,
+// and for less it has to be shifted: bytes that are used many times (kStored) are brought to 128
+// instead.
+//
+// Without an instruction that sums four products, those of small codes stay sums of pairs in 16
+// bits for a whole group.
 template <typename Format, bool kStored>
 struct Bytes {
   static constexpr bool kSignedWeights = kHasSigned && Format::kMinus == kSigned;
@@ -74,37 +77,68 @@ struct Bytes {
   static constexpr bool kTo128 =
       Format::kMinus == kSigned ? !kSignedWeights : kStored && !kHasSigned && kCodeMinus != 0;
   static constexpr int kTooLarge = kTo128 ? 128 : kCodeMinus;
+  static constexpr bool kPairs = kHasPairs && Format::kMinus != kSigned &&
+                                 Format::kGroup / 4 * 2 * Format::kCodeMax * 127 < 32768;
 
-  TANDEM_LANES Bytes64 Prepare(Bytes64 v) {
+  TANDEM_LANES RowBytes Prepare(RowBytes v) {
     return kTo128 ? v + static_cast<uint8_t>(128 - kCodeMinus) : v;
   }
-  TANDEM_LANES Ints16 FirstSum(const Int8Group& group) {
-    if constexpr (kTooLarge == 0) {
-      return Ints16{};
+  TANDEM_LANES RowInts Offset(const Int8Group& group) {
+    constexpr int kShift = kTooLarge == 0 ? 0 : 7 - __builtin_ctz(kTooLarge);
+    static_assert(kTooLarge == 0 || kTooLarge << kShift == 128);
+    RowInts offset = SplatInt(group.offset);
+#if defined(__AVX512F__)
+    asm("" : "+v"(offset));  // Shifted where it is: an ordinary register would go through memory.
+#endif
+    return offset >> kShift;
+  }
+  TANDEM_LANES RowInts FirstSum(const Int8Group& group) {
+    if constexpr (kTooLarge == 0 || kPairs) {
+      return RowInts{};
     } else {
-      constexpr int kShift = 7 - __builtin_ctz(kTooLarge);
-      static_assert(kTooLarge << kShift == 128);
-      return SplatInt(group.offset) >> kShift;
+      return Offset(group);
     }
   }
-  TANDEM_LANES Ints16 Add(Ints16 sum, Bytes64 v, int32_t x) {
+  TANDEM_LANES RowInts Add(RowInts sum, RowBytes v, int32_t x) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    if constexpr (kPairs) {
+      const __m256i pairs = _mm256_maddubs_epi16((__m256i)v, _mm256_set1_epi32(x));
+      return (RowInts)_mm256_add_epi16((__m256i)sum, pairs);
+    }
+#endif
     return AddProducts<kSignedWeights>(sum, v, x);
+  }
+  /// Sums that were made side by side.
+  TANDEM_LANES RowInts AddChains(RowInts a, RowInts b) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    if constexpr (kPairs) return (RowInts)_mm256_add_epi16((__m256i)a, (__m256i)b);
+#endif
+    return a + b;
+  }
+  TANDEM_LANES RowInts LastSum(RowInts sum, [[maybe_unused]] const Int8Group& group) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    if constexpr (kPairs) {
+      sum = (RowInts)_mm256_madd_epi16((__m256i)sum, _mm256_set1_epi16(1));
+      if constexpr (kTooLarge != 0) sum += Offset(group);
+    }
+#endif
+    return sum;
   }
 };
 
 // total += the group's products, scaled.
 template <bool kMin>
-TANDEM_LANES Floats16 Join(Floats16 total, Ints16 sum, const Int8Group& group, Floats16 scale,
-                           Floats16 min) {
-  total = FusedMulAdd(ToFloats(sum), scale * Splat(group.scale), total);
-  if constexpr (kMin) total = FusedMulAdd(min, Splat(group.sum), total);
+TANDEM_LANES RowFloats Join(RowFloats total, RowInts sum, const Int8Group& group, RowFloats scale,
+                            RowFloats min) {
+  total = FusedMulAdd(ToFloats(sum), scale * SplatRows(group.scale), total);
+  if constexpr (kMin) total = FusedMulAdd(min, SplatRows(group.sum), total);
   return total;
 }
 
-/// The first `count` of sixteen floats at `row`; `count` may be larger.
-TANDEM_LANES void StoreRow(const float* row, int count, float* y) {
-  if (count >= kRows) return StoreFloats(LoadFloats(row), y);
-  StoreSome(LoadFloats(row), y, count);
+/// The first `count` of a panel's floats at `row`; `count` may be larger.
+TANDEM_LANES void StorePanel(const float* row, int count, float* y) {
+  if (count >= kRows) return StoreRows(LoadRows(row), y);
+  for (int i = 0; i < count; ++i) y[i] = row[i];
 }
 
 }  // namespace

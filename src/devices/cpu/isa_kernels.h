@@ -77,7 +77,7 @@ struct IsaKernels {
 
 /// Keys or values of one head at consecutive positions.
 struct KvRows {
-  DType type = DType::kF32;  ///< kF32 or kF16.
+  DType type = DType::kF32;  ///< kF32, kF16, kQ8_0
   const std::byte* data = nullptr;
   int64_t stride = 0;  ///< Bytes from one position to the next.
   int64_t count = 0;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/float_types.h"
+#include "devices/cpu/attention_kernels.h"
 #include "devices/cpu/isa_tables.h"
 
 namespace tandem::cpu {
@@ -38,7 +39,7 @@ float Sum(const float* x, int64_t n) {
 }
 
 // Keys or values p of `rows`, in float.
-void Unpack(const KvRows& rows, int64_t p, std::vector<float>& target) {
+void UnpackOne(const KvRows& rows, int64_t p, std::vector<float>& target) {
   target.resize(static_cast<size_t>(rows.dims));
   DequantizeRow(rows.type, rows.data + p * rows.stride, target.data(), rows.dims);
 }
@@ -61,11 +62,17 @@ float Dot(const float* a, const float* b, int64_t n) {
   return Reduce(lane);
 }
 
+void Unpack(const KvRows& rows, float* out) {
+  for (int64_t p = 0; p < rows.count; ++p) {
+    DequantizeRow(rows.type, rows.data + p * rows.stride, out + p * rows.dims, rows.dims);
+  }
+}
+
 void Scores(const float* q, int64_t q_stride, int queries, const KvRows& keys, float scale,
             float* s, int64_t s_stride) {
   std::vector<float> key;
   for (int64_t p = 0; p < keys.count; ++p) {
-    Unpack(keys, p, key);
+    UnpackOne(keys, p, key);
     for (int r = 0; r < queries; ++r) {
       s[r * s_stride + p] = Dot(q + r * q_stride, key.data(), keys.dims) * scale;
     }
@@ -76,7 +83,7 @@ void AddValues(const float* s, int64_t s_stride, int queries, const KvRows& valu
                int64_t out_stride) {
   std::vector<float> value;
   for (int64_t p = 0; p < values.count; ++p) {
-    Unpack(values, p, value);
+    UnpackOne(values, p, value);
     for (int r = 0; r < queries; ++r) {
       AddScaled(s[r * s_stride + p], value.data(), values.dims, out + r * out_stride);
     }
@@ -101,6 +108,12 @@ void Scale(const float* x, const float* w, float factor, int64_t n, float* y) {
 
 void ToHalf(const float* x, int64_t n, uint16_t* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = FloatToHalf(x[i]);
+}
+
+float Highest(const float* x, int64_t n) {
+  float highest = -INFINITY;
+  for (int64_t i = 0; i < n; ++i) highest = x[i] > highest ? x[i] : highest;
+  return highest;
 }
 
 float ExpSum(float highest, int64_t n, float* x) {

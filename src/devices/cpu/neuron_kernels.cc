@@ -13,8 +13,10 @@
 namespace tandem::cpu::TANDEM_ISA {
 namespace {
 
-// A panel's rows are two registers: with nibbles the first sixteen are the low ones.
-static_assert(kPanelRows == 2 * kRows);
+/// Registers that hold a panel's rows.
+constexpr int kParts = kPanelRows / kRows;
+// With nibbles the first half of a panel are the low ones.
+static_assert(kParts % 2 == 0);
 
 /// Groups of live neurons that are asked for ahead: enough work to cover the memory's latency.
 constexpr int kAhead = 2;
@@ -24,25 +26,25 @@ template <typename Format>
 struct UnpackedBlock {
   static constexpr int kCells = Format::kColumns / 4, kGroups = Format::kColumns / Format::kGroup;
 
-  alignas(64) uint8_t bytes[kCells][2][64];
+  alignas(64) uint8_t bytes[kCells][kParts][4 * kRows];
   alignas(64) float scale[kGroups][kPanelRows];
   alignas(64) float min[kGroups][kPanelRows];
 };
 
-// A sink that writes sixteen rows of it.
+// A sink that writes kRows rows of it.
 template <typename Format>
-struct HalfWriter {
+struct PartWriter {
   UnpackedBlock<Format>& block;
-  int half;
+  int part;
 
-  __attribute__((always_inline)) void Put(int cell, Bytes64 v) {
-    __builtin_memcpy(block.bytes[cell][half], &v, 64);
+  __attribute__((always_inline)) void Put(int cell, RowBytes v) {
+    __builtin_memcpy(block.bytes[cell][part], &v, sizeof v);
   }
-  __attribute__((always_inline)) void Scale(int group, Floats16 value) {
-    StoreFloats(value, block.scale[group] + kRows * half);
+  __attribute__((always_inline)) void Scale(int group, RowFloats value) {
+    StoreRows(value, block.scale[group] + kRows * part);
   }
-  __attribute__((always_inline)) void Min(int group, Floats16 value) {
-    StoreFloats(value, block.min[group] + kRows * half);
+  __attribute__((always_inline)) void Min(int group, RowFloats value) {
+    StoreRows(value, block.min[group] + kRows * part);
   }
 };
 
@@ -74,31 +76,35 @@ struct Neurons {
   }
 
   static bool Pack(const WeightView& w, int64_t panel, const NeuronWeights& to) {
-    const std::byte* rows[2][kRows];
-    for (int r = 0; r < kPanelRows; ++r) {
-      const int64_t row = panel * kPanelRows + r;
-      rows[r / kRows][r % kRows] =
-          w.data + static_cast<size_t>(row < w.rows ? row : w.rows - 1) * w.row_stride;
-    }
     UnpackedBlock<Format> block;
+    std::byte stored[kPanelRows][Format::kBytes];
+    Heads<Format> heads;
     bool finite = true;
     for (int64_t b = 0; b < w.cols / Format::kColumns; ++b) {
-      for (int half = 0; half < 2; ++half) {
-        HalfWriter<Format> writer{block, half};
-        Format::Unpack(rows[half], static_cast<size_t>(b) * Format::kBytes, writer);
+      for (int r = 0; r < kPanelRows; ++r) {
+        const int64_t row = panel * kPanelRows + r;
+        __builtin_memcpy(stored[r],
+                         w.data +
+                             static_cast<size_t>(row < w.rows ? row : w.rows - 1) * w.row_stride +
+                             static_cast<size_t>(b) * Format::kBytes,
+                         Format::kBytes);
+      }
+      for (int part = 0; part < kParts; ++part) {
+        const Rows rows = Rows::At(stored[part * kRows], Format::kBytes);
+        Heads<Format>::Fetch(rows, 0, 1, heads);
+        PartWriter<Format> writer{block, part};
+        Format::Unpack(rows, heads, 0, writer);
       }
       for (int cell = 0; cell < block.kCells; ++cell) {
         std::byte* target = Cell(to, b * block.kCells + cell, panel);
-        const auto& halves = block.bytes[cell];
+        uint8_t bytes[4 * kPanelRows];
+        __builtin_memcpy(bytes, block.bytes[cell], sizeof bytes);
         if constexpr (kFormat.nibbles) {
-          uint8_t both[64];
-          for (int i = 0; i < 64; ++i) {
-            both[i] = static_cast<uint8_t>(halves[0][i] | halves[1][i] << 4);
+          for (int i = 0; i < 2 * kPanelRows; ++i) {
+            bytes[i] = static_cast<uint8_t>(bytes[i] | bytes[2 * kPanelRows + i] << 4);
           }
-          __builtin_memcpy(target, both, sizeof both);
-        } else {
-          __builtin_memcpy(target, halves, sizeof halves);
         }
+        __builtin_memcpy(target, bytes, static_cast<size_t>(kCellBytes));
       }
       for (int g = 0; g < block.kGroups; ++g) {
         const int64_t group = b * block.kGroups + g;
@@ -106,8 +112,8 @@ struct Neurons {
         finite = finite && AllFinite(block.scale[g]);
         if constexpr (kFormat.halves) {
           uint16_t scales[kPanelRows];
-          for (int half = 0; half < 2; ++half) {
-            StoreHalves(LoadFloats(block.scale[g] + kRows * half), scales + kRows * half);
+          for (int r = 0; r < kPanelRows; r += kRows) {
+            StoreRowHalves(LoadRows(block.scale[g] + r), scales + r);
           }
           __builtin_memcpy(target, scales, sizeof scales);
         } else {
@@ -122,13 +128,21 @@ struct Neurons {
     return finite;
   }
 
-  TANDEM_LANES Floats16 LoadScales(const std::byte* scales, int half) {
-    const std::byte* from = scales + half * kRows * kScaleBytes;
+  TANDEM_LANES RowFloats LoadScales(const std::byte* scales, int part) {
+    const std::byte* from = scales + part * kRows * kScaleBytes;
     if constexpr (kFormat.halves) {
-      return LoadHalves(from);
+      return LoadRowHalves(reinterpret_cast<const uint16_t*>(from));
     } else {
-      return LoadFloats(reinterpret_cast<const float*>(from));
+      return LoadRows(reinterpret_cast<const float*>(from));
     }
+  }
+  // The four inputs' codes for the rows of a part.
+  TANDEM_LANES RowBytes LoadCodes(const std::byte* cell, int part) {
+    RowBytes codes;
+    const int at = part * static_cast<int>(sizeof codes);
+    __builtin_memcpy(&codes, cell + (kFormat.nibbles ? at % 64 : at), sizeof codes);
+    if constexpr (kFormat.nibbles) codes = (RowBytes)Bits((RowWords)codes, at / 64 * 4, 15);
+    return codes;
   }
 
   TANDEM_LANES void Prefetch(const NeuronWeights& w, const LiveInputs& x, const LiveGroup& group,
@@ -155,28 +169,23 @@ struct Neurons {
       const LiveGroup& group = x.groups[g];
       for (int64_t panel = begin; panel < end; ++panel) {
         if (g + kAhead < x.group_count) Prefetch(w, x, x.groups[g + kAhead], panel);
-        Ints16 sum[2] = {B::FirstSum(group.x), B::FirstSum(group.x)};
+        RowInts sum[kParts];
+        for (RowInts& part : sum) part = B::FirstSum(group.x);
         for (int q = group.first; q < group.end; ++q) {
           const LiveFour& four = x.fours[q];
           const std::byte* cell = Cell(w, four.index, panel);
-          Words16 v[2];
-          __builtin_memcpy(v, cell, static_cast<size_t>(kCellBytes));
-          if constexpr (kFormat.nibbles) {
-            v[1] = Bits(v[0], 4, 15);
-            v[0] = Bits(v[0], 0, 15);
-          }
-          for (int half = 0; half < 2; ++half) {
-            sum[half] = B::Add(sum[half], B::Prepare((Bytes64)v[half]), four.x);
+          for (int part = 0; part < kParts; ++part) {
+            sum[part] = B::Add(sum[part], B::Prepare(LoadCodes(cell, part)), four.x);
           }
         }
         const std::byte* scales = Scales(w, group.index, panel);
-        for (int half = 0; half < 2; ++half) {
-          float* total = y + (panel - begin) * kPanelRows + half * kRows;
-          Floats16 min = {};
-          if constexpr (kFormat.min) min = LoadFloats(Mins(w, group.index, panel) + half * kRows);
-          StoreFloats(Join<Format::kMin>(LoadFloats(total), sum[half], group.x,
-                                         LoadScales(scales, half), min),
-                      total);
+        for (int part = 0; part < kParts; ++part) {
+          float* total = y + (panel - begin) * kPanelRows + part * kRows;
+          RowFloats min = {};
+          if constexpr (kFormat.min) min = LoadRows(Mins(w, group.index, panel) + part * kRows);
+          StoreRows(Join<Format::kMin>(LoadRows(total), B::LastSum(sum[part], group.x), group.x,
+                                       LoadScales(scales, part), min),
+                    total);
         }
       }
     }

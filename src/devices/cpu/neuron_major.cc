@@ -3,6 +3,7 @@
 #include "devices/cpu/neuron_major.h"
 
 #include <atomic>
+#include <iterator>
 #include <utility>
 
 namespace tandem::cpu {
@@ -40,9 +41,10 @@ bool CanCopy(const IsaKernels& kernels, const WeightView& w) {
 NeuronCopies::Copy NeuronCopies::Make(ThreadTeam& team, const IsaKernels& kernels,
                                       const WeightView& w) {
   Copy copy;
+  copy.row_stride = w.row_stride;
   if (!CanCopy(kernels, w)) return copy;
   const Layout layout = LayoutOf(w);
-  copy.memory = std::make_unique_for_overwrite<std::byte[]>(layout.size + kAlignment);
+  copy.memory = std::shared_ptr<std::byte[]>(new std::byte[layout.size + kAlignment]);
   void* begin = copy.memory.get();
   size_t room = layout.size + kAlignment;
   auto* const memory = static_cast<std::byte*>(std::align(kAlignment, layout.size, begin, room));
@@ -62,6 +64,17 @@ NeuronCopies::Copy NeuronCopies::Make(ThreadTeam& team, const IsaKernels& kernel
   return copy;
 }
 
+// Inputs come in order, so that those of the narrow one are the first of the wide one.
+void NeuronCopies::Share(const Copy& wide, Copy& narrow) {
+  const bool same = wide.memory != nullptr && wide.weights.type == narrow.weights.type &&
+                    wide.row_stride == narrow.row_stride;
+  if (!same || narrow.weights.cols == 0) return;
+  const int64_t cols = narrow.weights.cols;
+  narrow.weights = wide.weights;
+  narrow.weights.cols = cols;
+  narrow.memory = wide.memory;
+}
+
 uint64_t NeuronCopies::BytesOf(const IsaKernels& kernels, const WeightView& w) {
   return CanCopy(kernels, w) ? LayoutOf(w).size + kAlignment : 0;
 }
@@ -69,8 +82,26 @@ uint64_t NeuronCopies::BytesOf(const IsaKernels& kernels, const WeightView& w) {
 const NeuronWeights* NeuronCopies::Find(ThreadTeam& team, const IsaKernels& kernels,
                                         const WeightView& w) {
   const std::tuple key(w.data, w.rows, w.cols);
-  auto it = copies_.find(key);
-  if (it == copies_.end()) it = copies_.emplace(key, Make(team, kernels, w)).first;
+  auto it = copies_.lower_bound(key);
+  if (it == copies_.end() || it->first != key) {
+    Copy copy;
+    const bool wider =
+        it != copies_.end() && std::get<0>(it->first) == w.data && std::get<1>(it->first) == w.rows;
+    if (wider && CanCopy(kernels, w)) {
+      copy.weights.type = w.type;
+      copy.weights.cols = w.cols;
+      copy.row_stride = w.row_stride;
+      Share(it->second, copy);
+    }
+    if (copy.memory == nullptr) copy = Make(team, kernels, w);
+    it = copies_.emplace_hint(it, key, std::move(copy));
+    // Those that were made before for fewer inputs give their memory back.
+    for (auto narrow = it; narrow != copies_.begin();) {
+      --narrow;
+      if (std::get<0>(narrow->first) != w.data || std::get<1>(narrow->first) != w.rows) break;
+      Share(it->second, narrow->second);
+    }
+  }
   return it->second.memory == nullptr ? nullptr : &it->second.weights;
 }
 

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Copies of the `down` matrices of sparse layers that lie by inputs (neuron_weights.h says why),
-// made when they are first used. One thread at a time.
+// made when they are first used. A model that is a slice of another, with the first inputs of a
+// matrix, uses the first part of the same copy. One thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -30,10 +31,13 @@ class NeuronCopies {
  private:
   struct Copy {
     NeuronWeights weights;
-    std::unique_ptr<std::byte[]> memory;  ///< nullptr: `w` cannot have one.
+    std::shared_ptr<std::byte[]> memory;  ///< nullptr: `w` cannot have one.
+    size_t row_stride = 0;
   };
 
   static Copy Make(ThreadTeam& team, const IsaKernels& kernels, const WeightView& w);
+  /// Lets the copy of a matrix with fewer inputs use that of one with more, where it can.
+  static void Share(const Copy& wide, Copy& narrow);
 
   /// By the first weight and the shape: a slice begins where the whole does.
   std::map<std::tuple<const std::byte*, int64_t, int64_t>, Copy> copies_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/thread_team.h"
+#include "devices/cpu/attention_kernels.h"
 #include "devices/cpu/kernels.h"
 #include "devices/cpu/multiplier.h"
 #include "devices/device.h"
@@ -44,7 +45,8 @@ class Step {
         team_(team),
         neurons_(neurons),
         multiplier_(team, isa),
-        row_(RowKernelsOf(isa)) {}
+        row_(RowKernelsOf(isa)),
+        attention_(AttentionKernelsOf(isa)) {}
 
   void Begin(const Bindings& bindings, std::span<const StepRow> rows);
   void Run(const Op& op);
@@ -108,6 +110,7 @@ class Step {
   NeuronCopies& neurons_;
   Multiplier multiplier_;
   const RowKernels& row_;
+  const AttentionKernels& attention_;
   Bindings bindings_;
   RowContext all_;
   RowContext wanted_;

@@ -329,6 +329,10 @@ Fence VulkanSegment::Submit(const Bindings& bindings, std::span<const StepRow> r
     const DType kv = bindings.caches.empty() || bindings.caches[0].empty()
                          ? DType::kF32
                          : bindings.caches[0][0].type;
+    if (kv != DType::kF32 && kv != DType::kF16) {
+      throw Error(ErrorKind::kUnsupported,
+                  fmt::format("vulkan: keys and values in {}", DTypeName(kv)));
+    }
     const bool timed = bindings.times != nullptr && context.timestamp_ns() > 0;
     Recording& recording = Find(rows.size(), step->wanted.size(), kv, timed);
     WriteUpload(recording, *step);
