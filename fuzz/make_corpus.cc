@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "devices/npu/stream/stream.h"
 #include "formats/gguf_writer.h"
 #include "gemma3n/gguf.h"
 #include "gemma3n/hf.h"
@@ -306,7 +307,87 @@ void MakeChats(const fs::path& folder) {
       std::string("\1") + "日本\xff\xf0\x9f\xa6\x8a \xe2\x96\x81 \xc3\x28 \xe2\x96\xff\t\t <b>");
 }
 
+void MakeNpuStreams(const fs::path& folder) {
+  using namespace npu;
+  for (const Encoding encoding : {Encoding::kPlain, Encoding::kOptimized}) {
+    const Device device{Generation::kNpu2, 8};
+    const std::vector<StreamOp> ops = {
+        BlockWriteOp{0x1D000, {64, 0, 0, 0, 0xC0000000, 0x02000000, 0, 0x02000000}, 0},
+        AddressPatchOp{0x1D004, 1, 0x40},
+        MaskWriteOp{0x1D200, 0xF00, 0x1F00},
+        WriteOp{0x1D204, 0x80000000},
+        SyncOp{0, 0, Direction::kS2mm, 0, 1, 1},
+        MaskPollOp{0x00232004, 1, 1, false},
+        NoopOp{},
+        PreemptOp{1},
+        LoadPdiOp{3, 1024, 0x12345678},
+        CreateScratchpadOp{0, 64},
+        UpdateFromScratchpadOp{1, 1, 2, 0x1D004},
+        ReadRegistersOp{{0x1D220, 0x001A0660}},
+        RecordTimerOp{9},
+        MergeSyncOp{16, 8}};
+    const std::vector<uint32_t> words = WriteStream({device, encoding, ops});
+    WriteSeed(folder, encoding == Encoding::kPlain ? "plain" : "short",
+              {reinterpret_cast<const char*>(words.data()), 4 * words.size()});
+  }
+}
+
+void MakeNpuJson(const fs::path& folder) {
+  WriteSeed(folder, "copy",
+            R"({"device":"npu1","args":[{"type":"bf16","elements":4096}],"allocs":[{"name":"x",)"
+            R"("col":0,"dir":"S2MM","channel":1}],"tiles":[{"col":0,"row":0,"controller_id":)"
+            R"({"type":0,"id":15}}],"ops":[{"op":"dma_memcpy_nd","arg":0,"offsets":[0,0,1,2],)"
+            R"("sizes":[4,2,3,8],"strides":[512,64,16,1],"bd":3,"alloc":"x","token":true,)"
+            R"("packet":{"type":1,"id":7},"burst":128},{"op":"dma_wait","alloc":"x"}]})");
+  WriteSeed(folder, "task",
+            R"({"device":"npu2_3col","buffers":[{"name":"b","col":0,"row":1,"address":64,"type":)"
+            R"("i8","elements":4096}],"locks":[{"name":"l","col":0,"row":1,"id":2,"init":1}],)"
+            R"("ops":[{"op":"configure","task":"t","col":0,"row":1,"dir":"MM2S","channel":1,)"
+            R"("bds":[{"buffer":"b","type":"i8","offset":4,"len":96,"sizes":[2,6,8],"strides":)"
+            R"([128,16,1],"pad":[[1,0],[2,1],[4,8]],"acquire":{"lock":"l","ge":true,"value":1},)"
+            R"("release":{"lock":"l","value":1},"next":0}],"token":true,"repeat":3},)"
+            R"({"op":"start","task":"t"},{"op":"await","task":"t"},{"op":"set_lock","lock":"l",)"
+            R"("value":2},{"op":"rtp_write","buffer":"b","index":1,"value":7},{"op":"writebd",)"
+            R"("col":0,"row":2,"bd":4,"fields":{"buffer_length":16,"lock_acq_val":-1}}]})");
+  WriteSeed(folder, "design",
+            R"({"device":"npu2","tiles":[],"locks":[{"tile":[0,2],"id":0,"init":2,"name":"p"}],)"
+            R"("buffers":[{"tile":[0,2],"address":1024,"elements":4,"type":"i16","name":"b",)"
+            R"("init":[1,-2,3,4]}],"cores":[{"tile":[0,2],"locks":[]}],"dmas":[{"tile":[0,2],)"
+            R"("channels":[{"dir":"S2MM","channel":0,"repeat":0,"first_bd":0}],"bds":[{"bd":0,)"
+            R"("buffer":"b","offset":0,"len":4,"next":0,"acquire":{"lock":[0,2,0],"value":1,)"
+            R"("ge":true},"release":{"lock":[0,2,0],"value":1},"iteration":{"size":2,"stride":2,)"
+            R"("current":0}}]}],"switchboxes":[{"tile":[0,0],"circuit":[{"slave":["South",3],)"
+            R"("master":["North",1]}],"masters":[{"master":["South",0],"amsels":[[5,3]],)"
+            R"("keep_header":true}],"rules":[{"slave":["TileControl",0],"mask":31,"id":15,)"
+            R"("arbiter":5,"msel":3}]}],"shim_muxes":[{"tile":[0,0],"circuit":[{"slave":)"
+            R"(["DMA",0],"master":["North",3]}]}],"cascades":[{"tile":[0,2],"input":"West",)"
+            R"("output":"South"}],"shim_allocations":[]})");
+}
+
+/// A core program of one segment of code, 8 bytes and 4 of zeros.
+std::string CoreProgram() {
+  std::string elf(
+      "\x7f"
+      "ELF\1\1\1");
+  elf.resize(92);
+  const auto put = [&](size_t at, uint32_t value, size_t bytes) {
+    std::memcpy(elf.data() + at, &value, bytes);
+  };
+  put(28, 52, 4);  // program headers
+  put(42, 32, 2);
+  put(44, 1, 2);
+  put(52, 1, 4);   // to load
+  put(56, 84, 4);  // from here
+  put(68, 8, 4);
+  put(72, 12, 4);
+  put(76, 5, 4);  // read, execute
+  return elf;
+}
+
 void MakeAll(const fs::path& root) {
+  MakeNpuStreams(root / "npu_stream");
+  MakeNpuJson(root / "npu_json");
+  WriteSeed(root / "npu_json", "program", CoreProgram());
   MakeGguf(root / "gguf");
   MakeSafetensors(root / "safetensors_header");
   MakeConfigs(root / "hf_config");

@@ -19,6 +19,7 @@
 #include "cli/run.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "engine/model_text.h"
 
 namespace tandem::cli {
 namespace {
@@ -32,6 +33,7 @@ class Conversation {
         engine_(engine),
         options_(std::move(options)),
         session_(OpenSession(engine, settings)),
+        turns_(FindTurns()),
         system_(settings.system),
         stats_(settings.stats),
         editor_(HistoryFile()) {}
@@ -54,19 +56,20 @@ class Conversation {
   void Answer(const std::string& text);
   GenerationResult Ask(const std::string& text);
   bool HasTurns() const { return !session_->tokens().empty(); }
+  std::vector<int64_t> FindTurns() const;
   void Forget();
   void Undo();
   /// /save and /load.
   void FileCommand(const std::string& name, const std::string& file);
   void Say(std::string_view text) const {
-    if (!settings_.output.quiet) fmt::print(stderr, "{}\n", text);
+    if (!settings_.output.quiet) Tell(fmt::format("{}\n", text));
   }
 
   const RunSettings& settings_;
   Engine& engine_;
   GenerationOptions options_;
   std::unique_ptr<Session> session_;
-  /// Tokens that the session had before each message of this chat.
+  /// Tokens that the session had before each message of the conversation.
   std::vector<int64_t> turns_;
   std::string system_;
   bool stats_;
@@ -91,7 +94,7 @@ void Conversation::Converse() {
   while (!TerminationRequested()) {
     Message message;
     const Event event = ReadMessage(message);
-    if (event != Event::kLine) fmt::print(stderr, "\n");
+    if (event != Event::kLine) Tell("\n");
     if (event == Event::kInterrupted) continue;
     if (event == Event::kEnd) break;
     if (message.text.find_first_not_of(" \t\r\n") == std::string::npos) continue;
@@ -149,7 +152,7 @@ bool Conversation::Command(const std::string& line) {
   const std::string argument = rest == std::string::npos ? "" : line.substr(rest);
   if (name == "/exit" || name == "/quit") return false;
   if (name == "/help") {
-    fmt::print(stderr, "{}", ChatHelp());
+    Tell(ChatHelp());
   } else if (name == "/reset") {
     Forget();
     Say("A new conversation.");
@@ -173,6 +176,11 @@ bool Conversation::Command(const std::string& line) {
   return true;
 }
 
+// Of a conversation that came out of a file.
+std::vector<int64_t> Conversation::FindTurns() const {
+  return RequireChat(session_->model()).UserTurns(session_->tokens());
+}
+
 void Conversation::Forget() {
   session_->Reset();
   turns_.clear();
@@ -180,7 +188,7 @@ void Conversation::Forget() {
 
 void Conversation::Undo() {
   if (turns_.empty()) {
-    Say("There is no message of this chat to take back.");
+    Say("There is no message to take back.");
     return;
   }
   session_->Rewind(turns_.back());
@@ -198,7 +206,7 @@ void Conversation::FileCommand(const std::string& name, const std::string& file)
       Say(fmt::format("Saved: {} tokens.", session_->tokens().size()));
     } else {
       session_->Load(file);
-      turns_.clear();
+      turns_ = FindTurns();
       Say(fmt::format("Loaded: {} tokens.", session_->tokens().size()));
     }
   } catch (const Error& error) {
@@ -221,14 +229,12 @@ void Conversation::Answer(const std::string& text) {
 }
 
 GenerationResult Conversation::Ask(const std::string& text) {
-  bool ends_in_newline = false;
   ProgressLine progress("reading", ProgressLine::Elsewhere::kSilent, settings_.output.quiet);
   const auto print = [&](std::string_view piece) {
     progress.Clear();
     if (piece.empty()) return;
     Print(ForStdout(piece));
     FlushOutput();
-    ends_in_newline = piece.back() == '\n';
   };
   ClearInterrupt();
   const auto reading = [&progress](int64_t done, int64_t total) {
@@ -237,7 +243,7 @@ GenerationResult Conversation::Ask(const std::string& text) {
   GenerationResult result =
       Reply(*session_, text, options_, {print, Interrupted, reading}, system_);
   progress.Clear();
-  if (!ends_in_newline) Print("\n");
+  if (result.text.empty() || !AtLineStart()) Print("\n");
   FlushOutput();
   return result;
 }

@@ -18,6 +18,15 @@
 namespace tandem::cli {
 namespace {
 
+/// What may follow the words up to `command`: its options and, unless it is the program, those of
+/// its commands.
+std::vector<const CLI::Option*> OptionsFor(const CLI::App& command) {
+  return command.get_parent() == nullptr ? command.get_options() : OptionsOf(command);
+}
+std::vector<const CLI::App*> CommandsFor(const CLI::App& command) {
+  return command.get_parent() == nullptr ? std::vector<const CLI::App*>() : CommandsOf(command);
+}
+
 std::vector<std::string> NamesOf(const CLI::Option& option) {
   std::vector<std::string> names;
   for (const auto& name : option.get_snames()) names.push_back("-" + name);
@@ -47,7 +56,8 @@ std::string Quoted(std::string_view text) {
 /// positional argument.
 std::string WordsOf(const CLI::App& command) {
   std::string words;
-  for (const CLI::Option* option : command.get_options()) {
+  for (const CLI::App* inner : CommandsFor(command)) words += inner->get_name() + " ";
+  for (const CLI::Option* option : OptionsFor(command)) {
     for (const std::string& name : NamesOf(*option)) words += name + " ";
     if (option->get_positional()) words += ChoicesOf(*option) + " ";
   }
@@ -58,7 +68,7 @@ std::string WordsOf(const CLI::App& command) {
 /// The lines of a `case "$command $previous"` over all options with values.
 std::string BashValueCases(const CLI::App& command) {
   std::string cases;
-  for (const CLI::Option* option : command.get_options()) {
+  for (const CLI::Option* option : OptionsFor(command)) {
     if (option->get_positional() || !TakesValue(*option)) continue;
     std::string pattern;
     for (const std::string& name : NamesOf(*option)) {
@@ -137,7 +147,12 @@ std::string ZshText(std::string_view text) {
 
 std::string ZshArguments(const CLI::App& command) {
   std::string out;
-  for (const CLI::Option* option : command.get_options()) {
+  std::string inner;
+  for (const CLI::App* one : CommandsFor(command)) inner += " " + one->get_name();
+  if (!inner.empty()) {
+    out += fmt::format(" \\\n        {}", Quoted(fmt::format("1:COMMAND:({})", inner.substr(1))));
+  }
+  for (const CLI::Option* option : OptionsFor(command)) {
     const std::string choices = ChoicesOf(*option);
     const std::string action = !choices.empty()     ? "(" + choices + ")"
                                : TakesFile(*option) ? "_files"
@@ -227,7 +242,11 @@ std::string Fish(const CLI::App& app) {
   }
   for (const CLI::App* command : CommandsOf(app)) {
     const std::string condition = "__fish_seen_subcommand_from " + command->get_name();
-    for (const CLI::Option* option : command->get_options()) out += FishOption(condition, *option);
+    for (const CLI::App* inner : CommandsOf(*command)) {
+      out += fmt::format("complete -c tandem -n '{}' -f -a {} -d {}\n", condition,
+                         inner->get_name(), Quoted(inner->get_description()));
+    }
+    for (const CLI::Option* option : OptionsFor(*command)) out += FishOption(condition, *option);
   }
   return out;
 }

@@ -28,15 +28,15 @@ struct ConvertSettings {
 };
 
 void PrintSummary(const ConvertSummary& summary, const ConvertOptions& options) {
-  fmt::print(stderr, "wrote {}: {}, {} tensors in {} layers, {} weights, {:.1f} s\n",
-             Printable(options.output.string(), 200), HumanBytes(summary.bytes), summary.tensors,
-             summary.layers, HumanCount(summary.weights), summary.seconds);
+  Tell(fmt::format("wrote {}: {}, {} tensors in {} layers, {} weights, {:.1f} s\n",
+                   Printable(options.output.string(), 200), HumanBytes(summary.bytes),
+                   summary.tensors, summary.layers, HumanCount(summary.weights), summary.seconds));
   for (const auto& [type, bytes] : summary.bytes_by_type) {
-    fmt::print(stderr, "  {:<6} {:>9}\n", type, HumanBytes(bytes));
+    Tell(fmt::format("  {:<6} {:>9}\n", type, HumanBytes(bytes)));
   }
   for (const auto& [change, count] : summary.fallbacks) {
-    fmt::print(stderr, "  {} in {} tensor{} whose rows do not fit the type asked for\n", change,
-               count, count == 1 ? "" : "s");
+    Tell(fmt::format("  {} in {} tensor{} whose rows do not fit the type asked for\n", change,
+                     count, count == 1 ? "" : "s"));
   }
 }
 

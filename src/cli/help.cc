@@ -116,6 +116,19 @@ std::vector<const CLI::App*> CommandsOf(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
 }
 
+std::vector<const CLI::Option*> OptionsOf(const CLI::App& app) {
+  std::vector<const CLI::Option*> options = app.get_options();
+  for (const CLI::App* command : CommandsOf(app)) {
+    for (const CLI::Option* option : OptionsOf(*command)) {
+      const bool known = std::any_of(options.begin(), options.end(), [&](const auto* other) {
+        return other->get_name() == option->get_name();
+      });
+      if (!known) options.push_back(option);
+    }
+  }
+  return options;
+}
+
 std::vector<HelpGroup> CommandGroups(const CLI::App& app) {
   return Grouped(CommandsOf(app), [](const CLI::App& command) {
     return Row{command.get_name(), command.get_description()};

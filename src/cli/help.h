@@ -25,7 +25,9 @@ struct HelpGroup {
 
 /// Commands of `app` that are not hidden.
 std::vector<const CLI::App*> CommandsOf(const CLI::App& app);
-/// The same by group, in the order of their first appearance.
+/// Options of `app` and of its commands, each name once.
+std::vector<const CLI::Option*> OptionsOf(const CLI::App& app);
+/// Commands by group, in the order of their first appearance.
 std::vector<HelpGroup> CommandGroups(const CLI::App& app);
 /// Options and arguments of `app` by group.
 std::vector<HelpGroup> OptionGroups(const CLI::App& app);

@@ -198,11 +198,34 @@ CheckResult RunCheck(const Model& model) {
   });
 }
 
-int RunInfo(const InfoSettings& settings) {
+/// What a script gets for a model that cannot be looked at.
+Json ToJson(const Error& error, const InfoSettings& settings) {
+  const std::string& path = settings.model.model;
+  Json about = {{"kind", ErrorKindName(error.kind())}, {"message", error.message()}};
+  if (!error.hint().empty()) about["hint"] = error.hint();
+  Json json = {{"model", path.empty() ? Json() : Json(Printable(path, 4096))},
+               {"error", std::move(about)}};
+  if (settings.check) json["check"] = {{"ok", false}};
+  return json;
+}
+
+bool IsAboutTheModel(ErrorKind kind) {
+  return kind == ErrorKind::kNotFound || kind == ErrorKind::kCorruptFile ||
+         kind == ErrorKind::kUnsupported || kind == ErrorKind::kIo;
+}
+
+struct Findings {
+  std::shared_ptr<const Model> model;
+  ModelInfo info;
+  int64_t context;
+  MemoryNeed need;
+  std::optional<CheckResult> check;
+};
+
+Findings Inspect(const InfoSettings& settings) {
   // The notes are part of the report.
   const std::string& path = settings.model.model;
-  const auto model = path.empty() ? Model::LoadEmbedded() : Model::Load(path);
-  const ModelInfo info = Describe(*model);
+  auto model = path.empty() ? Model::LoadEmbedded() : Model::Load(path);
   const int64_t context =
       settings.model.context > 0 ? settings.model.context : model->context_length();
   if (context > model->context_length()) {
@@ -210,15 +233,33 @@ int RunInfo(const InfoSettings& settings) {
                 fmt::format("--ctx: {} tokens are more than the model's {}", context,
                             model->context_length()));
   }
-  const MemoryNeed need = EstimateMemory(*model, context, KvTypeOf(settings.model));
-  std::optional<CheckResult> check;
-  if (settings.check) check = RunCheck(*model);
+  Findings found{model, Describe(*model), context,
+                 EstimateMemory(*model, context, KvTypeOf(settings.model)), std::nullopt};
+  if (settings.check) found.check = RunCheck(*model);
+  return found;
+}
+
+Findings InspectOrSayWhyNot(const InfoSettings& settings) {
+  try {
+    return Inspect(settings);
+  } catch (const Error& error) {
+    if (settings.output.json && IsAboutTheModel(error.kind())) {
+      PrintJson(ToJson(error, settings));
+      FlushOutput();
+    }
+    throw;
+  }
+}
+
+int RunInfo(const InfoSettings& settings) {
+  const Findings found = InspectOrSayWhyNot(settings);
+  const std::optional<CheckResult>& check = found.check;
   if (settings.output.json) {
-    Json json = ToJson(info, need, context, settings.tensors);
+    Json json = ToJson(found.info, found.need, found.context, settings.tensors);
     if (check) json["check"] = ToJson(*check);
     PrintJson(json);
   } else {
-    PrintReport(info, need, context, settings.tensors);
+    PrintReport(found.info, found.need, found.context, settings.tensors);
     if (check) PrintCheck(*check);
   }
   if (!check || check->ok()) return kExitOk;
@@ -227,8 +268,8 @@ int RunInfo(const InfoSettings& settings) {
   return Report(Error(ErrorKind::kCorruptFile,
                       fmt::format("{}: {} of {} tensors hold values that are not finite, first "
                                   "'{}' at {}",
-                                  model->source(), check->bad.size(), check->tensors, first.name,
-                                  ShapeText(first.first)),
+                                  found.model->source(), check->bad.size(), check->tensors,
+                                  first.name, ShapeText(first.first)),
                       "get the model again, or convert it again from its source"));
 }
 

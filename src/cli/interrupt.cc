@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "cli/exit_code.h"
+#include "core/atomic_file.h"
 #include "core/error.h"
 
 namespace tandem::cli {
@@ -27,6 +28,7 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 /// Only what is safe inside a signal handler.
 [[noreturn]] void ExitNow() {
   static constexpr char kText[] = "\nerror: interrupted\n";
+  RemoveTemporaryFiles();
   [[maybe_unused]] const auto ignored = ::write(STDERR_FILENO, kText, sizeof(kText) - 1);
   ::_exit(kExitCancelled);
 }

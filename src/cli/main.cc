@@ -12,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/file_loss.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
@@ -38,7 +39,14 @@ void KeepStandardDescriptors() {
 /// The command that was asked for, or the program itself.
 const CLI::App& Chosen(const CLI::App& app) {
   const auto commands = app.get_subcommands();
-  return commands.empty() ? app : *commands.front();
+  return commands.empty() ? app : Chosen(*commands.front());
+}
+
+void AddLogToCommands(CLI::App& app, LogOptions& log) {
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    AddLog(*command, log);
+    AddLogToCommands(*command, log);
+  }
 }
 
 /// CLI11's complaint in our words.
@@ -46,11 +54,11 @@ Error UsageError(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = Chosen(app);
   const auto extras = app.remaining(true);
   const bool missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
-  const bool no_command = missing && &command == &app;
+  const bool no_command = missing && !CommandsOf(command).empty();
   if (!extras.empty() && (no_command || dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)) {
     const std::string& first = extras.front();
     const bool is_option = first.starts_with("-");
-    const auto* kind = is_option ? "option" : &command == &app ? "command" : "argument";
+    const auto* kind = is_option ? "option" : !CommandsOf(command).empty() ? "command" : "argument";
     return Error(ErrorKind::kInvalidArgument,
                  fmt::format("unknown {} \"{}\"", kind, Printable(first)),
                  UnknownArgumentHint(command, first));
@@ -76,13 +84,12 @@ int Main(int argc, const char* const* argv) {
   AddTokenizeCommand(app, action);
   AddBenchCommand(app, action);
   AddDoctorCommand(app, action);
+  AddNpuCommand(app, action);
   AddCompletionCommand(app, action);
   AddManualCommand(app, action);
   LogOptions log;
   AddLog(app, log);
-  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    AddLog(*command, log);
-  }
+  AddLogToCommands(app, log);
   // Last: commands would inherit it.
   app.footer(
       fmt::format("Examples:\n{}\nExit codes:\n{}{}", ExampleHelp(), ExitCodeHelp(), kEnvironment));
@@ -117,6 +124,8 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   // So is a file that may not grow.
   std::signal(SIGXFSZ, SIG_IGN);
+  InstallFileLossHandler();
+  KeepLinesApart();
   try {
     InstallInterruptHandlers();
     const int code = Main(argc, argv);

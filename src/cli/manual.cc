@@ -62,6 +62,19 @@ std::string Options(const CLI::App& app) {
   return out;
 }
 
+/// A part for every command, and for the commands of a command behind it.
+std::string Commands(const CLI::App& app) {
+  std::string out;
+  for (const CLI::App* command : CommandsOf(app)) {
+    out += fmt::format(".SS {}\n{}.\n", Roff(UsageOf(*command)), Roff(command->get_description()));
+    for (const HelpGroup& group : CommandGroups(*command)) {
+      for (const HelpGroup::Row& row : group.rows) out += Item(row);
+    }
+    out += Options(*command) + Commands(*command);
+  }
+  return out;
+}
+
 std::string Environment() {
   const HelpGroup::Row rows[] = {
       {"NO_COLOR", "If set and not empty: no colours on standard error."},
@@ -89,10 +102,7 @@ std::string ManualPage(const CLI::App& app) {
   }
   out += Section("OPTIONS") + Options(app);
   out += Section("COMMANDS");
-  for (const CLI::App* command : CommandsOf(app)) {
-    out += fmt::format(".SS {}\n{}.\n", Roff(UsageOf(*command)), Roff(command->get_description()));
-    out += Options(*command);
-  }
+  out += Commands(app);
   out += Section("IN A CHAT") + Verbatim(ChatHelp());
   out += Section("EXIT STATUS") + Verbatim(ExitCodeHelp());
   out += Environment();

@@ -7,17 +7,41 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <system_error>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/utf8.h"
 
 namespace tandem::cli {
 namespace {
 
 constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
+/// Whether the last that was printed to stdout is no newline; read by signal handlers too.
+std::atomic<bool> g_inside_line = false;
+/// Where one terminal shows stdout and stderr, they share a line.
+bool g_one_terminal = false;
+/// The progress line that is shown now.
+ProgressLine* g_progress = nullptr;
+
+void BeforeOthersWrite() noexcept {
+  if (g_progress != nullptr) g_progress->Clear();
+  if (!InsideLine()) return;
+  std::fflush(stdout);
+  std::fputc('\n', stderr);
+  g_inside_line = false;
+}
+
+void WriteToStderr(std::string_view text) noexcept {
+  // What cannot be written, as to a pipe that was closed, changes nothing in what is being done.
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
 /// Progress lines stay below this, so that they never wrap: a wrapped line cannot be rewritten.
 constexpr size_t kProgressWidth = 78;
 
@@ -47,6 +71,21 @@ std::string HumanNumber(double value, std::string_view base_unit, bool decimal_b
 void Print(std::string_view text) {
   errno = 0;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) ThrowOutputError(errno);
+  if (!text.empty()) g_inside_line = text.back() != '\n';
+}
+
+bool AtLineStart() { return !g_inside_line; }
+
+bool InsideLine() noexcept { return g_one_terminal && g_inside_line; }
+
+void KeepLinesApart() {
+  g_one_terminal = StdoutIsTerminal() && StderrIsTerminal();
+  log::SetBeforeConsole(BeforeOthersWrite);
+}
+
+void Tell(std::string_view text) noexcept {
+  BeforeOthersWrite();
+  WriteToStderr(text);
 }
 
 void FlushOutput() {
@@ -101,7 +140,7 @@ void ProgressLine::Update(uint64_t done, uint64_t total, std::string_view detail
   const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
   if (tenths_) {
     const int tenth = static_cast<int>(share * 10);
-    if (tenth > last_tenth_) fmt::print(stderr, "{} {}%\n", label_, tenth * 10);
+    if (tenth > last_tenth_) Tell(fmt::format("{} {}%\n", label_, tenth * 10));
     last_tenth_ = std::max(tenth, last_tenth_);
     return;
   }
@@ -115,16 +154,20 @@ void ProgressLine::Show(std::string_view line) {
   const std::string text = Printable(line, kProgressWidth - 3);
   // Blanks instead of an erase sequence: they work on every terminal.
   const size_t blanks = shown_width_ > text.size() ? shown_width_ - text.size() : 0;
-  fmt::print(stderr, "\r{}{:{}}", text, "", blanks);
-  std::fflush(stderr);
+  WriteToStderr(fmt::format("\r{}{:{}}", text, "", blanks));
   shown_width_ = text.size();
+  g_progress = this;
 }
 
-void ProgressLine::Clear() {
+void ProgressLine::Clear() noexcept {
   if (shown_width_ == 0) return;
-  fmt::print(stderr, "\r{:{}}\r", "", shown_width_);
-  std::fflush(stderr);
+  char line[kProgressWidth + 3];
+  const size_t width = std::min(shown_width_, kProgressWidth);
+  std::memset(line, ' ', width + 2);
+  line[0] = line[width + 1] = '\r';
+  WriteToStderr({line, width + 2});
   shown_width_ = 0;
+  g_progress = nullptr;
 }
 
 }  // namespace tandem::cli

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Where the program writes: results to stdout, checked; progress to stderr, where somebody may be
-// watching. One thread at a time.
+// watching. One thread at a time. Both may be one terminal: a line of the log then begins at the
+// start of a line, whatever was there.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -24,6 +25,16 @@ struct BrokenPipe : std::exception {
 void Print(std::string_view text);
 /// Hands what was printed to the operating system. Throws as Print.
 void FlushOutput();
+/// Whether what was printed so far, and not followed by a line of the log on the same terminal,
+/// ends in a newline. True at first.
+bool AtLineStart();
+/// Keeps lines of the log, and what Tell() says, apart from what stands in the last line of the
+/// terminal. Call it once, at the start.
+void KeepLinesApart();
+/// The same for a signal handler: true when a line that is to be read must begin with a newline.
+bool InsideLine() noexcept;
+/// Says something on stderr, where that can be. Not a result: nobody has to be listening.
+void Tell(std::string_view text) noexcept;
 /// Prints `value` indented, with a newline. Bytes that are not UTF-8 become U+FFFD.
 void PrintJson(const nlohmann::ordered_json& value);
 
@@ -56,7 +67,7 @@ class ProgressLine {
 
   void Update(uint64_t done, uint64_t total, std::string_view detail = {});
   /// Takes the line off the terminal.
-  void Clear();
+  void Clear() noexcept;
 
  private:
   void Show(std::string_view line);

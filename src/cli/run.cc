@@ -187,7 +187,6 @@ int Answer(Engine& engine, const RunSettings& settings, const GenerationOptions&
   const auto session = OpenSession(engine, settings);
   const std::vector<int32_t> prompt = PromptIds(*session, settings, text);
   const bool json = settings.output.json;
-  bool ends_in_newline = false;
   ProgressLine progress("reading the prompt", ProgressLine::Elsewhere::kSilent,
                         settings.output.quiet);
   const InterruptScope interrupts(InterruptMode::kCancel);
@@ -202,7 +201,6 @@ int Answer(Engine& engine, const RunSettings& settings, const GenerationOptions&
     if (json || piece.empty()) return;
     Print(ForStdout(piece));
     FlushOutput();
-    ends_in_newline = piece.back() == '\n';
   };
   const auto reading = [&progress](int64_t done, int64_t total) {
     if (done < total) progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
@@ -212,7 +210,7 @@ int Answer(Engine& engine, const RunSettings& settings, const GenerationOptions&
   introduce();
   if (json) {
     PrintReplyJson(result, engine, options.sampling.seed);
-  } else if (!ends_in_newline) {
+  } else if (result.text.empty() || !AtLineStart()) {
     Print("\n");
   }
   FlushOutput();
@@ -271,7 +269,8 @@ std::unique_ptr<Session> OpenSession(Engine& engine, const RunSettings& settings
   if (settings.session_file.empty()) return session;
   if (Exists(settings.session_file)) {
     session->Load(settings.session_file);
-    if (!settings.system.empty() && !session->tokens().empty()) {
+    if (!settings.system.empty() && !session->tokens().empty() &&
+        !RequireChat(session->model()).BeginsWith(session->tokens(), settings.system)) {
       log::Warning("--system has no effect: the conversation in {} has begun without it",
                    Printable(settings.session_file, 4096));
     }
@@ -296,13 +295,12 @@ void PrintStats(const GenerationResult& result, const Engine& engine,
                 "{} of {} drafted tokens accepted ({:.0f} %), {} steps, drafting {:.0f} ms, ",
                 result.accepted, result.drafted, 100 * result.AcceptanceRate(), result.steps,
                 result.draft_s * 1e3);
-  fmt::print(stderr,
-             "stats: {} prompt tokens at {:.1f} tokens/s, first token after {:.0f} ms, {} reply "
-             "tokens at {:.1f} tokens/s, {}{}, seed {}, {}\n",
-             result.prompt_tokens, result.PromptTokensPerSecond(),
-             result.time_to_first_token_s * 1e3, result.tokens.size(),
-             result.DecodeTokensPerSecond(), drafts, EndReasonName(result.reason),
-             options.sampling.seed, engine.Description());
+  Tell(fmt::format(
+      "stats: {} prompt tokens at {:.1f} tokens/s, first token after {:.0f} ms, {} reply tokens at "
+      "{:.1f} tokens/s, {}{}, seed {}, {}\n",
+      result.prompt_tokens, result.PromptTokensPerSecond(), result.time_to_first_token_s * 1e3,
+      result.tokens.size(), result.DecodeTokensPerSecond(), drafts, EndReasonName(result.reason),
+      options.sampling.seed, engine.Description()));
 }
 
 void AddRunCommand(CLI::App& app, Action& action) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <random>
@@ -16,6 +17,7 @@
 
 #include "core/error.h"
 #include "core/file_status.h"
+#include "core/mapped_file.h"
 
 namespace tandem {
 namespace {
@@ -51,7 +53,32 @@ std::filesystem::path FollowLinks(std::filesystem::path path) {
   return path;
 }
 
+// Names of temporary files, for RemoveTemporaryFiles(): in fixed places, since a signal handler can
+// take no lock. Programs write one file or a few at a time.
+constinit std::atomic<const char*> g_temporaries[16];
+static_assert(std::atomic<const char*>::is_always_lock_free);
+
+void Remember(const char* name) noexcept {
+  for (auto& place : g_temporaries) {
+    const char* free = nullptr;
+    if (place.compare_exchange_strong(free, name)) return;
+  }
+}
+
+void Forget(const char* name) noexcept {
+  for (auto& place : g_temporaries) {
+    const char* expected = name;
+    if (place.compare_exchange_strong(expected, nullptr)) return;
+  }
+}
+
 }  // namespace
+
+void RemoveTemporaryFiles() noexcept {
+  for (const auto& place : g_temporaries) {
+    if (const char* name = place) ::unlink(name);
+  }
+}
 
 AtomicFile::AtomicFile(std::filesystem::path target) : target_(FollowLinks(std::move(target))) {
   // Renaming would put a file in the place of a device or a pipe, /dev/null for one.
@@ -75,6 +102,7 @@ AtomicFile::AtomicFile(std::filesystem::path target) : target_(FollowLinks(std::
     if (fd_ < 0 && errno != EEXIST) break;
   }
   if (fd_ < 0) ThrowIo(target_, "create a file beside it");
+  Remember(temporary_.c_str());
   if (replaces) ::fchmod(fd_, static_cast<mode_t>(status.permissions()));
 }
 
@@ -82,6 +110,7 @@ AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
   ::close(fd_);
   ::unlink(temporary_.c_str());
+  Forget(temporary_.c_str());
 }
 
 void AtomicFile::Write(std::span<const std::byte> bytes) {
@@ -115,6 +144,10 @@ void AtomicFile::WriteRaw(const std::byte* data, size_t size) {
     const ssize_t written = ::write(fd_, data, size);
     if (written < 0 && errno == EINTR) continue;
     if (written == 0) errno = EIO;  // no progress, no reason given: trying again may last for ever
+    // The system reads what it writes, and says in this way what a program gets SIGBUS for.
+    if (const char* source = written < 0 && errno == EFAULT ? MappedFileAt(data) : nullptr) {
+      throw Error(ErrorKind::kIo, fmt::format("{}: {}", Printable(source, 4096), kCutWhileInUse));
+    }
     if (written <= 0) ThrowIo(temporary_, "write");
     data += written;
     size -= static_cast<size_t>(written);
@@ -129,6 +162,7 @@ void AtomicFile::Commit() {
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) ThrowIo(target_, "replace");
   // From here on the new content is there, and nothing may throw.
   ::close(std::exchange(fd_, -1));
+  Forget(temporary_.c_str());
   // The rename itself is durable only once the directory is synced; a file system that cannot
   // sync a directory has no such step, so a failure here is not one.
   const int directory_fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

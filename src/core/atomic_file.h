@@ -3,7 +3,8 @@
 //
 // Writes a file so that its name only ever shows the old content or the whole new one: bytes go to
 // a temporary file beside the target; Commit() flushes, syncs and renames. Without Commit() the
-// temporary file is removed. One thread at a time.
+// temporary file is removed. One thread at a time. A handler of a signal that ends the program can
+// have the temporary files of all objects removed.
 #pragma once
 
 #include <cstddef>
@@ -43,5 +44,9 @@ class AtomicFile {
   uint64_t size_ = 0;
   int fd_ = -1;
 };
+
+/// Removes the temporary files that are there now, of every object and thread: for a signal handler
+/// that ends the program next.
+void RemoveTemporaryFiles() noexcept;
 
 }  // namespace tandem

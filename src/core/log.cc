@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -106,8 +107,6 @@ class LineFormatter : public spdlog::formatter {
   Style style_;
 };
 
-/// Each line is one write at the end of the file, so that programs can share it. Says once when
-/// that fails, as on a full disk, and goes on.
 // Whether a regular file starts like text; a slip of the name must not put a log into a model.
 bool IsText(const std::filesystem::path& path) {
   std::error_code error;
@@ -118,6 +117,8 @@ bool IsText(const std::filesystem::path& path) {
   return std::find(start, start + file.gcount(), '\0') == start + file.gcount();
 }
 
+/// Each line is one write at the end of the file, so that programs can share it. Says once when
+/// that fails, as on a full disk, and goes on.
 class FileSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit FileSink(const std::filesystem::path& path) : name_(Printable(path.string(), 4096)) {
@@ -150,8 +151,9 @@ class FileSink : public spdlog::sinks::base_sink<std::mutex> {
     }
     if (done == line.size() || failed_) return;
     failed_ = true;
-    fmt::print(stderr, "warning: {}: cannot write to the log file: {}\n", name_,
-               std::strerror(errno));
+    // Not by a function that throws where stderr is a closed pipe.
+    std::fprintf(stderr, "warning: %s: cannot write to the log file: %s\n", name_.c_str(),
+                 std::strerror(errno));
   }
   void flush_() override {}
 
@@ -161,6 +163,19 @@ class FileSink : public spdlog::sinks::base_sink<std::mutex> {
   bool failed_ = false;
 };
 
+std::atomic<void (*)() noexcept> g_before_console = nullptr;
+
+using Stderr = spdlog::sinks::ansicolor_stderr_sink_mt;
+
+class ConsoleSink : public Stderr {
+ public:
+  using Stderr::Stderr;
+  void log(const spdlog::details::log_msg& msg) override {
+    if (auto* before = g_before_console.load()) before();
+    Stderr::log(msg);
+  }
+};
+
 spdlog::sink_ptr MakeConsole() {
   // https://no-color.org: colour only on a terminal, and only where NO_COLOR is unset or empty.
   const char* no_color = std::getenv("NO_COLOR");
@@ -168,8 +183,8 @@ spdlog::sink_ptr MakeConsole() {
   const bool dumb = terminal == nullptr || std::string_view(terminal) == "dumb";
   const bool colour =
       (no_color == nullptr || *no_color == '\0') && !dumb && ::isatty(STDERR_FILENO) != 0;
-  auto sink = std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>(
-      colour ? spdlog::color_mode::always : spdlog::color_mode::never);
+  auto sink = std::make_shared<ConsoleSink>(colour ? spdlog::color_mode::always
+                                                   : spdlog::color_mode::never);
   sink->set_formatter(std::make_unique<LineFormatter>(LineFormatter::Style::kPeople));
   sink->set_level(spdlog::level::info);
   return sink;
@@ -235,6 +250,8 @@ void UseJson() {
   Logger().sinks().back()->set_formatter(
       std::make_unique<LineFormatter>(LineFormatter::Style::kJson));
 }
+
+void SetBeforeConsole(void (*before)() noexcept) { g_before_console = before; }
 
 void Write(Level level, std::string_view line, std::string_view hint) {
   std::string payload = Printable(line, kLongestMessage);

@@ -41,6 +41,10 @@ void OpenFile(const std::filesystem::path& path, Level level);
 /// where there is one. Of the log file if there is one, else of stderr.
 void UseJson();
 
+/// Calls `before` ahead of every line on stderr, for whoever draws on the same terminal; null for
+/// nobody. It runs on the thread that logs and must not log.
+void SetBeforeConsole(void (*before)() noexcept);
+
 /// Writes one line: control characters and invalid UTF-8 become \xNN. A hint, what to do about it,
 /// gets a line of its own on stderr. Prefer the typed functions below.
 void Write(Level level, std::string_view line, std::string_view hint = {});

@@ -8,13 +8,50 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
 #include "core/error.h"
 
 namespace tandem {
+namespace {
+
+// What is mapped, for MappedFileAt(): in fixed places, since a signal handler can take no lock and
+// a table that grows could fail. A model is one file or a few; of more than there are places the
+// last go unnamed.
+struct Place {
+  std::atomic<const std::byte*> data{nullptr};
+  std::atomic<size_t> size{0};
+  std::atomic<const char*> name{nullptr};
+};
+constinit Place g_places[256];
+static_assert(std::atomic<const char*>::is_always_lock_free);
+
+void Remember(const std::byte* data, size_t size, const char* name) noexcept {
+  for (Place& place : g_places) {
+    const std::byte* free = nullptr;
+    if (place.data.load(std::memory_order_relaxed) != nullptr ||
+        !place.data.compare_exchange_strong(free, data)) {
+      continue;
+    }
+    place.name = name;
+    place.size = size;  // Last: an empty place holds no address.
+    return;
+  }
+}
+
+Place* PlaceOf(const std::byte* data) noexcept {
+  if (data == nullptr) return nullptr;
+  for (Place& place : g_places) {
+    if (place.data.load(std::memory_order_relaxed) == data) return &place;
+  }
+  return nullptr;
+}
+
+}  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   const std::string name = Printable(path.string(), 4096);
@@ -46,6 +83,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
                   fmt::format("{}: cannot map {} bytes: {}", name, size_, std::strerror(code)));
     }
     data_ = static_cast<const std::byte*>(address);
+    Remember(data_, size_, path_.c_str());
   }
   ::close(fd);
 }
@@ -56,11 +94,34 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  // A short path lies inside the object, so that its text has moved.
+  for (const MappedFile* file : {this, &other}) {
+    if (Place* place = PlaceOf(file->data_)) place->name = file->path_.c_str();
+  }
   return *this;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  if (Place* place = PlaceOf(data_)) {
+    place->size = 0;
+    place->name = nullptr;
+    place->data = nullptr;
+  }
+  ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+const char* MappedFileAt(const void* address) noexcept {
+  const auto* at = static_cast<const std::byte*>(address);
+  for (const Place& place : g_places) {
+    const std::byte* begin = place.data;
+    const size_t size = place.size;
+    // Compared as numbers: pointers into different objects have no order.
+    if (reinterpret_cast<uintptr_t>(at) - reinterpret_cast<uintptr_t>(begin) < size) {
+      return place.name;
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace tandem

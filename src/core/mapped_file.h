@@ -3,6 +3,10 @@
 //
 // A read-only view of a whole file through mmap. Owns the mapping; movable, not copyable. Any
 // number of threads may read it. The bytes live as long as the object.
+//
+// A file that somebody cuts while it is mapped, or whose disk fails, cannot be told from here: the
+// system then sends SIGBUS to the thread that reads. MappedFileAt() tells a handler which file it
+// was.
 #pragma once
 
 #include <cstddef>
@@ -32,5 +36,12 @@ class MappedFile {
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
 };
+
+/// What to say of a file that can no longer be read though it is mapped.
+inline constexpr char kCutWhileInUse[] = "cut short, or not readable any more, while it was in use";
+
+/// The path of a file that is mapped at `address`, or null. Safe inside a signal handler, where the
+/// text is valid as long as nobody else moves or closes that file.
+const char* MappedFileAt(const void* address) noexcept;
 
 }  // namespace tandem

@@ -100,11 +100,14 @@ class Reader {
 
   std::vector<int32_t> Run(const Fingerprint& model) {
     const auto bytes = file_.bytes();
+    if (bytes.size() < kMagic.size() ||
+        std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) {
+      throw Error(
+          ErrorKind::kCorruptFile, fmt::format("{}: not a session of Tandem", name_),
+          "name a file that --session or /save wrote; --session makes one that is not there");
+    }
     if (bytes.size() < sizeof(Header) + sizeof(Hash)) Corrupt("too short for a session");
     std::memcpy(&header_, bytes.data(), sizeof header_);
-    if (std::string_view(header_.magic, sizeof header_.magic) != kMagic) {
-      Corrupt("not a session of Tandem");
-    }
     if (header_.version != kVersion) {
       throw Error(ErrorKind::kUnsupported,
                   fmt::format("{}: session format {}, this program reads {}", name_,

@@ -126,6 +126,44 @@ std::vector<int32_t> ChatFormat::RenderNextTurn(bool reply_ended,
   return ids;
 }
 
+// The text of the turn whose <start_of_turn> is ids[start], up to the next marker. A session that
+// was loaded may hold ids that the model has rows for and the vocabulary no pieces: they say
+// nothing.
+std::string ChatFormat::TurnAt(std::span<const int32_t> ids, size_t start) const {
+  const Vocab& vocab = tokenizer_.vocab();
+  std::vector<int32_t> turn;
+  for (const int32_t id : ids.subspan(start + 1)) {
+    if (id == vocab.start_of_turn || id == vocab.end_of_turn) break;
+    if (id >= 0 && static_cast<size_t>(id) < tokenizer_.size()) turn.push_back(id);
+  }
+  return tokenizer_.Decode(turn);
+}
+
+std::vector<int64_t> ChatFormat::UserTurns(std::span<const int32_t> ids) const {
+  const Vocab& vocab = tokenizer_.vocab();
+  std::vector<int32_t> between = {vocab.end_of_turn};
+  AppendText("\n", between);
+  const size_t bos = vocab.bos != kNoToken ? 1 : 0;
+  std::vector<int64_t> turns;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] != vocab.start_of_turn || !TurnAt(ids, i).starts_with("user\n")) continue;
+    if (i == bos) {
+      turns.push_back(0);
+    } else if (!turns.empty() && i > between.size() &&
+               std::equal(between.begin(), between.end(), ids.begin() + (i - between.size()))) {
+      turns.push_back(static_cast<int64_t>(i - between.size()));
+    }
+  }
+  return turns;
+}
+
+bool ChatFormat::BeginsWith(std::span<const int32_t> ids, std::string_view system) const {
+  const auto start = std::find(ids.begin(), ids.end(), tokenizer_.vocab().start_of_turn);
+  if (start == ids.end()) return false;
+  const std::string turn = TurnAt(ids, static_cast<size_t>(start - ids.begin()));
+  return turn.starts_with("user\n" + std::string(system) + "\n\n");
+}
+
 ChatTemplate RecogniseTemplate(std::string_view jinja) {
   if (jinja.find_first_not_of(" \t\r\n") == std::string_view::npos) return ChatTemplate::kNone;
   for (const std::string_view marker : {"<start_of_turn>", "<end_of_turn>", "model"}) {

@@ -41,10 +41,18 @@ class ChatFormat {
   /// (not so when a limit or a stop string cut it).
   std::vector<int32_t> RenderNextTurn(bool reply_ended, std::string_view user_text) const;
 
+  /// How many of `ids`, a conversation as written by the two above, come before each user turn:
+  /// where to cut it to take that turn and everything after back. Empty for other tokens.
+  std::vector<int64_t> UserTurns(std::span<const int32_t> ids) const;
+
+  /// Whether the first turn of a conversation begins with this system text.
+  bool BeginsWith(std::span<const int32_t> ids, std::string_view system) const;
+
  private:
   void AppendTurn(std::string_view body, std::vector<int32_t>& ids) const;
   void AppendText(std::string_view text, std::vector<int32_t>& ids) const;
   void AppendGenerationPrompt(std::vector<int32_t>& ids) const;
+  std::string TurnAt(std::span<const int32_t> ids, size_t start) const;
 
   const Tokenizer& tokenizer_;
 };

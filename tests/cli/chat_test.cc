@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/process.h"
 #include "cli/terminal.h"
@@ -54,9 +57,51 @@ TEST_F(Chat, UndoSaveAndLoad) {
   EXPECT_TRUE(Contains(terminal_.Ask("What is my name?"), "Your name is Tom."));
   EXPECT_TRUE(Contains(terminal_.Ask("/undo"), "taken back"));
   EXPECT_TRUE(Contains(terminal_.Ask("What is my name?"), "Your name is Tom."));
+  // What was said before the conversation went to the file can be taken back as well.
+  EXPECT_TRUE(Contains(terminal_.Ask("/load " + file), "Loaded"));
+  EXPECT_TRUE(Contains(terminal_.Ask("/undo"), "taken back"));
+  EXPECT_FALSE(Contains(terminal_.Ask("What is my name?"), "Your name is Tom."));
   terminal_.Ask("/reset");
   EXPECT_TRUE(Contains(terminal_.Ask("/undo"), "no message"));
   EXPECT_TRUE(Contains(terminal_.Ask("/save"), "needs a file name"));
+}
+
+TEST_F(Chat, UndoGoesBackThroughASessionFile) {
+  const std::string file = folder_ / "session";
+  const auto open = [&] {
+    auto terminal = std::make_unique<Terminal>(
+        std::vector<std::string>{"run", "--temp", "0", "--session", file},
+        std::map<std::string, std::string>{{"TANDEM_HISTORY", ""}, {"NO_COLOR", "1"}});
+    EXPECT_FALSE(terminal->WaitFor("\n> ").empty()) << terminal->screen();
+    return terminal;
+  };
+  const auto first = open();
+  first->Ask("Hello! My name is Tom.");
+  first->Ask("What is 27 + 45?");
+  first->Type(kCtrlD);
+  ASSERT_EQ(first->Wait(), 0) << first->screen();
+  const auto second = open();
+  EXPECT_TRUE(Contains(second->Ask("/undo"), "taken back"));
+  EXPECT_TRUE(Contains(second->Ask("What is my name?"), "Your name is Tom."));
+  EXPECT_TRUE(Contains(second->Ask("/undo"), "taken back"));
+  EXPECT_TRUE(Contains(second->Ask("/undo"), "taken back"));
+  EXPECT_TRUE(Contains(second->Ask("/undo"), "no message"));
+  EXPECT_TRUE(Contains(second->Ask("/load " + history_), "error: "));
+}
+
+// One terminal shows replies and log: no line of the log begins in the middle of a line.
+TEST_F(Chat, LinesOfTheLogStandByThemselves) {
+  Terminal chat({"run", "--temp", "0", "--log-level", "info"},
+                {{"TANDEM_HISTORY", ""}, {"NO_COLOR", "1"}});
+  ASSERT_FALSE(chat.WaitFor("\n> ").empty()) << chat.screen();
+  const std::string reply = chat.Ask("What is 27 + 45?");
+  EXPECT_TRUE(Contains(reply, "27 + 45 = 72.\r\ninfo: reply finished")) << reply;
+  EXPECT_FALSE(Contains(reply, "\n\r\n")) << reply;
+  Terminal once({"run", "--temp", "0", "--log-level", "info", "-p", "What is 27 + 45?"},
+                {{"NO_COLOR", "1"}});
+  EXPECT_EQ(once.Wait(), 0) << once.screen();
+  EXPECT_TRUE(Contains(once.screen(), "27 + 45 = 72.\r\ninfo: reply finished")) << once.screen();
+  EXPECT_FALSE(Contains(once.screen(), "\n\r\n")) << once.screen();
 }
 
 TEST_F(Chat, CommandsAreNotSent) {

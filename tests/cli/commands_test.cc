@@ -27,7 +27,7 @@ TEST(Help, ListsEveryCommandAndExitCode) {
   EXPECT_EQ(run.code, 0);
   EXPECT_EQ(run.err, "");
   for (const char* command :
-       {"run", "convert", "score", "info", "tokenize", "bench", "doctor", "completion"}) {
+       {"run", "convert", "score", "info", "tokenize", "bench", "doctor", "npu", "completion"}) {
     EXPECT_NE(run.out.find(std::string("\n  ") + command + " "), std::string::npos) << command;
     const Finished help = Tandem({command, "--help"});
     EXPECT_EQ(help.code, 0);
@@ -188,6 +188,27 @@ TEST(Info, ChecksTheWholeFile) {
   EXPECT_NE(bad["check"]["files"], good["check"]["files"]);
 }
 
+TEST(Info, JsonSaysWhyAModelCannotBeOpened) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "broken.gguf";
+  WriteFile(path, "GGUF\x03");
+  for (const auto& [model, kind] : {std::pair(path, "corrupt_file"),
+                                    {folder / "none.gguf", "not_found"},
+                                    {std::string("/dev/null"), "io"}}) {
+    const Finished run = Tandem({"info", model, "--check", "--json"});
+    EXPECT_EQ(run.code, std::string_view(kind) == "io" ? 4 : 3);
+    const Json json = Json::parse(run.out);
+    EXPECT_EQ(json["model"], model);
+    EXPECT_EQ(json["check"]["ok"], false);
+    EXPECT_EQ(json["error"]["kind"], kind);
+    EXPECT_EQ(run.err.rfind("error: " + json["error"]["message"].get<std::string>() + "\n", 0), 0u)
+        << run.err;
+    EXPECT_FALSE(Json::parse(Tandem({"info", model, "--json"}).out).contains("check"));
+    EXPECT_EQ(Tandem({"info", model, "--check"}).out, "");
+  }
+  EXPECT_EQ(Tandem({"info", "--json", "--ctx", "1000000"}).out, "");
+}
+
 TEST(Bench, JsonHasItsRows) {
   const Json json =
       JsonOf({"bench", "-q", "-p", "4,8", "-n", "3", "-d", "0,6", "-r", "2", "--json"});
@@ -301,6 +322,17 @@ TEST(Convert, SlicesANestedModel) {
   EXPECT_EQ(summary["layers"], 10);
   EXPECT_EQ(JsonOf({"info", out, "--json"})["architecture"], "gemma3n");
   EXPECT_EQ(JsonOf({"score", "-m", out, "-q", "--json", "--ids", "2,5"})["scored"], 1);
+}
+
+// Nobody has to watch: progress and summary go to a pipe that was closed.
+TEST(Convert, AReaderOfItsProgressMayLeave) {
+  const TemporaryFolder folder;
+  const std::string out = folder / "out.gguf";
+  const Finished run = Shell("\"$TANDEM\" convert -o " + out +
+                             " --log-level info 2>&1 >/dev/null | true; "
+                             "exit ${PIPESTATUS[0]}");
+  EXPECT_EQ(run.code, 0);
+  EXPECT_EQ(Tandem({"info", out}).code, 0);
 }
 
 TEST(Convert, AnInterruptLeavesNothingBehind) {

@@ -65,6 +65,14 @@ TEST(Run, SessionsGoOnFromAFile) {
       {"run", "--session", file, "--system", "Be brief.", "-n", "1", "-p", "What is my name?"});
   EXPECT_EQ(late.code, 0);
   EXPECT_NE(late.err.find("--system has no effect"), std::string::npos) << late.err;
+  // Nothing is wrong with giving the same ones every time.
+  const std::string brief = folder / "brief";
+  for (int i = 0; i < 2; ++i) {
+    const Finished same = Tandem({"run", "-q", "--session", brief, "--system", "Be brief.\n", "-n",
+                                  "1", "-p", "What is my name?"});
+    EXPECT_EQ(same.code, 0);
+    EXPECT_EQ(same.err, "");
+  }
   const std::string saved = ReadFile(file);
   const Finished other = say({"-m", "data/random/base", "--raw", "-p", "x"});
   EXPECT_EQ(other.code, 3);
@@ -74,6 +82,22 @@ TEST(Run, SessionsGoOnFromAFile) {
   EXPECT_EQ(cut.out, "");
   EXPECT_NE(cut.err.find("cut short or changed"), std::string::npos) << cut.err;
   EXPECT_EQ(ReadFile(file), saved.substr(0, saved.size() / 2));
+}
+
+TEST(Run, AFileThatIsNoSessionIsToldSo) {
+  const TemporaryFolder folder;
+  const std::string file = folder / "notes.txt";
+  for (const char* content :
+       {"", "TNDM", "Buy some milk, and then the usual things for the week."}) {
+    WriteFile(file, content);
+    const Finished run = Tandem({"run", "-q", "--session", file, "-p", "x"});
+    EXPECT_EQ(run.code, 3);
+    EXPECT_EQ(run.out, "");
+    EXPECT_NE(run.err.find("notes.txt: not a session of Tandem\nhint: name a file that --session"),
+              std::string::npos)
+        << run.err;
+    EXPECT_EQ(ReadFile(file), content);
+  }
 }
 
 TEST(Run, SameSeedSameText) {

@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <memory>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "core/mapped_file.h"
@@ -105,6 +108,75 @@ TEST_F(AtomicFileTest, RefusesWhatIsNotAFile) {
   EXPECT_THROW(AtomicFile{pipe}, Error);
   fs::create_symlink("/dev/null", directory_ / "null");
   EXPECT_THROW(AtomicFile{directory_ / "null"}, Error);
+}
+
+TEST_F(AtomicFileTest, ASignalHandlerCanRemoveWhatIsNotFinished) {
+  AtomicFile first(directory_ / "first");
+  AtomicFile second(directory_ / "second");
+  AtomicFile third(directory_ / "third");
+  first.Write(std::string_view("whole"));
+  first.Commit();
+  EXPECT_EQ(Entries(), 3u);
+  RemoveTemporaryFiles();
+  EXPECT_EQ(Entries(), 1u);
+  EXPECT_EQ(Read(directory_ / "first"), "whole");
+  EXPECT_THROW(second.Commit(), Error);
+}
+
+// More than the table for signal handlers holds.
+TEST_F(AtomicFileTest, AnyNumberMayBeOpen) {
+  std::vector<std::unique_ptr<AtomicFile>> files;
+  for (int i = 0; i < 40; ++i) {
+    files.push_back(std::make_unique<AtomicFile>(directory_ / std::to_string(i)));
+  }
+  files.resize(10);
+  files.push_back(std::make_unique<AtomicFile>(directory_ / "last"));
+  RemoveTemporaryFiles();
+  EXPECT_EQ(Entries(), 0u);
+}
+
+// The system call says what reading the mapping would say with a signal.
+TEST_F(AtomicFileTest, WritingFromAFileThatWasCutNamesThatFile) {
+  const fs::path source = directory_ / "source";
+  std::ofstream(source) << std::string(size_t{2} << 20, 'x');
+  const MappedFile mapped(source);
+  fs::resize_file(source, 4096);
+  AtomicFile file(directory_ / "f");
+  try {
+    file.Write(mapped.bytes());
+    FAIL() << "wrote what is not there";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kIo);
+    EXPECT_EQ(error.message(), source.string() + ": " + kCutWhileInUse);
+  }
+}
+
+TEST_F(AtomicFileTest, MappedFilesAreFoundByAddress) {
+  const fs::path one = directory_ / "1";
+  const fs::path two = directory_ / "a name too long to lie inside of a string object";
+  std::ofstream(one) << "one";
+  std::ofstream(two) << std::string(8192, 'x');
+  const std::byte* gone = nullptr;
+  {
+    // Short names move with their object.
+    const auto name = [](const MappedFile& file, size_t at) {
+      const char* found = MappedFileAt(file.bytes().data() + at);
+      return std::string(found == nullptr ? "" : found);
+    };
+    MappedFile first{fs::path(one)};
+    MappedFile second(two);
+    EXPECT_EQ(name(first, 2), one.string());
+    EXPECT_EQ(name(second, 0), two.string());
+    EXPECT_EQ(name(second, 8191), two.string());
+    const MappedFile moved = std::move(first);
+    first = std::move(second);
+    EXPECT_EQ(name(moved, 0), one.string());
+    EXPECT_EQ(name(first, 100), two.string());
+    gone = first.bytes().data();
+  }
+  EXPECT_EQ(MappedFileAt(gone), nullptr);
+  EXPECT_EQ(MappedFileAt(nullptr), nullptr);
+  EXPECT_EQ(MappedFileAt(&gone), nullptr);
 }
 
 TEST_F(AtomicFileTest, MappedFileReadsItBack) {

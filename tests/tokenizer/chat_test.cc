@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <limits>
 
 #include "core/error.h"
 #include "tokenizer/test_vocab.h"
@@ -93,6 +94,41 @@ TEST(ChatFormat, NextTurnContinuesTheSameConversation) {
     }
     ASSERT_EQ(context, chat.Render(messages));
   }
+}
+
+// Whatever the texts hold, a conversation can be cut before any of its user turns; the system text
+// is known again.
+TEST(ChatFormat, UserTurnsAreFoundAgain) {
+  const Tokenizer gemma(test::GemmaLikeVocab());
+  test::Random random(33);
+  for (int round = 0; round < 300; ++round) {
+    const Tokenizer& tokenizer = round % 2 == 0 ? gemma : Fable();
+    const ChatFormat chat(tokenizer);
+    const std::string system = Solid(random);
+    std::vector<int64_t> turns = {0};
+    std::vector<int32_t> context = chat.Render(
+        std::vector<ChatMessage>{{Role::kSystem, system}, {Role::kUser, Solid(random)}});
+    while (Below(random, 4) != 0) {
+      const auto reply = tokenizer.Encode(test::RandomText(random), {.continues = true});
+      context.insert(context.end(), reply.begin(), reply.end());
+      turns.push_back(static_cast<int64_t>(context.size()));
+      const auto next = chat.RenderNextTurn(false, test::RandomText(random));
+      context.insert(context.end(), next.begin(), next.end());
+    }
+    ASSERT_EQ(chat.UserTurns(context), turns);
+    EXPECT_TRUE(chat.BeginsWith(context, system));
+    EXPECT_FALSE(chat.BeginsWith(context, system + "!"));
+  }
+  const ChatFormat chat(Fable());
+  EXPECT_TRUE(chat.UserTurns({}).empty());
+  EXPECT_TRUE(chat.UserTurns(Fable().Encode("user\n", {.add_bos = true})).empty());
+  const int32_t start = Fable().vocab().start_of_turn;
+  EXPECT_TRUE(chat.UserTurns(std::vector<int32_t>(5, start)).empty());
+  auto strange = chat.Render(std::vector<ChatMessage>{{Role::kUser, "x"}});
+  strange.insert(strange.begin() + 3, {-1, std::numeric_limits<int32_t>::max()});
+  EXPECT_EQ(chat.UserTurns(strange), std::vector<int64_t>{0});
+  EXPECT_FALSE(chat.BeginsWith({}, "x"));
+  EXPECT_FALSE(chat.BeginsWith(std::vector<int32_t>(5, start), "x"));
 }
 
 TEST(ChatFormat, NoTextCanOpenOrCloseATurn) {

@@ -89,29 +89,43 @@ struct BlockWriter {
   }
 };
 
-// One unit for T activation rows of a tile. x and groups point at the unit's first column of the
-// first row; y [T, kRows] with rows of a panel between.
-template <int T, typename Format>
-TANDEM_LANES void Tile(const Unit& unit, int columns, const int8_t* x, const Int8Group* groups,
+// Units of P panels for T activation rows of a tile. x and groups point at the units' first column
+// of the first row; y [T, kPanelRows].
+template <int T, int P, typename Format>
+TANDEM_LANES void Tile(const Unit* units, int columns, const int8_t* x, const Int8Group* groups,
                        float* y) {
   constexpr int kGroup = Format::kGroup;
   using B = Bytes<Format, true>;
-  RowFloats total[T];
-  for (int t = 0; t < T; ++t) total[t] = LoadRows(y + t * kPanelRows);
+  RowFloats total[T][P];
+  for (int t = 0; t < T; ++t) {
+    for (int p = 0; p < P; ++p) total[t][p] = LoadRows(y + t * kPanelRows + p * kRows);
+  }
   for (int g = 0; g < columns / kGroup; ++g, groups += kTileRows) {
-    RowInts sum[T];
-    for (int t = 0; t < T; ++t) sum[t] = B::FirstSum(groups[t]);
-    for (int j = 0; j < kGroup / 4; ++j, x += 4 * kTileRows) {
-      RowBytes w;
-      __builtin_memcpy(&w, unit.bytes[g * kGroup / 4 + j], sizeof w);
-      for (int t = 0; t < T; ++t) sum[t] = B::Add(sum[t], w, FourBytes(x + 4 * t));
-    }
-    const RowFloats scale = LoadRows(unit.scale[g]), min = LoadRows(unit.min[g]);
+    RowInts sum[T][P];
     for (int t = 0; t < T; ++t) {
-      total[t] = Join<Format::kMin>(total[t], B::LastSum(sum[t], groups[t]), groups[t], scale, min);
+      for (int p = 0; p < P; ++p) sum[t][p] = B::FirstSum(groups[t]);
+    }
+    for (int j = 0; j < kGroup / 4; ++j, x += 4 * kTileRows) {
+      RowBytes w[P];
+      for (int p = 0; p < P; ++p) {
+        __builtin_memcpy(&w[p], units[p].bytes[g * kGroup / 4 + j], sizeof w[p]);
+      }
+      for (int t = 0; t < T; ++t) {
+        const int32_t four = FourBytes(x + 4 * t);
+        for (int p = 0; p < P; ++p) sum[t][p] = B::Add(sum[t][p], w[p], four);
+      }
+    }
+    for (int p = 0; p < P; ++p) {
+      const RowFloats scale = LoadRows(units[p].scale[g]), min = LoadRows(units[p].min[g]);
+      for (int t = 0; t < T; ++t) {
+        total[t][p] = Join<Format::kMin>(total[t][p], B::LastSum(sum[t][p], groups[t]), groups[t],
+                                         scale, min);
+      }
     }
   }
-  for (int t = 0; t < T; ++t) StoreRows(total[t], y + t * kPanelRows);
+  for (int t = 0; t < T; ++t) {
+    for (int p = 0; p < P; ++p) StoreRows(total[t][p], y + t * kPanelRows + p * kRows);
+  }
 }
 
 // kRows weight rows.
@@ -239,14 +253,14 @@ void MultiplyFew(const Panels& panels, const Int8Rows& x, float* y, int64_t y_st
 constexpr int64_t kBatch = 128;
 static_assert(kBatch % kTileRows == 0);
 
-// Rows of a tile that share a loaded weight register, such that sums, totals and the rest fit the
-// registers: 32 of them, or 16.
+// Activation rows of a tile, and panels, that are multiplied together: sums, totals and the rest
+// fit the registers, 32 of them or 16, and each loaded activation serves all panels.
 #if defined(__AVX512F__)
-constexpr int kTogether = 8;
+constexpr int kTogether = 4, kPanelsTogether = 2;
 #elif defined(__AVX2__)
-constexpr int kTogether = 4;
+constexpr int kTogether = 4, kPanelsTogether = 1;
 #else
-constexpr int kTogether = 2;
+constexpr int kTogether = 2, kPanelsTogether = 1;
 #endif
 
 template <typename Format>
@@ -286,18 +300,24 @@ void MultiplyBatch(const Panels& panels, const Int8Rows& x, int64_t begin, int64
       const Int8Group* groups =
           x.groups + tile * (x.cols / Format::kGroup) + column / Format::kGroup * kTileRows;
       const int rows = static_cast<int>(batch - t < kTileRows ? batch - t : kTileRows);
-      for (int p = 0; p < panels.count; ++p) {
+      const auto tiles = [&](int p, auto together) __attribute__((always_inline)) {
         int row = 0;
-        const auto some = [&](auto together) __attribute__((always_inline)) {
-          for (; row + together.value <= rows; row += together.value) {
-            Tile<together.value, Format>(units[p], columns, q + 4 * row, groups + row,
-                                         sums[t + row] + kRows * p);
+        const auto some = [&](auto count) __attribute__((always_inline)) {
+          for (; row + count.value <= rows; row += count.value) {
+            Tile<count.value, together.value, Format>(units + p, columns, q + 4 * row, groups + row,
+                                                      sums[t + row] + kRows * p);
           }
         };
         some(Index<kTogether>());
-        if constexpr (kTogether > 4) some(Index<4>());
         if constexpr (kTogether > 2) some(Index<2>());
         some(Index<1>());
+      };
+      int p = 0;
+      for (; p + kPanelsTogether <= panels.count; p += kPanelsTogether) {
+        tiles(p, Index<kPanelsTogether>());
+      }
+      if constexpr (kPanelsTogether > 1) {
+        for (; p < panels.count; ++p) tiles(p, Index<1>());
       }
     }
   }

@@ -1,0 +1,101 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// tandem npu as its user calls it. What the words are is the library's tests' matter.
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <string>
+
+#include "cli/process.h"
+
+namespace tandem::test {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kSequence =
+    R"({"device":"npu2","args":[{"type":"i32","elements":64}],"allocs":[{"name":"x","col":0,)"
+    R"("dir":"MM2S","channel":0}],"ops":[{"op":"dma_memcpy_nd","arg":0,"offsets":[0,0,0,0],)"
+    R"("sizes":[1,1,1,64],"strides":[0,0,0,1],"bd":0,"alloc":"x","token":true},)"
+    R"({"op":"dma_wait","alloc":"x"}]})";
+constexpr const char* kDesign =
+    R"({"device":"npu1","locks":[{"tile":[0,2],"id":1,"init":2,"name":"l"}],"buffers":[],)"
+    R"("cores":[],"dmas":[],"switchboxes":[],"shim_muxes":[],"cascades":[]})";
+
+TEST(Npu, EncodesAndSaysWhatItEncoded) {
+  const TemporaryFolder folder;
+  WriteFile(folder / "s.json", kSequence);
+  const Finished encode = Tandem({"npu", "encode", folder / "s.json", "-o", folder / "s.bin"});
+  EXPECT_EQ(encode.code, 0) << encode.err;
+  EXPECT_EQ(encode.out, "");
+  EXPECT_NE(encode.err.find("4 operations, 152 bytes"), std::string::npos) << encode.err;
+  EXPECT_EQ(Tandem({"npu", "insts", folder / "s.bin"}).out,
+            "npu2, 8 columns, version 0.1, 4 operations, 152 bytes\n"
+            "     4  BLOCKWRITE         shim (0,0) DMA_BD0_0 [8]  Buffer_Length=64 Burst_Length=3 "
+            "AxCache=2 Valid_BD=1\n"
+            "    16  DDR_PATCH          shim (0,0) DMA_BD0_1  argument=0 offset=0\n"
+            "    28  WRITE              shim (0,0) DMA_MM2S_0_TASK_QUEUE = 0x80000000  "
+            "Enable_Token_Issue=1 Repeat_Count=0 Start_BD_ID=0\n"
+            "    34  TCT                shim (0,0)  columns=1 rows=1 MM2S=0\n");
+  const Json json = Json::parse(Tandem({"npu", "insts", "--json", folder / "s.bin"}).out);
+  EXPECT_EQ(json["generation"], "npu2");
+  EXPECT_EQ(json["bytes"], ReadFile(folder / "s.bin").size());
+  EXPECT_EQ(json["ops"].size(), 4U);
+  EXPECT_EQ(json["ops"][2]["register"], "DMA_MM2S_0_TASK_QUEUE");
+  EXPECT_EQ(json["ops"][2]["data"], Json::array({0x80000000U}));
+  EXPECT_EQ(json["ops"][2]["tile"], Json::array({0, 0}));
+}
+
+TEST(Npu, ConfiguresDesigns) {
+  const TemporaryFolder folder;
+  WriteFile(folder / "d.json", kDesign);
+  EXPECT_EQ(Tandem({"npu", "config", "-q", folder / "d.json", "-o", folder / "d.bin"}).err, "");
+  EXPECT_EQ(Tandem({"npu", "insts", folder / "d.bin"}).out,
+            "npu1, 4 columns, version 0.1, 1 operations, 40 bytes\n"
+            "     4  WRITE              core tile (0,2) LOCK1_VALUE = 0x00000002  Lock_Value=2\n");
+}
+
+TEST(Npu, ErrorsNameFileAndPlace) {
+  const TemporaryFolder folder;
+  const auto encode = [&](const std::string& text) {
+    WriteFile(folder / "s.json", text);
+    return Tandem({"npu", "encode", folder / "s.json", "-o", folder / "s.bin"});
+  };
+  Finished run = encode("{");
+  EXPECT_EQ(run.code, 3);
+  EXPECT_NE(run.err.find("s.json: not valid JSON"), std::string::npos) << run.err;
+  run = encode(R"({"device":"npu1","ops":[{"op":"fly"}]})");
+  EXPECT_EQ(run.code, 3);
+  EXPECT_NE(run.err.find("s.json.ops[0]: \"fly\" is not an operation"), std::string::npos)
+      << run.err;
+  std::string wide(kSequence);
+  wide.replace(wide.find("\"bd\":0"), 6, "\"bd\":16");
+  run = encode(wide);
+  EXPECT_EQ(run.code, 2);
+  EXPECT_EQ(run.err, "error: op 0 (dma_memcpy_nd): BD 16: a shim has BDs 0 to 15\n");
+  EXPECT_FALSE(std::filesystem::exists(folder / "s.bin"));
+  WriteFile(folder / "x.bin", "not a stream");
+  run = Tandem({"npu", "insts", folder / "x.bin"});
+  EXPECT_EQ(run.code, 3);
+  EXPECT_NE(run.err.find("x.bin: word 0: too short"), std::string::npos) << run.err;
+}
+
+TEST(Npu, CommandsOfTheCommand) {
+  EXPECT_EQ(Tandem({"npu"}).err,
+            "error: no command given\nhint: tandem npu --help lists what there is\n");
+  const Finished wrong = Tandem({"npu", "encodes"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_NE(wrong.err.find("did you mean encode?"), std::string::npos) << wrong.err;
+  const Finished help = Tandem({"npu", "encode", "--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_NE(help.out.find("Usage: tandem npu encode [OPTIONS] SEQUENCE"), std::string::npos);
+  EXPECT_NE(Tandem({"manual"}).out.find(".SS tandem npu config"), std::string::npos);
+  EXPECT_EQ(Shell("source <(\"$TANDEM\" completion bash); COMP_WORDS=(tandem npu enc); "
+                  "COMP_CWORD=2; _tandem; echo \"${COMPREPLY[@]}\"")
+                .out,
+            "encode\n");
+}
+
+}  // namespace
+}  // namespace tandem::test
