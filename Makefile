@@ -34,6 +34,12 @@ run: ## Build, then answer PROMPT="..." with the built-in model
 	@$(MAKE) --no-print-directory build >&2
 	@build/tandem run -p "$$PROMPT"
 
+.PHONY: chat
+chat: ## Build, fetch Gemma 3 270M (asks first; YES=1 agrees), chat with it
+	@$(MAKE) --no-print-directory build >&2
+	@$(deps) chat
+	@tools/chat-gemma3.sh build
+
 .PHONY: tests
 tests: # Everything that is not optional, in build/
 	@$(deps) build test

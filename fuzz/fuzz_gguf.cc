@@ -4,12 +4,13 @@
 // GGUF files, read as a model is: metadata, tensors, hyper-parameters, weights, Programs,
 // vocabulary. Of an accepted file, every tensor lies inside the data and overlaps no other.
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "engine/source.h"
+#include "engine/text_model.h"
 #include "formats/gguf.h"
 #include "fuzz.h"
-#include "gemma3n/program.h"
 #include "tokenizer/tokenizer.h"
 
 namespace tandem::fuzz {
@@ -50,11 +51,9 @@ void ReadModel(GgufFile file) {
   ModelSource source;
   source.name = "fuzz.gguf";
   source.gguf = std::move(file);
-  const gemma3n::HyperParams params = ReadParams(source);
-  params.Validate(source.name);
-  const gemma3n::Weights weights = ReadWeights(source, params);
-  for (const auto rows : {gemma3n::Rows::kAllWanted, gemma3n::Rows::kSomeWanted}) {
-    gemma3n::BuildProgram(params, weights, rows);
+  const std::unique_ptr<TextModel> text = ReadTextModel(source);
+  for (const auto rows : {gemma::Rows::kAllWanted, gemma::Rows::kSomeWanted}) {
+    text->BuildProgram(rows);
   }
 }
 

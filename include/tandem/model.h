@@ -52,7 +52,7 @@ class TANDEM_API Model {
   /// Printable path, or "built-in fable"; of a slice followed by ", slice e2b".
   const std::string& source() const noexcept;
   bool is_embedded() const noexcept;
-  /// "gemma3n".
+  /// "gemma3n" or "gemma3".
   std::string_view architecture() const noexcept;
   /// general.name of a GGUF file, a folder's name; may be empty.
   std::string name() const;

@@ -71,7 +71,8 @@ Error UsageError(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 int Main(int argc, const char* const* argv) {
-  CLI::App app("Runs Gemma 3n on this machine: chat, convert, score and measure.", "tandem");
+  CLI::App app("Runs Gemma 3n and Gemma 3 on this machine: chat, convert, score and measure.",
+               "tandem");
   app.set_help_flag("-h,--help", "Print this help");
   app.set_version_flag("--version", "tandem " TANDEM_VERSION, "Print the version");
   app.require_subcommand(1);

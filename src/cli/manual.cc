@@ -18,8 +18,9 @@ namespace tandem::cli {
 namespace {
 
 constexpr std::string_view kDescription =
-    "Tandem runs Gemma 3n models. Results go to standard output, everything else to standard "
-    "error. A model is a GGUF file (of several parts: the first) or a Hugging Face folder; "
+    "Tandem runs Gemma 3n and Gemma 3 models. Results go to standard output, everything else to "
+    "standard error. A model is a GGUF file (of several parts: the first) or a Hugging Face "
+    "folder; "
     "without one, commands use a small demonstration model inside the program.";
 
 /// `text` as roff prints it unchanged: dashes that can be copied, no accidental requests.
@@ -94,7 +95,7 @@ std::string Environment() {
 std::string ManualPage(const CLI::App& app) {
   std::string out = ".TH TANDEM 1 \"\" \"tandem " TANDEM_VERSION "\" \"User Commands\"\n";
   out += ".\\\" Made by the program itself: change src/cli instead.\n";
-  out += Section("NAME") + "tandem \\- run Gemma 3n language models on this machine\n";
+  out += Section("NAME") + "tandem \\- run Gemma 3n and Gemma 3 language models on this machine\n";
   out += Section("SYNOPSIS") + ".B " + Roff(UsageOf(app)) + "\n";
   out += Section("DESCRIPTION") + Roff(kDescription) + "\n";
   for (const HelpGroup& group : CommandGroups(app)) {

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 
 #include "core/error.h"
@@ -15,59 +14,16 @@
 #include "engine/convert_metadata.h"
 #include "engine/quantize_plan.h"
 #include "engine/source.h"
+#include "engine/text_model.h"
 #include "formats/gguf_writer.h"
-#include "gemma3n/gguf.h"
-#include "gemma3n/hf.h"
-#include "gemma3n/slice.h"
 
 namespace tandem {
 namespace {
 
-using gemma3n::OutputTensor;
+using gemma::OutputTensor;
 
 // Floats unpacked at a time: with their source and target rows under 100 MB in flight.
 constexpr int64_t kBlockFloats = int64_t{1} << 22;
-
-std::vector<int64_t> ParseWidths(const std::string& text) {
-  std::vector<int64_t> widths;
-  size_t begin = 0;
-  while (begin <= text.size()) {
-    const size_t comma = std::min(text.find(',', begin), text.size());
-    int64_t width = 0;
-    const char* end = text.data() + comma;
-    const auto [parsed, code] = std::from_chars(text.data() + begin, end, width);
-    if (code != std::errc() || parsed != end || width < 1) {
-      throw Error(ErrorKind::kInvalidArgument,
-                  fmt::format("'{}' is not an FFN width",
-                              Printable(std::string_view(text).substr(begin, comma - begin))),
-                  "write one width for all layers, or a list such as 8192,8192,16384");
-    }
-    widths.push_back(width);
-    begin = comma + 1;
-  }
-  return widths;
-}
-
-gemma3n::SliceSpec ReadSlice(const ConvertOptions& options, const gemma3n::HyperParams& params) {
-  gemma3n::SliceSpec spec;
-  if (!options.slice.empty()) {
-    if (!options.slice_skip.empty() || !options.slice_ffn.empty()) {
-      throw Error(ErrorKind::kInvalidArgument,
-                  "a slice is either a preset or layers and widths of its own, not both");
-    }
-    const auto preset = gemma3n::SlicePreset(options.slice, params);
-    if (!preset) {
-      throw Error(ErrorKind::kInvalidArgument,
-                  fmt::format("no slice '{}' is known of {} layers with an FFN of {}",
-                              Printable(options.slice), params.layers, params.ffn[0]),
-                  "e2b cuts E4B (35 layers of 16384); others with --slice-skip and --slice-ffn");
-    }
-    return *preset;
-  }
-  if (!options.slice_skip.empty()) spec.skip = gemma3n::ParseLayerList(options.slice_skip);
-  if (!options.slice_ffn.empty()) spec.widths = ParseWidths(options.slice_ffn);
-  return spec;
-}
 
 struct PlannedTensor {
   const OutputTensor* tensor;
@@ -141,25 +97,22 @@ ConvertSummary Convert(const ConvertOptions& options, const ConvertProgress& pro
   const ModelSource source =
       options.source.empty() ? OpenEmbeddedSource() : OpenSource(options.source);
   CheckOutput(options, source);
-  gemma3n::HyperParams params = ReadParams(source);
-  const gemma3n::Weights whole = ReadWeights(source, params);
-  const gemma3n::SliceSpec spec = ReadSlice(options, params);
-  gemma3n::SlicedModel sliced;
-  const bool slicing = !spec.skip.empty() || !spec.widths.empty();
-  if (slicing) {
-    sliced = gemma3n::Slice(params, whole, spec);
-    params = sliced.params;
-  }
-  const auto tensors = gemma3n::ListTensors(params, slicing ? sliced.weights : whole);
+  const std::unique_ptr<TextModel> whole = ReadTextModel(source);
+  const SliceRequest request{options.slice, options.slice_skip, options.slice_ffn};
+  std::unique_ptr<TextModel> slice;
+  if (!request.empty()) slice = whole->Slice(request);
+  const TextModel& text = slice ? *slice : *whole;
+  const int layers = text.params().layers;
+  const auto tensors = text.ListTensors();
 
   ConvertSummary summary;
-  summary.layers = params.layers;
+  summary.layers = layers;
   GgufWriter writer(options.output);
-  summary.notes = WriteMetadata(source, params, *plan, writer);
+  summary.notes = WriteMetadata(source, text, *plan, writer);
   std::vector<PlannedTensor> planned;
   uint64_t total = 0;
   for (const OutputTensor& tensor : tensors) {
-    const TypeChoice choice = ChooseType(*plan, tensor, params.layers);
+    const TypeChoice choice = ChooseType(*plan, tensor, layers);
     const uint64_t bytes = static_cast<uint64_t>(tensor.rows) * RowBytes(choice.type, tensor.cols);
     writer.AddTensor(tensor.name, choice.type, tensor.ne);
     planned.push_back({&tensor, choice.type, bytes});

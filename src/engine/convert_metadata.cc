@@ -7,8 +7,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "gemma3n/gguf.h"
-#include "gemma3n/hf.h"
+#include "gemma/hf.h"
 #include "tokenizer/chat.h"
 #include "tokenizer/tokenizer.h"
 
@@ -42,8 +41,9 @@ bool IsRewritten(std::string_view key) {
          !StartsWith(key, "general.");
 }
 
-void WriteGeneral(const ModelSource& source, const QuantizePlan& plan, GgufWriter& writer) {
-  writer.AddString("general.architecture", gemma3n::kArchitecture);
+void WriteGeneral(const ModelSource& source, std::string_view architecture,
+                  const QuantizePlan& plan, GgufWriter& writer) {
+  writer.AddString("general.architecture", architecture);
   const std::string& name = source.model_name;
   if (source.gguf) {
     for (const GgufValue& value : source.gguf->metadata().values()) {
@@ -88,12 +88,23 @@ void NoteEndTokens(const ModelSource& source, const Vocab& vocab, std::vector<st
   }
 }
 
+// In GGUF a user-defined piece is the text that it stands for: that is what other engines look for.
+void UnmarkSpaces(std::string& piece) {
+  for (size_t at = piece.find(kSpaceMark); at != std::string::npos;
+       at = piece.find(kSpaceMark, at)) {
+    piece.replace(at, kSpaceMark.size(), " ");
+  }
+}
+
 }  // namespace
 
 void WriteTokenizer(const Tokenizer& tokenizer, std::string_view chat_template, int64_t rows,
                     GgufWriter& writer) {
   const Vocab& vocab = tokenizer.vocab();
   std::vector<std::string> pieces = vocab.pieces;
+  for (size_t id = 0; id < pieces.size(); ++id) {
+    if (vocab.types[id] == PieceType::kUserDefined) UnmarkSpaces(pieces[id]);
+  }
   std::vector<float> scores = vocab.scores;
   std::vector<int32_t> types;
   for (const PieceType type : vocab.types) types.push_back(static_cast<int32_t>(type));
@@ -126,28 +137,27 @@ void WriteTokenizer(const Tokenizer& tokenizer, std::string_view chat_template, 
   }
 }
 
-std::vector<std::string> WriteMetadata(const ModelSource& source,
-                                       const gemma3n::HyperParams& params, const QuantizePlan& plan,
-                                       GgufWriter& writer) {
+std::vector<std::string> WriteMetadata(const ModelSource& source, const TextModel& text,
+                                       const QuantizePlan& plan, GgufWriter& writer) {
   std::vector<std::string> notes;
-  WriteGeneral(source, plan, writer);
-  gemma3n::WriteGgufParams(params, writer);
+  WriteGeneral(source, text.architecture(), plan, writer);
+  text.WriteGgufParams(writer);
   std::string problem;
   std::optional<Vocab> vocab = ReadVocab(source, problem);
   if (!vocab) {
     notes.push_back("no tokenizer is written: " + problem);
   } else {
     const Tokenizer tokenizer(std::move(*vocab));
-    if (static_cast<int64_t>(tokenizer.size()) > params.vocab) {
+    if (static_cast<int64_t>(tokenizer.size()) > text.params().vocab) {
       throw Error(ErrorKind::kCorruptFile,
                   fmt::format("{}: {} tokens for {} rows of the token embedding", source.name,
-                              tokenizer.size(), params.vocab),
+                              tokenizer.size(), text.params().vocab),
                   "tokenizer and weights do not belong together");
     }
     NoteEndTokens(source, tokenizer.vocab(), notes);
-    WriteTokenizer(tokenizer, source.chat_template, params.vocab, writer);
+    WriteTokenizer(tokenizer, source.chat_template, text.params().vocab, writer);
   }
-  if (!source.gguf && gemma3n::HasTowers(source.config)) {
+  if (!source.gguf && gemma::HasTowers(source.config)) {
     notes.emplace_back("vision and audio towers are left out: this is the text model");
   }
   return notes;

@@ -10,6 +10,7 @@
 
 #include "engine/quantize_plan.h"
 #include "engine/source.h"
+#include "engine/text_model.h"
 #include "formats/gguf_writer.h"
 #include "tokenizer/tokenizer.h"
 
@@ -18,9 +19,8 @@ namespace tandem {
 /// Declares all keys: general.*, the model's, tokenizer and chat template. What a GGUF source says
 /// about itself (authors, licence, ...) is carried over. Returns remarks for the user, one line
 /// each.
-std::vector<std::string> WriteMetadata(const ModelSource& source,
-                                       const gemma3n::HyperParams& params, const QuantizePlan& plan,
-                                       GgufWriter& writer);
+std::vector<std::string> WriteMetadata(const ModelSource& source, const TextModel& text,
+                                       const QuantizePlan& plan, GgufWriter& writer);
 
 /// Declares the tokenizer.* keys. Other engines expect a piece for every row of the embedding, so
 /// the vocabulary is padded to `rows`. An empty `chat_template` stands for Gemma's, which is

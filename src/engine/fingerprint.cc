@@ -45,9 +45,8 @@ Fingerprint ModelFingerprint(const ModelData& data) {
     AddFolder(files, hash);
   }
   if (data.whole != nullptr) {
-    for (size_t i = 0; i < data.weights.layers.size(); ++i) {
-      hash.AddNumber(static_cast<uint64_t>(data.weights.layers[i].ple_column));
-      hash.AddNumber(static_cast<uint64_t>(data.params.ffn[i]));
+    for (const int64_t number : data.text->Layout()) {
+      hash.AddNumber(static_cast<uint64_t>(number));
     }
   }
   return hash.Value();

@@ -14,9 +14,7 @@
 #include "engine/model_data.h"
 #include "engine/model_text.h"
 #include "engine/source.h"
-#include "gemma3n/gguf.h"
-#include "gemma3n/hf.h"
-#include "gemma3n/program.h"
+#include "gemma/hf.h"
 #include "tokenizer/vocab_file.h"
 
 namespace tandem {
@@ -35,7 +33,8 @@ void AddEndToken(std::vector<int32_t>& tokens, int64_t id, int64_t vocab) {
 void AddEndTokens(const nlohmann::json& config, ModelData& data) {
   if (!config.is_object() || !config.contains("eos_token_id")) return;
   const auto add = [&](const nlohmann::json& id) {
-    if (id.is_number_integer()) AddEndToken(data.end_tokens, id.get<int64_t>(), data.params.vocab);
+    if (id.is_number_integer())
+      AddEndToken(data.end_tokens, id.get<int64_t>(), data.params().vocab);
   };
   const nlohmann::json& eos = config["eos_token_id"];
   if (!eos.is_array()) return add(eos);
@@ -72,10 +71,10 @@ void ReadGgufDefaults(const GgufMetadata& metadata, GenerationDefaults& defaults
 void LoadText(ModelData& data) {
   std::optional<Vocab> vocab = ReadVocab(data.source, data.tokenizer_problem);
   if (!vocab) return;
-  if (static_cast<int64_t>(vocab->size()) > data.params.vocab) {
+  if (static_cast<int64_t>(vocab->size()) > data.params().vocab) {
     throw Error(ErrorKind::kCorruptFile,
                 fmt::format("{}: {} tokens for {} rows of the token embedding", data.source.name,
-                            vocab->size(), data.params.vocab),
+                            vocab->size(), data.params().vocab),
                 "tokenizer and weights do not belong together");
   }
   data.tokenizer = std::make_shared<Tokenizer>(std::move(*vocab));
@@ -83,7 +82,7 @@ void LoadText(ModelData& data) {
     data.chat = std::make_shared<ChatFormat>(*data.tokenizer);
   }
   for (const int32_t id : data.tokenizer->vocab().end_tokens) {
-    AddEndToken(data.end_tokens, id, data.params.vocab);
+    AddEndToken(data.end_tokens, id, data.params().vocab);
   }
   if (RecogniseTemplate(data.source.chat_template) == ChatTemplate::kForeign) {
     data.notes.push_back(fmt::format(
@@ -95,7 +94,7 @@ void LoadText(ModelData& data) {
 // Padding, ids beyond the vocabulary or without per-layer embeddings, unused pieces. Tokens that
 // end a reply stay allowed: fine-tuned models often name one of them as their padding.
 std::vector<bool> BannedIds(const ModelData& data) {
-  const int64_t ids = std::min(data.params.vocab, data.params.ple_vocab);
+  const int64_t ids = data.text->ids();
   std::vector<bool> banned(static_cast<size_t>(ids), false);
   if (data.tokenizer) {
     const Vocab& vocab = data.tokenizer->vocab();
@@ -114,10 +113,9 @@ std::unique_ptr<ModelData> ReadModel(ModelSource source, Clock::time_point start
   auto data = std::make_unique<ModelData>();
   data->source = std::move(source);
   const ModelSource& files = data->source;
-  data->params = ReadParams(files);
-  data->weights = ReadWeights(files, data->params);
-  data->decode = gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kAllWanted);
-  data->prefill = gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kSomeWanted);
+  data->text = ReadTextModel(files);
+  data->decode = data->text->BuildProgram(gemma::Rows::kAllWanted);
+  data->prefill = data->text->BuildProgram(gemma::Rows::kSomeWanted);
   LoadText(*data);
   if (files.gguf) {
     ReadGgufDefaults(files.gguf->metadata(), data->defaults);
@@ -125,7 +123,7 @@ std::unique_ptr<ModelData> ReadModel(ModelSource source, Clock::time_point start
     ReadHfDefaults(files.generation_config, data->defaults);
     AddEndTokens(files.generation_config, *data);
     AddEndTokens(files.config, *data);
-    if (gemma3n::HasTowers(files.config)) {
+    if (gemma::HasTowers(files.config)) {
       data->notes.push_back(fmt::format(
           "{}: vision and audio towers are ignored; this is the text model", files.name));
     }
@@ -158,9 +156,9 @@ std::shared_ptr<const Model> Model::LoadEmbedded() {
 
 const std::string& Model::source() const noexcept { return data_->source.name; }
 bool Model::is_embedded() const noexcept { return data_->source.embedded; }
-std::string_view Model::architecture() const noexcept { return gemma3n::kArchitecture; }
-int64_t Model::vocab_rows() const noexcept { return data_->params.vocab; }
-int64_t Model::context_length() const noexcept { return data_->params.context_length; }
+std::string_view Model::architecture() const noexcept { return data_->text->architecture(); }
+int64_t Model::vocab_rows() const noexcept { return data_->params().vocab; }
+int64_t Model::context_length() const noexcept { return data_->params().context_length; }
 const GenerationDefaults& Model::defaults() const noexcept { return data_->defaults; }
 const std::vector<std::string>& Model::notes() const noexcept { return data_->notes; }
 bool Model::has_tokenizer() const noexcept { return data_->tokenizer != nullptr; }

@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "engine/source.h"
-#include "gemma3n/hparams.h"
-#include "gemma3n/weights.h"
+#include "engine/text_model.h"
 #include "program/program.h"
 #include "tandem/model.h"
 #include "tokenizer/chat.h"
@@ -23,8 +22,7 @@ struct ModelData {
   /// Of a slice, the model that it is a part of; then `source` has names only.
   std::shared_ptr<const Model> whole;
   ModelSource source;  ///< Owns the mappings that everything below points into.
-  gemma3n::HyperParams params;
-  gemma3n::Weights weights;
+  std::unique_ptr<TextModel> text;
   Program decode;   ///< Every row wanted.
   Program prefill;  ///< Some rows wanted.
 
@@ -36,6 +34,7 @@ struct ModelData {
   std::vector<bool> banned;  ///< By id: sampling never returns it.
   std::vector<std::string> notes;
 
+  const gemma::StackParams& params() const { return text->params(); }
   /// Where the weights come from.
   const ModelSource& files() const { return whole == nullptr ? source : whole->data().files(); }
 };

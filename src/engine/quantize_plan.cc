@@ -8,8 +8,8 @@
 namespace tandem {
 namespace {
 
-using gemma3n::OutputTensor;
-using gemma3n::TensorRole;
+using gemma::OutputTensor;
+using gemma::TensorRole;
 
 // The token table is the output head too, and per-layer rows are read one per token, so both stay
 // at 6 bits or more in every plan: they decide quality and cost little time.

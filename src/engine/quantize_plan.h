@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "formats/dtype.h"
-#include "gemma3n/gguf.h"
+#include "gemma/output_tensors.h"
 
 namespace tandem {
 
@@ -34,6 +34,6 @@ struct TypeChoice {
   DType wanted;
   DType type;
 };
-TypeChoice ChooseType(const QuantizePlan& plan, const gemma3n::OutputTensor& tensor, int layers);
+TypeChoice ChooseType(const QuantizePlan& plan, const gemma::OutputTensor& tensor, int layers);
 
 }  // namespace tandem

@@ -41,13 +41,21 @@ void LogFile(const char* what, const std::filesystem::path& path, size_t tokens,
              std::chrono::duration<double, std::milli>(Clock::now() - start).count());
 }
 
+// Of the weights of the first attention.
+DType AttentionType(const Program& program) {
+  for (const Op& op : program.ops) {
+    if (const auto* qkv = std::get_if<QkvProject>(&op.body)) return qkv->query.type;
+  }
+  return DType::kF32;
+}
+
 }  // namespace
 
 DType KvElementType(const ModelData& data, KvType kv) {
   if (kv == KvType::kF32) return DType::kF32;
   if (kv == KvType::kF16) return DType::kF16;
   if (kv == KvType::kQ8) {
-    if (const int head_dim = data.params.head_dim; head_dim % 32 != 0) {
+    if (const int head_dim = data.params().head_dim; head_dim % 32 != 0) {
       throw Error(
           ErrorKind::kUnsupported,
           fmt::format("keys and values in q8_0 need heads of a multiple of 32: this model's "
@@ -57,7 +65,7 @@ DType KvElementType(const ModelData& data, KvType kv) {
     }
     return DType::kQ8_0;
   }
-  const DType stored = data.weights.layers[0].query.type;
+  const DType stored = AttentionType(data.decode);
   return stored == DType::kF32 || stored == DType::kBF16 ? DType::kF32 : DType::kF16;
 }
 

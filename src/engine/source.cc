@@ -10,8 +10,6 @@
 #include "core/file_status.h"
 #include "engine/embedded.h"
 #include "formats/json_file.h"
-#include "gemma3n/gguf.h"
-#include "gemma3n/hf.h"
 
 namespace tandem {
 namespace {
@@ -101,29 +99,6 @@ ModelSource OpenEmbeddedSource() {
   return source;
 }
 
-gemma3n::HyperParams ReadParams(const ModelSource& source) {
-  if (source.gguf) return gemma3n::ReadGgufParams(*source.gguf);
-  return gemma3n::ReadHfConfig(source.config, source.name + "/config.json");
-}
-
-gemma3n::Weights ReadWeights(const ModelSource& source, const gemma3n::HyperParams& params) {
-  if (source.gguf) {
-    return gemma3n::LoadWeights(gemma3n::GgufLookup(*source.gguf), params, source.name);
-  }
-  const SafetensorsSet& set = *source.safetensors;
-  const std::string prefix = TextPrefix(source);
-  const auto lookup = [&](const std::string& name, int index) -> std::optional<WeightView> {
-    const std::string hf = gemma3n::HfTensorName(name, index);
-    const SafetensorsTensor* tensor = hf.empty() ? nullptr : set.Find(prefix + hf);
-    if (tensor == nullptr) return std::nullopt;
-    return set.View(*tensor);
-  };
-  const auto namer = [&](const std::string& name, int index) {
-    return prefix + gemma3n::HfTensorName(name, index);
-  };
-  return gemma3n::LoadWeights(lookup, params, source.name, namer);
-}
-
 uint64_t SourceBytes(const ModelSource& source) {
   if (source.gguf) return source.gguf->file_bytes();
   const std::string prefix = TextPrefix(source);
@@ -144,7 +119,7 @@ std::string TextPrefix(const ModelSource& source) {
   }
   throw Error(ErrorKind::kNotFound,
               fmt::format("{}: tensor 'embed_tokens.weight' is missing", source.name),
-              "the folder is incomplete, or not a Gemma 3n model");
+              "the folder is incomplete, or not a model that Tandem runs");
 }
 
 std::vector<fs::path> SourceFiles(const ModelSource& source) {

@@ -13,8 +13,6 @@
 #include "core/json_document.h"
 #include "formats/gguf.h"
 #include "formats/safetensors.h"
-#include "gemma3n/hparams.h"
-#include "gemma3n/weights.h"
 #include "tokenizer/vocab.h"
 
 namespace tandem {
@@ -38,10 +36,6 @@ struct ModelSource {
 ModelSource OpenSource(const std::filesystem::path& path, GgufOptions options = {});
 /// The built-in model.
 ModelSource OpenEmbeddedSource();
-
-gemma3n::HyperParams ReadParams(const ModelSource& source);
-/// `source` must outlive the weights.
-gemma3n::Weights ReadWeights(const ModelSource& source, const gemma3n::HyperParams& params);
 
 /// Prefix of the text model's tensors in a Hugging Face folder. Throws Error kNotFound without one.
 std::string TextPrefix(const ModelSource& source);

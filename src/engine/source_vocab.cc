@@ -33,6 +33,14 @@ PieceType ToPieceType(int64_t number, size_t id, const std::string& file) {
   return static_cast<PieceType>(number);
 }
 
+// Converters write user-defined pieces as the text they stand for, with plain spaces; in every
+// other form of the vocabulary, and where pieces are matched, a space is a mark.
+void MarkSpaces(std::string& piece) {
+  for (size_t at = piece.find(' '); at != std::string::npos; at = piece.find(' ', at)) {
+    piece.replace(at, 1, kSpaceMark);
+  }
+}
+
 std::optional<Vocab> FromGguf(const GgufFile& file, std::string& problem) {
   const GgufMetadata& data = file.metadata();
   const std::string& name = file.part_name();
@@ -59,6 +67,7 @@ std::optional<Vocab> FromGguf(const GgufFile& file, std::string& problem) {
   }
   for (size_t id = 0; id < size; ++id) {
     vocab.types.push_back(types ? ToPieceType((*types)[id], id, name) : PieceType::kNormal);
+    if (vocab.types[id] == PieceType::kUserDefined) MarkSpaces(vocab.pieces[id]);
   }
   const auto id = [&](const char* key) { return FindId(data, key, size, name); };
   vocab.bos = id("tokenizer.ggml.bos_token_id");

@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include "gemma/hf.h"
 #include "gemma3n/hparams.h"
 
 namespace tandem::gemma3n {
@@ -15,8 +16,7 @@ namespace tandem::gemma3n {
 /// Whether a config.json describes a Gemma 3n model, multimodal or text only.
 bool IsHfConfig(const nlohmann::json& config);
 
-/// Whether it describes vision or audio towers beside the text model.
-bool HasTowers(const nlohmann::json& config);
+using gemma::HasTowers;
 
 /// Reads config.json in its published form (rope_theta, rope_local_base_freq, rope_scaling) and in
 /// that of newer exports (rope_parameters), nested under text_config or at the root. Absent keys

@@ -11,30 +11,39 @@
 #include <string>
 #include <vector>
 
+#include "gemma/params.h"
+
 namespace tandem::gemma3n {
 
-/// Most layers that a file may ask for.
-inline constexpr int64_t kMaxLayers = 1024;
+using gemma::LayerKind;
 
-enum class LayerKind {
-  kSliding,  ///< Attends to the last `window` positions, local RoPE base.
-  kFull,     ///< Attends to everything, global RoPE base.
+inline constexpr gemma::Family kFamily = {
+    .name = "Gemma 3n",
+    .architecture = "gemma3n",
+    .period = 5,
+    .ffn = 16384,
+    .linear_rope = false,
+    .lists = true,
 };
 
-struct HyperParams {
-  int layers = 35;               ///< L
-  int64_t width = 2048;          ///< D
-  std::vector<int64_t> ffn;      ///< F of each layer (MatFormer slices differ by layer).
-  int heads = 8;                 ///< H
-  int kv_heads = 2;              ///< G
-  int head_dim = 256;            ///< dh
-  int64_t vocab = 262400;        ///< V, rows of the token embedding and of the logits.
-  int64_t ple_vocab = 262144;    ///< Ids with a per-layer embedding of their own.
-  int64_t ple_width = 256;       ///< P
-  int64_t laurel_rank = 64;      ///< R
-  int shared_kv_layers = 15;     ///< The last layers, which own no keys and values.
-  std::vector<LayerKind> kinds;  ///< [L]
-  int64_t window = 512;
+struct HyperParams : gemma::StackParams {
+  /// The published E4B, but for what is said by layer.
+  HyperParams() {
+    layers = 35;
+    width = 2048;
+    heads = 8;
+    kv_heads = 2;
+    head_dim = 256;
+    vocab = 262400;
+    window = 512;
+    logit_soft_cap = 30;
+    context_length = 32768;
+  }
+
+  int64_t ple_vocab = 262144;          ///< Ids with a per-layer embedding of their own.
+  int64_t ple_width = 256;             ///< P
+  int64_t laurel_rank = 64;            ///< R
+  int shared_kv_layers = 15;           ///< The last layers, which own no keys and values.
   int altup_inputs = 4;                ///< A
   int altup_active = 0;                ///< a
   float altup_coefficient_clip = 120;  ///< Weights of the AltUp coefficients are clamped to this.
@@ -42,11 +51,6 @@ struct HyperParams {
   /// Multiplier of the standard deviation in the activation sparsity of each layer; nullopt where
   /// the layer is dense.                                                                     [L]
   std::vector<std::optional<float>> sparsity;
-  float rope_theta_full = 1e6f;
-  float rope_theta_sliding = 1e4f;
-  float eps = 1e-6f;
-  float logit_soft_cap = 30;  ///< 0 = none.
-  int64_t context_length = 32768;
 
   /// First layer that shares another's keys and values; `layers` when none does.
   int FirstShared() const { return layers - shared_kv_layers; }

@@ -28,26 +28,23 @@ struct Registers {
   int first_layer = 0;          // of pli
 };
 
-class Builder {
+class Builder : gemma::StackBuilder {
  public:
   Builder(const HyperParams& params, const Weights& weights, Rows rows)
-      : p_(params), w_(weights), rows_(rows) {
-    program_.name = rows == Rows::kAllWanted ? "gemma3n" : "gemma3n prefill";
-    program_.vocab_rows = p_.vocab;
-  }
+      : StackBuilder("gemma3n", params, rows), p_(params), w_(weights) {}
 
   Program Build() {
     AddCaches();
     const int last_owner = p_.FirstShared() - 1;
-    Registers r = AddRegisters(rows_ == Rows::kAllWanted ? RowSet::kWanted : RowSet::kAll);
-    Emit(r.rows, EmbedTokens{w_.token_embedding, std::sqrt(static_cast<float>(p_.width)), r.x});
+    Registers r = AddRegisters(FirstRows());
+    Embed(r.rows, w_.token_embedding, r.x);
     const int split = rows_ == Rows::kAllWanted ? p_.layers : last_owner;
     PerLayerInputs(r, 0, split);
     Emit(r.rows, AltUpExpand{r.x, w_.altup_projections, kAltUpFloor, r.streams});
     for (int layer = 0; layer < split; ++layer) {
       Predict(r, layer);
       Normalise(r, layer, /*with_laurel=*/true);
-      Qkv(r, layer, /*with_q=*/true, p_.OwnsKv(layer));
+      EmitQkv(r, layer, /*with_q=*/true, p_.OwnsKv(layer));
       RestOfLayer(r, layer);
     }
     if (rows_ == Rows::kSomeWanted) {
@@ -55,30 +52,22 @@ class Builder {
       for (int layer = last_owner + 1; layer < p_.layers; ++layer) {
         Predict(r, layer);
         Normalise(r, layer, /*with_laurel=*/true);
-        Qkv(r, layer, /*with_q=*/true, /*with_kv=*/false);
+        EmitQkv(r, layer, /*with_q=*/true, /*with_kv=*/false);
         RestOfLayer(r, layer);
       }
     }
-    Head(r);
-    Verify(program_);
-    return std::move(program_);
+    Emit(r.rows, AltUpCollapse{r.streams, w_.altup_unembeddings, kAltUpFloor, r.x});
+    Head(r.rows, r.x, r.normed, w_.output_norm, w_.token_embedding);
+    return Finish();
   }
 
  private:
   const LayerWeights& W(int layer) const { return w_.layers[static_cast<size_t>(layer)]; }
-  LayerKind Kind(int layer) const { return p_.kinds[static_cast<size_t>(layer)]; }
-
-  template <typename Body>
-  void Emit(RowSet rows, Body body, int layer = kNoId) {
-    program_.ops.push_back({std::move(body), rows, layer});
-  }
 
   void AddCaches() {
     caches_.assign(static_cast<size_t>(p_.layers), kNoId);
     for (int layer = 0; layer < p_.FirstShared(); ++layer) {
-      caches_[static_cast<size_t>(layer)] = static_cast<CacheId>(program_.caches.size());
-      program_.caches.push_back({fmt::format("kv.{}", layer), layer, p_.kv_heads, p_.head_dim,
-                                 Kind(layer) == LayerKind::kSliding ? p_.window : 0});
+      caches_[static_cast<size_t>(layer)] = AddCache(layer);
     }
   }
 
@@ -87,10 +76,8 @@ class Builder {
   Registers AddRegisters(RowSet rows) {
     Registers r;
     r.rows = rows;
-    const std::string suffix =
-        rows_ == Rows::kSomeWanted && rows == RowSet::kWanted ? ".wanted" : "";
     const auto add = [&](const char* name, int64_t planes, int64_t width) {
-      return program_.AddValue(name + suffix, rows, planes, width);
+      return Add(name, rows, planes, width);
     };
     const int64_t attention_width = int64_t{p_.heads} * p_.head_dim;
     r.x = add("x", 1, p_.width);
@@ -156,49 +143,21 @@ class Builder {
     Emit(r.rows, op, layer);
   }
 
-  void Qkv(const Registers& r, int layer, bool with_q, bool with_kv) {
-    QkvProject op;
-    op.normed = r.normed;
-    op.heads = p_.heads;
-    op.kv_heads = p_.kv_heads;
-    op.head_dim = p_.head_dim;
-    op.rope_theta = Kind(layer) == LayerKind::kFull ? p_.rope_theta_full : p_.rope_theta_sliding;
-    op.eps = p_.eps;
-    if (with_q) {
-      op.query = W(layer).query;
-      op.q_norm = W(layer).q_norm;
-      op.q = r.q;
-    }
-    if (with_kv) {
-      op.key = W(layer).key;
-      op.value = W(layer).value;
-      op.k_norm = W(layer).k_norm;
-      op.cache = caches_[static_cast<size_t>(layer)];
-    }
-    Emit(r.rows, op, layer);
+  void EmitQkv(const Registers& r, int layer, bool with_q, bool with_kv) {
+    const CacheId cache = with_kv ? caches_[static_cast<size_t>(layer)] : kNoId;
+    Emit(r.rows, Qkv(W(layer), layer, r.normed, with_q ? r.q : kNoId, cache), layer);
   }
 
   // Attention to the end of the layer, once its predictions, normed, laurel, q and caches are made.
   void RestOfLayer(const Registers& r, int layer) {
     const LayerWeights& w = W(layer);
-    const int64_t window = Kind(layer) == LayerKind::kSliding ? p_.window : 0;
-    Emit(r.rows, Attention{r.q, CacheOf(layer), p_.heads, window, 1.0f, r.context}, layer);
+    Emit(r.rows, Attention{r.q, CacheOf(layer), p_.heads, Window(layer), 1.0f, r.context}, layer);
     Emit(r.rows,
          AttentionOut{r.context, r.predictions, p_.altup_active, r.laurel, w.output,
                       w.post_attention_norm, static_cast<float>(M_SQRT1_2), p_.eps, r.h},
          layer);
-    GatedMlp mlp;
-    mlp.h = r.h;
-    mlp.pre_norm = w.ffn_norm;
-    mlp.gate = w.gate;
-    mlp.up = w.up;
-    mlp.down = w.down;
-    mlp.post_norm = w.post_ffn_norm;
-    mlp.sparse = p_.sparsity[static_cast<size_t>(layer)].has_value();
-    mlp.sparsity_multiplier = p_.sparsity[static_cast<size_t>(layer)].value_or(0);
-    mlp.eps = p_.eps;
-    mlp.out = r.m;
-    Emit(r.rows, mlp, layer);
+    const auto& sparsity = p_.sparsity[static_cast<size_t>(layer)];
+    Mlp(r.rows, w, layer, r.h, r.m, sparsity ? &*sparsity : nullptr);
     Emit(r.rows,
          AltUpCorrect{r.predictions, r.m, Router(layer), w.correct_coefficients, p_.altup_active,
                       r.streams},
@@ -213,28 +172,19 @@ class Builder {
   Registers LastOwner(const Registers& all, int layer) {
     Predict(all, layer);
     Normalise(all, layer, /*with_laurel=*/false);
-    Qkv(all, layer, /*with_q=*/false, /*with_kv=*/true);
+    EmitQkv(all, layer, /*with_q=*/false, /*with_kv=*/true);
     Registers wanted = AddRegisters(RowSet::kWanted);
     Emit(RowSet::kWanted, SelectRows{all.x, wanted.x});
     Emit(RowSet::kWanted, SelectRows{all.predictions, wanted.predictions}, layer);
     PerLayerInputs(wanted, layer, p_.layers);
     Normalise(wanted, layer, /*with_laurel=*/true);
-    Qkv(wanted, layer, /*with_q=*/true, /*with_kv=*/false);
+    EmitQkv(wanted, layer, /*with_q=*/true, /*with_kv=*/false);
     RestOfLayer(wanted, layer);
     return wanted;
   }
 
-  void Head(const Registers& r) {
-    Emit(r.rows, AltUpCollapse{r.streams, w_.altup_unembeddings, kAltUpFloor, r.x});
-    Emit(r.rows, FinalNorm{r.x, w_.output_norm, p_.eps, r.normed});
-    program_.logits = program_.AddValue("logits", r.rows, 1, p_.vocab);
-    Emit(r.rows, LmHead{r.normed, w_.token_embedding, p_.logit_soft_cap, program_.logits});
-  }
-
   const HyperParams& p_;
   const Weights& w_;
-  Rows rows_;
-  Program program_;
   std::vector<CacheId> caches_;
 };
 

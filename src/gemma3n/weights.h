@@ -7,43 +7,30 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <list>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "formats/weight_view.h"
+#include "gemma/weights.h"
 #include "gemma3n/hparams.h"
 
 namespace tandem::gemma3n {
 
-/// Finds the matrix of a canonical (GGUF) tensor name, or nullopt. `index` picks one of a stack:
-/// GGUF stacks the AltUp projections in one 3-D tensor, Hugging Face stores them one by one.
-/// Throws Error for a tensor that is there and cannot be viewed.
-using TensorLookup = std::function<std::optional<WeightView>(const std::string& name, int index)>;
+using gemma::TensorLookup;
+using gemma::TensorNamer;
 
-/// What the files call the tensor that TensorLookup finds, for messages.
-using TensorNamer = std::function<std::string(const std::string& name, int index)>;
-
-/// Of one layer. Layers that share another's keys and values may lack key, value and k_norm.
-struct LayerWeights {
-  std::span<const float> attention_norm, post_attention_norm;         // [D]
-  std::span<const float> ffn_norm, post_ffn_norm;                     // [D]
-  std::span<const float> q_norm, k_norm;                              // [dh]
+struct LayerWeights : gemma::BlockWeights {
   std::span<const float> laurel_norm;                                 // [D]
   std::span<const float> ple_norm;                                    // [D]
   std::span<const float> router_norm, router;                         // [D], [A, D]
   std::span<const float> predict_coefficients, correct_coefficients;  // [A*A, A], [A, A]
   std::span<const float> correct_scale;                               // [D] or empty
-  WeightView query, key, value,
-      output;                            // [H dh, D], [G dh, D] x2, [D, H dh]
-  WeightView gate, up, down;             // [F, D] x2, [D, F]
-  WeightView laurel_left, laurel_right;  // [R, D], [D, R]
-  WeightView ple_gate, ple_output;       // [P, D], [D, P]
-  WeightView ple_projection;             // [P, D]: this layer's rows of the model projection
-  int64_t ple_column = 0;                // first column of this layer in the per-layer table
+  WeightView laurel_left, laurel_right;                               // [R, D], [D, R]
+  WeightView ple_gate, ple_output;                                    // [P, D], [D, P]
+  WeightView ple_projection;  // [P, D]: this layer's rows of the model projection
+  int64_t ple_column = 0;     // first column of this layer in the per-layer table
 };
 
 struct Weights {

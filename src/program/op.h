@@ -102,15 +102,18 @@ struct LaurelAndNorm {
   float eps = 0;
 };
 
-/// q = rope(RMS_qn(n Wq^T)) per head;  cache[position] gets k = rope(RMS_kn(n Wk^T)), v = RMS(n
-/// Wv^T) RoPE pairs element i with i + dh/2 at angle position * theta^(-2 i / dh). Without a q
-/// value only K and V are made; without a cache only q (KV-shared layers).
+/// q = rope(RMS_qn(n Wq^T)) per head;  cache[position] gets k = rope(RMS_kn(n Wk^T)) and
+/// v = RMS(n Wv^T), or v = n Wv^T where values have no norm. RoPE pairs element i with i + dh/2 at
+/// angle position * (theta^(-2 i / dh) / factor). Without a q value only K and V are made; without
+/// a cache only q (KV-shared layers).
 struct QkvProject {
   ValueId normed = kNoId;
   int heads = 0;
   int kv_heads = 0;
   int head_dim = 0;
   float rope_theta = 0;
+  float rope_factor = 1;   ///< Linear scaling of RoPE: 1 = none.
+  bool norm_value = true;  ///< Whether v goes through the norm without weight.
   float eps = 0;
   WeightView query;               ///< [H dh, D]
   std::span<const float> q_norm;  ///< [dh]

@@ -136,6 +136,7 @@ class Verifier {
     const int64_t width = Width(op.normed);
     Require(op.heads > 0 && op.kv_heads > 0 && op.heads % op.kv_heads == 0, "heads do not divide");
     Require(op.head_dim > 0 && op.head_dim % 2 == 0, "odd head dimension");
+    Require(op.rope_theta > 0 && op.rope_factor > 0, "RoPE base or factor is not positive");
     if (op.q != kNoId) {
       Matrix(op.query, static_cast<int64_t>(op.heads) * op.head_dim, width);
       Shape(op.q, 1, op.query.rows);

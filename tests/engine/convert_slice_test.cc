@@ -15,8 +15,6 @@
 #include "formats/gguf.h"
 #include "gemma3n/gguf.h"
 #include "gemma3n/hf.h"
-#include "gemma3n/program.h"
-#include "gemma3n/slice.h"
 #include "support/gguf_patch.h"
 #include "support/model_test.h"
 #include "tandem/model.h"
@@ -70,16 +68,13 @@ class ConvertSlice : public testing::Test {
 };
 
 // Logits of the slice as views of the whole model's weights.
-std::vector<float> ViewLogits(const std::filesystem::path& whole, const gemma3n::SliceSpec& spec) {
+std::vector<float> ViewLogits(const std::filesystem::path& whole, const SliceRequest& request) {
   auto data = std::make_unique<ModelData>();
   data->source = OpenSource(whole);
-  const auto params = ReadParams(data->source);
-  const auto weights = ReadWeights(data->source, params);
-  gemma3n::SlicedModel sliced = gemma3n::Slice(params, weights, spec);
-  data->params = sliced.params;
-  data->weights = std::move(sliced.weights);
-  data->decode = gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kAllWanted);
-  data->prefill = gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kSomeWanted);
+  const auto whole_model = ReadTextModel(data->source);
+  data->text = whole_model->Slice(request);
+  data->decode = data->text->BuildProgram(gemma::Rows::kAllWanted);
+  data->prefill = data->text->BuildProgram(gemma::Rows::kSomeWanted);
   return Logits(MakeModel(std::move(data)), SomeIds());
 }
 
@@ -171,14 +166,14 @@ TEST_F(ConvertSlice, PresetHasTheDocumentedRowsAndColumns) {
 }
 
 TEST_F(ConvertSlice, FileAndViewsGiveTheSameLogits) {
-  const gemma3n::SliceSpec e2b{{5, 6, 7, 8, 9}, {512}};
+  const SliceRequest e2b{{}, "5-9", "512"};
   // Nothing is packed anew in either.
   EXPECT_TRUE(SameBits(Logits(Preset(kFable, "q8_0"), SomeIds()), ViewLogits(kFable, e2b)));
   const auto whole = Whole("f32");
   const auto views = ViewLogits(whole, e2b);
   EXPECT_TRUE(SameBits(Logits(Preset(whole, "f32"), SomeIds()), views));
   EXPECT_FALSE(SameBits(views, Logits(whole, SomeIds())));
-  EXPECT_FALSE(SameBits(views, ViewLogits(whole, {{5, 6, 7, 8, 9}, {}})));
+  EXPECT_FALSE(SameBits(views, ViewLogits(whole, {{}, "5-9", {}})));
 }
 
 TEST_F(ConvertSlice, ListsOfWidths) {
@@ -186,12 +181,11 @@ TEST_F(ConvertSlice, ListsOfWidths) {
   const std::string text = fmt::format("{}", fmt::join(widths, ","));
   const auto path = Slice(kFable, "q8_0", "10-14", text);
   EXPECT_EQ(gemma3n::ReadGgufParams(GgufFile::Open(path)).ffn, widths);
-  EXPECT_TRUE(
-      SameBits(Logits(path, SomeIds()), ViewLogits(kFable, {{10, 11, 12, 13, 14}, widths})));
+  EXPECT_TRUE(SameBits(Logits(path, SomeIds()), ViewLogits(kFable, {{}, "10-14", text})));
   // Floats can be cut anywhere.
   const auto odd = Slice(Whole("f32"), "f32", "5-9", "7");
-  EXPECT_TRUE(SameBits(Logits(odd, SomeIds()),
-                       ViewLogits(folder_ / "whole-f32.gguf", {{5, 6, 7, 8, 9}, {7}})));
+  EXPECT_TRUE(
+      SameBits(Logits(odd, SomeIds()), ViewLogits(folder_ / "whole-f32.gguf", {{}, "5-9", "7"})));
 }
 
 TEST_F(ConvertSlice, WaysToNameTheSame) {
@@ -214,8 +208,7 @@ TEST_F(ConvertSlice, Twice) {
 TEST_F(ConvertSlice, SourcesGoWithTheirSharers) {
   const auto path = Slice(kFable, "q8_0", "3-14", "");
   EXPECT_EQ(gemma3n::ReadGgufParams(GgufFile::Open(path)).layers, 3);
-  EXPECT_TRUE(SameBits(Logits(path, SomeIds()),
-                       ViewLogits(kFable, {{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, {}})));
+  EXPECT_TRUE(SameBits(Logits(path, SomeIds()), ViewLogits(kFable, {{}, "3-14", {}})));
 }
 
 TEST_F(ConvertSlice, Forbidden) {

@@ -171,8 +171,8 @@ TEST_F(ConvertTest, FallbacksAreReportedAndReal) {
 
 TEST_F(ConvertTest, WidthsThatNoBlockDivides) {
   for (const std::string& name : QuantizePlanNames()) {
-    gemma3n::OutputTensor tensor;
-    tensor.role = gemma3n::TensorRole::kFfnDown;
+    gemma::OutputTensor tensor;
+    tensor.role = gemma::TensorRole::kFfnDown;
     tensor.layer = 0;
     tensor.cols = 48;
     const TypeChoice choice = ChooseType(*FindQuantizePlan(name), tensor, 10);

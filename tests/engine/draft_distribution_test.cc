@@ -34,7 +34,7 @@ std::shared_ptr<const Model> Tiny(uint64_t seed) {
   params.ple_width = 8;
   params.laurel_rank = 1;
   params.shared_kv_layers = 0;
-  params.kinds = {gemma3n::LayerKind::kFull};
+  params.kinds = {gemma::LayerKind::kFull};
   params.window = 4;
   params.altup_inputs = 2;
   params.sparsity.assign(1, std::nullopt);

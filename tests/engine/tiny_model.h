@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "engine/model_data.h"
-#include "gemma3n/program.h"
+#include "engine/text_models.h"
 #include "support/random_model.h"
 #include "tandem/engine.h"
 
@@ -25,10 +25,9 @@ inline std::shared_ptr<const Model> TinyModel(const gemma3n::HyperParams& params
   kept->random = testing::MakeRandomModel(params, seed);
   auto data = std::make_unique<ModelData>();
   data->source.name = "random model";
-  data->params = kept->random.params;
-  data->weights = std::move(kept->random.weights);
-  data->decode = gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kAllWanted);
-  data->prefill = gemma3n::BuildProgram(data->params, data->weights, gemma3n::Rows::kSomeWanted);
+  data->text = MakeGemma3n(kept->random.params, std::move(kept->random.weights));
+  data->decode = data->text->BuildProgram(gemma::Rows::kAllWanted);
+  data->prefill = data->text->BuildProgram(gemma::Rows::kSomeWanted);
   data->banned.assign(static_cast<size_t>(params.ple_vocab), false);
   kept->model = MakeModel(std::move(data));
   const Model* model = kept->model.get();

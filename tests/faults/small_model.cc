@@ -35,7 +35,7 @@ gemma3n::HyperParams SmallParams() {
   params.ple_width = 32;
   params.laurel_rank = 8;
   params.shared_kv_layers = 2;
-  using enum gemma3n::LayerKind;
+  using enum gemma::LayerKind;
   params.kinds = {kSliding, kFull, kSliding, kFull};
   params.window = 4;
   params.altup_inputs = 2;
@@ -50,7 +50,7 @@ const testing::RandomModel& Weights() {
   return model;
 }
 
-std::vector<float> Values(const gemma3n::OutputTensor& tensor) {
+std::vector<float> Values(const gemma::OutputTensor& tensor) {
   std::vector<float> values(static_cast<size_t>(tensor.rows * tensor.cols));
   for (int64_t row = 0; row < tensor.rows; ++row) {
     tensor.ReadRow(row, values.data() + row * tensor.cols);
@@ -61,7 +61,7 @@ std::vector<float> Values(const gemma3n::OutputTensor& tensor) {
 nlohmann::json Config(const gemma3n::HyperParams& params) {
   nlohmann::json kinds = nlohmann::json::array();
   for (const auto kind : params.kinds) {
-    kinds.push_back(kind == gemma3n::LayerKind::kFull ? "full_attention" : "sliding_attention");
+    kinds.push_back(kind == gemma::LayerKind::kFull ? "full_attention" : "sliding_attention");
   }
   return {{"architectures", {"Gemma3nForCausalLM"}},
           {"model_type", "gemma3n_text"},
@@ -84,7 +84,7 @@ nlohmann::json Config(const gemma3n::HyperParams& params) {
           {"eos_token_id", {1, 5}}};
 }
 
-void AddTensor(const gemma3n::OutputTensor& tensor, HfModel& model) {
+void AddTensor(const gemma::OutputTensor& tensor, HfModel& model) {
   const std::vector<float> values = Values(tensor);
   std::vector<int64_t> shape(tensor.ne.rbegin(), tensor.ne.rend());
   const int64_t stack = shape.size() == 3 ? shape[0] : 1;

@@ -17,6 +17,7 @@
 #include "gemma3n/slice.h"
 #include "nlohmann/json.hpp"
 #include "support/program_trace.h"
+#include "support/reference_gemma3n.h"
 
 namespace tandem::testing {
 namespace {

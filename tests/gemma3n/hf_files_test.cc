@@ -298,7 +298,7 @@ TEST_F(HfFiles, MissingFiles) {
 }
 
 TEST_F(HfFiles, ForeignModels) {
-  for (const char* type : {"gemma3", "llama", "gemma4", "gemma3n_vision", "a\nb\x01"}) {
+  for (const char* type : {"gemma2", "llama", "gemma4", "gemma3n_vision", "a\nb\x01"}) {
     HfModel model = *base_;
     model.config["model_type"] = type;
     model.text()["model_type"] = std::string(type) + "_text2";

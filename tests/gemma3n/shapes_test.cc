@@ -11,6 +11,7 @@
 #include "gemma3n/program.h"
 #include "support/program_trace.h"
 #include "support/random_model.h"
+#include "support/reference_gemma3n.h"
 
 namespace tandem::testing {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "devices/device.h"
-#include "support/reference_gemma3n.h"
+#include "support/reference_math.h"
 
 namespace tandem::testing {
 

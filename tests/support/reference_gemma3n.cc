@@ -12,9 +12,13 @@ using gemma3n::HyperParams;
 using gemma3n::LayerKind;
 using gemma3n::LayerWeights;
 using gemma3n::Weights;
-using Row = std::vector<double>;
-using Rows = std::vector<Row>;      // [T][width]
-using Streams = std::vector<Rows>;  // [A][T][D]
+using reference::Gelu;
+using reference::MatMul;
+using reference::MeanSquare;
+using reference::Row;
+using reference::Rows;
+using reference::Streams;
+using reference::WeightRow;
 
 class Model {
  public:
@@ -52,48 +56,12 @@ class Model {
   }
 
  private:
-  static Row WeightRow(const WeightView& view, int64_t row) {
-    std::vector<float> values(static_cast<size_t>(view.cols));
-    view.ReadRow(row, values.data());
-    return {values.begin(), values.end()};
-  }
-
-  static double Dot(const Row& a, const Row& b) {
-    double sum = 0;
-    for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-    return sum;
-  }
-
-  static Rows MatMul(const Rows& x, const WeightView& view) {
-    Rows out(x.size(), Row(static_cast<size_t>(view.rows)));
-    for (int64_t r = 0; r < view.rows; ++r) {
-      const Row weights = WeightRow(view, r);
-      for (size_t t = 0; t < x.size(); ++t) out[t][size_t(r)] = Dot(x[t], weights);
-    }
-    return out;
-  }
-
-  static double MeanSquare(const Row& x) { return Dot(x, x) / double(x.size()); }
-
   Row Rms(const Row& x, std::span<const float> weight) const {
-    const double scale = 1 / std::sqrt(MeanSquare(x) + double(p.eps));
-    Row y = x;
-    for (size_t i = 0; i < y.size(); ++i) {
-      y[i] *= scale * (weight.empty() ? 1.0 : double(weight[i]));
-    }
-    return y;
-  }
-
-  static double Gelu(double x) {
-    return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    return reference::Rms(x, weight, double(p.eps));
   }
 
   void Keep(const char* op, int layer, const Streams& planes) {
-    std::vector<double>& flat = run.trace[{op, layer}];
-    flat.clear();
-    for (const Rows& rows : planes) {
-      for (const Row& row : rows) flat.insert(flat.end(), row.begin(), row.end());
-    }
+    reference::Keep(run.trace, op, layer, planes);
   }
 
   Rows PerLayerInput(const Rows& x, int l) const {
@@ -179,83 +147,16 @@ class Model {
   void FinishHeads(Row& row, std::span<const float> norm, int64_t position, double theta,
                    bool rotate) const {
     const auto dh = size_t(p.head_dim);
-    for (size_t head = 0; head < row.size() / dh; ++head) {
-      Row part(row.begin() + int64_t(head * dh), row.begin() + int64_t((head + 1) * dh));
-      part = Rms(part, norm);
-      for (size_t i = 0; i < dh; ++i) {
-        double value = part[i];
-        if (rotate) {
-          const size_t half = dh / 2;
-          // The reference implementation computes the angle in float.
-          const auto frequency = float(std::pow(theta, -2.0 * double(i % half) / double(dh)));
-          const double angle = float(position) * frequency;
-          const double other = i < half ? -part[i + half] : part[i - half];
-          value = part[i] * std::cos(angle) + other * std::sin(angle);
-        }
-        row[head * dh + i] = value;
-      }
-    }
+    reference::NormHeads(row, dh, norm, double(p.eps));
+    if (rotate) reference::Rotate(row, dh, position, {theta, 1});
   }
 
   Rows Attend(const Rows& q, int l) {
     const int source = p.KvSource(l);
     const bool sliding = p.kinds[size_t(l)] == LayerKind::kSliding;
-    const auto dh = size_t(p.head_dim);
-    const size_t group = size_t(p.heads / p.kv_heads);
-    Rows context(q.size(), Row(q[0].size()));
-    for (size_t t = 0; t < q.size(); ++t) {
-      for (size_t head = 0; head < size_t(p.heads); ++head) {
-        std::vector<double> weight(t + 1, 0);
-        double total = 0;
-        double highest = -INFINITY;
-        for (int pass = 0; pass < 2; ++pass) {
-          for (size_t j = 0; j <= t; ++j) {
-            if (sliding && int64_t(t - j) >= p.window) continue;
-            double score = 0;
-            for (size_t i = 0; i < dh; ++i) {
-              score += q[t][head * dh + i] * keys[source][j][head / group * dh + i];
-            }
-            if (pass == 0) {
-              highest = std::max(highest, score);
-            } else {
-              weight[j] = std::exp(score - highest);
-              total += weight[j];
-            }
-          }
-        }
-        for (size_t j = 0; j <= t; ++j) {
-          for (size_t i = 0; i < dh; ++i) {
-            context[t][head * dh + i] +=
-                weight[j] / total * values[source][j][head / group * dh + i];
-          }
-        }
-      }
-    }
-    return context;
-  }
-
-  Rows Mlp(const Rows& h, const LayerWeights& layer, int l) const {
-    Rows z = h;
-    for (Row& row : z) row = Rms(row, layer.ffn_norm);
-    Rows g = MatMul(z, layer.gate);
-    const Rows u = MatMul(z, layer.up);
-    for (size_t t = 0; t < g.size(); ++t) {
-      if (p.sparsity[size_t(l)]) {
-        double mean = 0;
-        for (const double v : g[t]) mean += v / double(g[t].size());
-        double variance = 0;
-        for (const double v : g[t]) variance += (v - mean) * (v - mean) / double(g[t].size());
-        const double threshold = mean + double(*p.sparsity[size_t(l)]) * std::sqrt(variance);
-        for (double& v : g[t]) v = std::max(0.0, v - threshold);
-      }
-      for (size_t i = 0; i < g[t].size(); ++i) g[t][i] = Gelu(g[t][i]) * u[t][i];
-    }
-    Rows out = MatMul(g, layer.down);
-    for (size_t t = 0; t < out.size(); ++t) {
-      out[t] = Rms(out[t], layer.post_ffn_norm);
-      for (size_t d = 0; d < out[t].size(); ++d) out[t][d] += h[t][d];
-    }
-    return out;
+    return reference::Attend(
+        q, keys[source], values[source],
+        {size_t(p.heads), size_t(p.kv_heads), size_t(p.head_dim), sliding ? p.window : 0, 1.0});
   }
 
   void Layer(Streams& h, const Rows& pli, int l) {
@@ -295,7 +196,8 @@ class Model {
       }
     }
     Keep("AttentionOut", l, {y});
-    const Rows m = Mlp(y, layer, l);
+    const auto& sparsity = p.sparsity[size_t(l)];
+    const Rows m = reference::Mlp(y, layer, double(p.eps), sparsity ? &*sparsity : nullptr);
     Keep("GatedMlp", l, {m});
     for (size_t t = 0; t < m.size(); ++t) {
       const Row r = Route(layer, m[t]);

@@ -7,24 +7,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "gemma3n/hparams.h"
 #include "gemma3n/weights.h"
+#include "support/reference_math.h"
 
 namespace tandem::testing {
-
-/// Results by (operation as named by OpName, layer or -1), each [planes, T, width] like the value
-/// that the operation writes. QkvProject keeps q.
-using Trace = std::map<std::pair<std::string, int>, std::vector<double>>;
-
-struct ReferenceRun {
-  Trace trace;
-  std::vector<double> logits;  // [T, V]
-};
 
 /// Runs `ids` from position 0.
 ReferenceRun RunReference(const gemma3n::HyperParams& params, const gemma3n::Weights& weights,

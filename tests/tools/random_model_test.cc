@@ -78,7 +78,7 @@ void ExpectTinyShape(const gemma3n::HyperParams& p) {
 TEST_P(RandomModelTypeTest, LoadsAndComputes) {
   ASSERT_TRUE(Make("m.gguf", "--size tiny --type " + GetParam())) << Bytes("log");
   const ModelSource source = OpenSource(Path("m.gguf"));
-  ExpectTinyShape(ReadParams(source));
+  ExpectTinyShape(gemma3n::ReadGgufParams(*source.gguf));
 
   // Other engines load KV-shared layers with keys and values, too.
   const GgufFile& file = *source.gguf;
@@ -130,8 +130,9 @@ TEST_F(RandomModelTest, SeedDecidesTheBytesAndThreadsDoNot) {
 TEST_F(RandomModelTest, RowsDiffer) {
   ASSERT_TRUE(Make("m", "--size tiny --type f32"));
   const ModelSource source = OpenSource(Path("m"));
-  const auto params = ReadParams(source);
-  const gemma3n::Weights weights = ReadWeights(source, params);
+  const auto params = gemma3n::ReadGgufParams(*source.gguf);
+  const gemma3n::Weights weights =
+      gemma3n::LoadWeights(gemma3n::GgufLookup(*source.gguf), params, source.name);
   const WeightView& table = weights.token_embedding;
   std::vector<float> first(256), other(256);
   table.ReadRow(0, first.data());
@@ -150,7 +151,7 @@ TEST_F(RandomModelTest, TakesAnyShape) {
                    "--window 4 --type q4_k --gate-scale 100 --sample-deviation"))
       << Bytes("log");
   const ModelSource source = OpenSource(Path("m"));
-  const auto p = ReadParams(source);
+  const auto p = gemma3n::ReadGgufParams(*source.gguf);
   EXPECT_EQ(p.layers, 5);
   EXPECT_EQ(p.shared_kv_layers, 0);
   EXPECT_EQ(p.width, 96);

@@ -47,7 +47,7 @@ void Step::Execute(const QkvProject& op, RowContext& rows) {
   const int64_t width = Width(op.normed);
   const int64_t count = rows.count();
   const int64_t half = op.head_dim / 2;
-  const RopeTable& rope = Rope(rows, op.rope_theta, op.head_dim);
+  const RopeTable& rope = Rope(rows, {op.rope_theta, op.rope_factor, op.head_dim});
   const float* normed = Data(op.normed);
   // Norm and rotation of one row's heads.
   const auto finish = [&](float* row, int64_t t, int heads, const float* norm, bool rotate) {
@@ -75,7 +75,7 @@ void Step::Execute(const QkvProject& op, RowContext& rows) {
     float* key = keys + t * op.key.rows;
     float* value = values + t * op.value.rows;
     finish(key, t, op.kv_heads, op.k_norm.data(), true);
-    finish(value, t, op.kv_heads, nullptr, false);
+    if (op.norm_value) finish(value, t, op.kv_heads, nullptr, false);
     const StepRow& row = rows.rows[static_cast<size_t>(t)];
     const KvView& cache = Cache(row.sequence, op.cache);
     const int64_t slot = row.position % cache.capacity;

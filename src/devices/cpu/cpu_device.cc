@@ -46,18 +46,19 @@ void Step::GrowWorkerScratch(int64_t size) {
   }
 }
 
-const RopeTable& Step::Rope(RowContext& rows, float theta, int head_dim) {
-  const auto [it, missing] = rows.rope.try_emplace({theta, head_dim});
+const RopeTable& Step::Rope(RowContext& rows, const RopeKey& key) {
+  const auto [it, missing] = rows.rope.try_emplace(key);
   RopeTable& table = it->second;
   if (!missing) return table;
-  const int64_t half = head_dim / 2;
+  const int64_t half = key.head_dim / 2;
   table.cosine.resize(static_cast<size_t>(rows.count() * half));
   table.sine.resize(table.cosine.size());
   for (int64_t i = 0; i < half; ++i) {
     // Inverse frequency and angle are rounded to float as in the reference implementation: at long
     // contexts the rounding of the angle is part of what the weights were trained with.
-    const auto frequency = static_cast<float>(
-        std::pow(static_cast<double>(theta), -2.0 * static_cast<double>(i) / head_dim));
+    const double exponent = -2.0 * static_cast<double>(i) / key.head_dim;
+    const float frequency =
+        static_cast<float>(std::pow(static_cast<double>(key.theta), exponent)) / key.factor;
     for (int64_t t = 0; t < rows.count(); ++t) {
       const float angle =
           static_cast<float>(rows.rows[static_cast<size_t>(t)].position) * frequency;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -28,11 +29,20 @@ struct RopeTable {
   std::vector<float> sine;
 };
 
+/// What a RopeTable depends on beside the rows.
+struct RopeKey {
+  float theta = 0;
+  float factor = 1;
+  int head_dim = 0;
+
+  auto operator<=>(const RopeKey&) const = default;
+};
+
 /// The rows of one row set in this step, and tables derived from them.
 struct RowContext {
   std::vector<StepRow> rows;
   std::vector<int64_t> source;  ///< Index of each among all rows of the step.
-  std::map<std::pair<float, int>, RopeTable> rope;
+  std::map<RopeKey, RopeTable> rope;
 
   int64_t count() const { return static_cast<int64_t>(rows.size()); }
 };
@@ -85,7 +95,7 @@ class Step {
   }
   /// Scratch buffer number `slot` with room for `size` floats.
   float* Scratch(size_t slot, int64_t size);
-  const RopeTable& Rope(RowContext& rows, float theta, int head_dim);
+  const RopeTable& Rope(RowContext& rows, const RopeKey& key);
   /// body(t, worker) for every row t < count, by all threads where `width` values a row, each
   /// touched `touches` times, are worth it.
   template <typename Body>
