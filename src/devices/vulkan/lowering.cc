@@ -53,6 +53,9 @@ Support SupportsOp(const Program& program, const Op& op, uint64_t binding_bytes)
     if (qkv->head_dim > kMaxHeadDims) {
       return No(fmt::format("a head dimension of {}, at most {}", qkv->head_dim, kMaxHeadDims));
     }
+    if (!qkv->norm_value || qkv->rope_factor != 1) {
+      return No("values without a norm, or scaled positions (Gemma 3)");
+    }
   }
   if (const auto* attention = std::get_if<Attention>(&op.body)) {
     const int dims = program.caches[static_cast<size_t>(attention->cache)].head_dim;
