@@ -45,13 +45,6 @@ bool SpinFor(const Ready& ready) {
   return ready();
 }
 
-// Processors whose time this process gets: more threads than that must not spin.
-int UsableProcessors() {
-  const auto allowed = static_cast<int>(AllowedProcessors().size());
-  const double quota = ReadQuota();
-  return quota > 0 && quota < allowed ? static_cast<int>(std::ceil(quota)) : allowed;
-}
-
 void Pin(std::thread& thread, int processor) {
   const auto bits = static_cast<size_t>(processor) + 1;
   const size_t size = CPU_ALLOC_SIZE(bits);
@@ -71,10 +64,22 @@ int TeamSize(int threads) {
 }
 
 ThreadTeam::ThreadTeam(int threads, bool pin) {
+  const std::vector<int> allowed = AllowedProcessors();
   ThreadPlan plan;
-  if (threads <= 0 || pin) plan = PlanThreads(ReadMachine(AllowedProcessors()));
+  double quota = 0;
+  if (threads <= 0 || pin) {
+    const Machine machine = ReadMachine(allowed);
+    plan = PlanThreads(machine);
+    quota = machine.quota;
+  } else if (threads > 1) {
+    quota = ReadQuota();
+  }
   if (threads <= 0) threads = plan.threads;
-  spin_ = threads == 1 || threads <= UsableProcessors();
+  // More threads than processors whose time this process gets must not spin.
+  const auto processors = static_cast<int>(allowed.size());
+  const int usable =
+      quota > 0 && quota < processors ? static_cast<int>(std::ceil(quota)) : processors;
+  spin_ = threads == 1 || threads <= usable;
   try {
     for (int worker = 1; worker < threads; ++worker) {
       workers_.emplace_back([this, worker] { WorkerLoop(worker); });
