@@ -3,7 +3,6 @@
 //
 // Replies with drafts against replies without: the same in everything but the number of steps.
 #include "engine/draft_test_util.h"
-#include "support/temporary_folder.h"
 #include "tandem/generation.h"
 
 namespace tandem {
@@ -193,24 +192,11 @@ TEST_F(FableDraftTest, StopStringsAndThrowingCallbacksLeaveTheSame) {
 
 // Turn after turn, saved and loaded in between, with messages taken back.
 TEST_F(FableDraftTest, ConversationsGoTheSameWay) {
-  const TemporaryFolder folder;
   const auto talk = [&](Draft draft) {
     GenerationOptions options = Endless(0, 40);
     options.draft = draft;
-    std::vector<Ids> states;
-    auto session = engine_.NewSession();
-    for (int turn = 0; turn < 6; ++turn) {
-      if (turn % 3 == 2) session->Rewind(static_cast<int64_t>(states[states.size() - 2].size()));
-      const char* message = turn % 2 == 0 ? "Repeat: fish lamp kite river stone fish lamp kite"
-                                          : "Tell me a story about a fox named Leo.";
-      accepted_ += Reply(*session, message, options).accepted;
-      states.push_back(session->tokens());
-      if (turn % 3 != 1) continue;
-      session->Save(folder.path() / "session");
-      session = engine_.NewSession();
-      session->Load(folder.path() / "session");
-    }
-    return states;
+    return Talk(
+        engine_, 6, [&](int) { return options; }, accepted_);
   };
   const auto plain = talk(Draft::kNone);
   EXPECT_EQ(accepted_, 0);

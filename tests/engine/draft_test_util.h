@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/engine_test_util.h"
+#include "support/temporary_folder.h"
 #include "tandem/generation.h"
 
 namespace tandem {
@@ -83,6 +84,27 @@ inline GenerationOptions FewIds(int count, double temperature, uint64_t seed) {
   }
   options.max_tokens = 50;
   return options;
+}
+
+/// A conversation of fable's that is taken back, saved and loaded on the way: the session's tokens
+/// after each turn. `options_at` says how a turn is replied to; `accepted` counts drafts that came.
+template <typename OptionsAt>
+std::vector<Ids> Talk(Engine& engine, int turns, const OptionsAt& options_at, int64_t& accepted) {
+  const TemporaryFolder folder;
+  std::vector<Ids> states;
+  auto session = engine.NewSession();
+  for (int turn = 0; turn < turns; ++turn) {
+    if (turn % 3 == 2) session->Rewind(static_cast<int64_t>(states[states.size() - 2].size()));
+    const char* message = turn % 2 == 0 ? "Repeat: fish lamp kite river stone fish lamp kite"
+                                        : "Tell me a story about a fox named Leo.";
+    accepted += Reply(*session, message, options_at(turn)).accepted;
+    states.push_back(session->tokens());
+    if (turn % 3 != 1) continue;
+    session->Save(folder.path() / "session");
+    session = engine.NewSession();
+    session->Load(folder.path() / "session");
+  }
+  return states;
 }
 
 }  // namespace tandem

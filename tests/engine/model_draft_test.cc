@@ -7,7 +7,6 @@
 #include "engine/draft_test_util.h"
 #include "engine/engine_impl.h"
 #include "engine/tiny_model.h"
-#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -279,27 +278,16 @@ TEST_F(FablePairTest, TheSliceForeseesMuch) {
 
 // As in a chat: turns, messages taken back, sessions saved and loaded, stop strings.
 TEST_F(FablePairTest, ConversationsGoTheSameWay) {
-  const TemporaryFolder folder;
   int64_t accepted = 0;
   const auto talk = [&](Draft draft) {
     GenerationOptions options = Greedy(draft);
     options.max_tokens = 60;
-    std::vector<Ids> states;
-    auto session = engine_.NewSession();
-    for (int turn = 0; turn < 7; ++turn) {
+    const auto options_at = [&](int turn) {
       options.stop.clear();
       if (turn % 2 == 1) options.stop = {"river", "found"};
-      if (turn % 3 == 2) session->Rewind(static_cast<int64_t>(states[states.size() - 2].size()));
-      const char* message = turn % 2 == 0 ? "Repeat: fish lamp kite river stone fish lamp kite"
-                                          : "Tell me a story about a fox named Leo.";
-      accepted += Reply(*session, message, options).accepted;
-      states.push_back(session->tokens());
-      if (turn % 3 != 1) continue;
-      session->Save(folder.path() / "session");
-      session = engine_.NewSession();
-      session->Load(folder.path() / "session");
-    }
-    return states;
+      return options;
+    };
+    return Talk(engine_, 7, options_at, accepted);
   };
   const auto plain = talk(Draft::kNone);
   EXPECT_EQ(accepted, 0);
