@@ -36,6 +36,11 @@ std::string PhaseText(const PhaseProfile& phase, const MachineLimits& limits) {
   between.name = "between ops";
   between.seconds = phase.between();
   out += Row(between, phase, limits) + Row(phase.total, phase, limits);
+  if (phase.kernels > 0 && phase.steps > 0) {
+    const auto steps = static_cast<uint64_t>(phase.steps);
+    out += fmt::format("kernels of a step: {}, of which {} waited for those before\n",
+                       phase.kernels / steps, phase.dependent_kernels / steps);
+  }
   const double rate = phase.streamed_gb_s();
   out +=
       fmt::format("weights, keys and values: {:.1f} MB a token, {:.1f} GB/s, {:.1f} % of reading\n",
@@ -73,6 +78,9 @@ Json PhaseJson(const PhaseProfile& phase, const MachineLimits& limits) {
           {"seconds", phase.seconds},
           {"tps", static_cast<double>(phase.tokens) / phase.seconds},
           {"between_seconds", phase.between()},
+          {"steps", phase.steps},
+          {"kernels", phase.kernels},
+          {"dependent_kernels", phase.dependent_kernels},
           {"streamed_gb_s", phase.streamed_gb_s()},
           {"streamed_bytes_per_token", phase.streamed_per_token()},
           {"total", WorkJson(phase.total, limits)},

@@ -164,6 +164,9 @@ PhaseProfile SumSteps(std::span<const StepTimes> steps, double seconds, DType kv
   for (const StepTimes& step : steps) {
     const Program& program = *step.program;
     phase.tokens += static_cast<int64_t>(step.rows.size());
+    ++phase.steps;
+    phase.kernels += step.kernels.kernels;
+    phase.dependent_kernels += step.kernels.dependent;
     for (const OpTime& time : step.ops) {
       const Op& op = program.ops[time.op];
       const int64_t rows = CountRows(step.rows, op.rows);

@@ -69,6 +69,10 @@ struct PhaseProfile {
   double seconds = 0;       ///< Of all, as a caller sees it.
   std::vector<OpLine> ops;  ///< The most time first.
   OpLine total;             ///< Work of all ops, in `seconds`.
+  int64_t steps = 0;
+  /// Kernels of all steps on devices that record them, and those that waited for all before them.
+  uint64_t kernels = 0;
+  uint64_t dependent_kernels = 0;
 
   /// What no op accounts for: hand-over between ops and devices, sampling rows, bookkeeping.
   double between() const;

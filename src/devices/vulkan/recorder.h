@@ -1,0 +1,100 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes kernels into a command buffer with the barriers that they need and no others: one before
+// whatever touches bytes that a kernel since the last barrier has written, or writes what one has
+// read. Without a command buffer it only counts.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <vector>
+
+#include "devices/vulkan/memory.h"
+#include "devices/vulkan/pipelines.h"
+
+namespace tandem::vulkan {
+
+/// Bytes that a kernel is bound to, at an offset that a binding takes.
+struct Tensor {
+  VkBuffer buffer = VK_NULL_HANDLE;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+
+  static Tensor Of(const Slice& slice) { return {slice.buffer(), slice.offset(), slice.size()}; }
+};
+
+/// How a kernel uses a tensor: which of its bytes, and whether it writes them. What never changes
+/// needs no order.
+struct Access {
+  Tensor tensor;
+  uint64_t first = 0;
+  uint64_t bytes = 0;
+  bool writes = false;
+  bool constant = false;
+};
+inline Access Constant(const Tensor& tensor) { return {tensor, 0, 0, false, true}; }
+/// Nothing is bound there.
+inline Access None() { return {{}, 0, 0, false, true}; }
+
+/// A word of push constants.
+struct Word {
+  Word(uint32_t value) : bits(value) {}                        // NOLINT: reads as a list of numbers
+  Word(int32_t value) : bits(static_cast<uint32_t>(value)) {}  // NOLINT
+  Word(uint64_t value) : bits(static_cast<uint32_t>(value)) {}  // NOLINT
+  Word(int64_t value) : bits(static_cast<uint32_t>(value)) {}   // NOLINT
+  Word(float value);                                            // NOLINT
+  uint32_t bits;
+};
+
+struct Grid {
+  uint32_t x = 1, y = 1, z = 1;
+};
+/// At least `count` workgroups, as kernels count them (common.glsl).
+Grid GridOf(uint64_t count, uint32_t y = 1);
+
+/// What a command buffer holds.
+struct Counts {
+  uint32_t dispatches = 0;
+  uint32_t copies = 0;
+  uint32_t barriers = 0;  ///< Kernels and copies that wait for those before.
+};
+
+class Recorder {
+ public:
+  Recorder(Context& context, Pipelines& pipelines) : context_(context), pipelines_(pipelines) {}
+  Recorder(Context& context, Pipelines& pipelines, VkCommandBuffer commands, VkDescriptorPool sets)
+      : context_(context), pipelines_(pipelines), commands_(commands), sets_(sets) {}
+
+  bool counts_only() const { return commands_ == VK_NULL_HANDLE; }
+  VkCommandBuffer commands() const { return commands_; }
+  const Counts& counts() const { return counts_; }
+
+  /// `also`: what the kernel reaches by address (as Access that binds nothing).
+  void Dispatch(Kernel kernel, std::initializer_list<uint32_t> constants,
+                std::initializer_list<Access> bindings, std::initializer_list<Word> push, Grid grid,
+                std::initializer_list<Access> also = {});
+  void Copy(const Tensor& from, const Tensor& to, uint64_t bytes);
+  /// Goes on in another command buffer, which begins with a barrier.
+  void Continue(VkCommandBuffer commands);
+  /// Everything before is done before anything after, which is not counted: for taking times.
+  void Isolate();
+
+ private:
+  struct Range {
+    VkBuffer buffer;
+    uint64_t begin, end;
+  };
+  void Order(std::span<const Access> accesses);
+  void Barrier();
+
+  Context& context_;
+  Pipelines& pipelines_;
+  VkCommandBuffer commands_ = VK_NULL_HANDLE;
+  VkDescriptorPool sets_ = VK_NULL_HANDLE;
+  Counts counts_;
+  std::vector<Range> read_, written_;  ///< Since the last barrier.
+};
+
+}  // namespace tandem::vulkan
