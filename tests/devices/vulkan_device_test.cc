@@ -170,8 +170,10 @@ class VulkanFaults : public ::testing::Test {
     segment.Submit({pointers_, {&views, 1}}, rows).Wait();
   }
   std::unique_ptr<Segment> Compile(vulkan::Shared& shared) {
-    return std::make_unique<vulkan::VulkanSegment>(program_, OpRange{0, program_.ops.size()},
-                                                   shared);
+    const OpRange all{0, program_.ops.size()};
+    shared.weights.Reserve(program_);
+    return std::make_unique<vulkan::VulkanSegment>(
+        program_, all, vulkan::PlanFusion(program_, all, {uint64_t{1} << 27, 8, 256}), shared);
   }
   static ErrorKind KindOf(const std::function<void()>& action) {
     try {

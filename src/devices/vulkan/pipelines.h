@@ -21,6 +21,14 @@ enum class Kernel {
   kAttention,
   kCut,
   kEmbed,
+  kFusedAttention,
+  kFusedFloat,
+  kFusedFloatTail,
+  kFusedInt8,
+  kFusedInt8Dot,
+  kFusedInt8DotTail,
+  kFusedInt8Tail,
+  kFusedTail,
   kGated,
   kHeads,
   kMatMulFloat,
@@ -31,7 +39,7 @@ enum class Kernel {
   kQuantize,
   kSelect,
 };
-inline constexpr size_t kKernels = 13;
+inline constexpr size_t kKernels = 21;
 
 /// Bindings of the layout, and bytes of push constants: what every device has.
 inline constexpr uint32_t kMaxBindings = 8;

@@ -9,8 +9,10 @@
 #include <cstring>
 #include <exception>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
+#include "devices/vulkan/fused_lowering.h"
 #include "devices/vulkan/recording.h"
 
 namespace tandem::vulkan {
@@ -83,12 +85,14 @@ struct VulkanSegment::Step {
   }
 };
 
-VulkanSegment::VulkanSegment(const Program& program, OpRange range, Shared& shared)
+VulkanSegment::VulkanSegment(const Program& program, OpRange range, std::vector<FusedSpan> spans,
+                             Shared& shared)
     : program_(program),
       range_(range),
       shared_(shared),
       inputs_(ReadFirst(program, range.begin, range.end)),
-      uses_(CacheUses(program, range)) {
+      uses_(CacheUses(program, range)),
+      spans_(std::move(spans)) {
   const std::vector<ValueId> later = ReadFirst(program, range.end, program.ops.size());
   for (const ValueId id : WrittenIn(program, range)) {
     if (id == program.logits || std::binary_search(later.begin(), later.end(), id)) {
@@ -137,22 +141,37 @@ VulkanSegment::Recording& VulkanSegment::Find(uint64_t rows, uint64_t wanted, DT
   return recordings_.front();
 }
 
-void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, Lowering& lowering,
-                             bool real) {
+void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fused, bool real) {
   StepPlan& plan = recording.plan;
+  Lowering plain(program_, shared_.context, shared_.weights, plan, recorder, recording.kv,
+                 shared_.binding_bytes);
+  FusedLowering fusing(program_, shared_.context, shared_.weights, plan, recorder,
+                       fused ? Tensor::Of(shared_.counters) : Tensor(), recording.kv,
+                       shared_.binding_bytes);
   for (const ValueId id : inputs_) {
     if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
     const Tensor value = plan.Value(id);
     recorder.Copy(plan.FromHost(id, nullptr), value, value.bytes);
   }
   if (real) recording.Stamp(recorder, 0);
-  for (size_t i = range_.begin; i < range_.end; ++i) {
-    const Op& op = program_.ops[i];
-    lowering.Run(op);
-    if (!real) continue;
+  const auto done = [&](size_t i) {
+    if (!real) return;
     recording.Stamp(recorder, i - range_.begin + 1);
-    recording.CountWork(op);
+    recording.CountWork(program_.ops[i]);
     if (i + 1 < range_.end) recording.CutIfLong(recorder);
+  };
+  for (size_t s = 0; s < spans_.size(); ++s) {
+    const FusedSpan& span = spans_[s];
+    const bool one = plan.Rows(program_.ops[span.ops.begin].rows) == 1;
+    if (fused && one && span.pattern != Pattern::kPlain) {
+      fusing.Run(spans_, s, done);
+      plain.Forget();
+      continue;
+    }
+    for (size_t i = span.ops.begin; i < span.ops.end; ++i) {
+      plain.Run(program_.ops[i]);
+      done(i);
+    }
   }
   for (const ValueId id : outputs_) {
     if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
@@ -163,13 +182,19 @@ void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, Lowering&
 
 void VulkanSegment::Record(Recording& recording) {
   StepPlan& plan = recording.plan;
-  const auto lower = [&](Recorder& recorder, bool real) {
-    Lowering lowering(program_, shared_.context, shared_.weights, plan, recorder, recording.kv,
-                      shared_.binding_bytes);
-    LowerAll(recording, recorder, lowering, real);
+  bool fused = !shared_.counters.empty();
+  uint32_t dispatches = 0;
+  const auto count = [&] {
+    Recorder counter(shared_.context, shared_.pipelines);
+    LowerAll(recording, counter, fused, false);
+    dispatches = counter.counts().dispatches;
   };
-  Recorder counter(shared_.context, shared_.pipelines);
-  lower(counter, false);
+  count();
+  // Fused kernels bind all activations at once.
+  if (fused && plan.workspace_bytes() > shared_.binding_bytes) {
+    fused = false;
+    count();
+  }
   Workspace& workspace = shared_.workspace;
   if (workspace.memory.size() < plan.workspace_bytes()) {
     ++workspace.generation;
@@ -180,9 +205,9 @@ void VulkanSegment::Record(Recording& recording) {
   recording.upload = shared_.memory.upload().Take(plan.upload_bytes());
   recording.readback = shared_.memory.readback().Take(plan.readback_bytes());
   plan.Place(workspace.memory, recording.upload, recording.readback);
-  recording.Begin(counter.counts().dispatches, range_.end - range_.begin + 1);
+  recording.Begin(dispatches, range_.end - range_.begin + 1);
   Recorder recorder(shared_.context, shared_.pipelines, recording.current(), recording.sets());
-  lower(recorder, true);
+  LowerAll(recording, recorder, fused, true);
   recording.End(recorder.counts());
 }
 

@@ -69,6 +69,9 @@ class StepPlan {
   uint64_t PlaneElements(ValueId id) const;
   /// Scratch number `slot` with room for `bytes`.
   Tensor Scratch(size_t slot, uint64_t bytes);
+  /// All activations and scratch; all that the host reads.
+  Tensor Workspace() const { return workspace_; }
+  Tensor Readback() const { return readback_; }
   Tensor RowTable() const { return Upload(0, row_bytes_); }
   Tensor CacheTable() const { return Upload(row_bytes_, cache_bytes_); }
   Tensor RopeOf(RowSet set, const Turns& turns, int dims);
