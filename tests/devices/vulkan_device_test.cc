@@ -81,7 +81,7 @@ TEST(FindMemoryType, ChoosesByFlags) {
   EXPECT_EQ(FindMemoryType(radv, ~0u, Use::kReadback, true), 3);
   const auto discrete = MemoryOf({0, kLocal, kMapped, kMapped | kCached, kLocal | kMapped});
   EXPECT_EQ(FindMemoryType(discrete, ~0u, Use::kDevice, false), 1);
-  EXPECT_EQ(FindMemoryType(discrete, ~0u, Use::kUpload, false), 2);
+  EXPECT_EQ(FindMemoryType(discrete, ~0u, Use::kUpload, false), 4);  // the window of the card
   EXPECT_EQ(FindMemoryType(discrete, ~0u, Use::kReadback, false), 3);
   EXPECT_EQ(FindMemoryType(discrete, 1u << 4, Use::kDevice, false), 4) << "what a buffer allows";
   const auto lavapipe = MemoryOf({kLocal | kMapped | kCached});

@@ -230,7 +230,7 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
                            CacheAccess(op.cache, false, own), CacheAccess(op.cache, true, own)};
   Tensor host, host_keys, host_values;
   if (own) {
-    host = plan_.Readback();
+    host = plan_.KvOuts();
     host_keys = plan_.KvToHost(op.cache, set, false, bytes);
     host_values = plan_.KvToHost(op.cache, set, true, bytes);
     also.insert(also.end(), {In(k), In(v), {host_keys, 0, bytes, true, false},
@@ -249,15 +249,16 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
       Kernel::kFusedAttention,
       std::vector<uint32_t>{kFusedThreads, Bits(kv_ == DType::kF16), Bits(own),
                             Bits(qkv.norm_value), static_cast<uint32_t>(heads) / groups,
-                            static_cast<uint32_t>(dims) / 4, Bits(!out.codes.empty()), splits},
-      std::vector<Access>{rope, Constant(plan_.RowTable()), Constant(plan_.CacheTable()),
-                          own ? Constant(host) : None(), Constant(plan_.Workspace()),
+                            static_cast<uint32_t>(dims) / 4, Bits(!out.codes.empty()), splits,
+                            context_.subgroup()},
+      std::vector<Access>{rope, Constant(plan_.SoloTable(set)), own ? Constant(host) : None(),
+                          None(), Constant(plan_.Workspace()),
                           Constant(plan_.Workspace()), Constant(weights_.Vectors(program_)),
                           Constant(counters_)},
       std::vector<Word>{Quad(q), Quad(k), Quad(v), Quad(out.floats), At(out.codes),
                         At(out.groups), Quad(partials), At(statistics), VectorAt(qkv.q_norm),
                         own ? VectorAt(qkv.k_norm) : 0U, host_at(host_keys), host_at(host_values),
-                        plan_.FirstRow(set), op.cache, program_.caches.size(), op.window, counter,
+                        op.cache, op.window, counter,
                         op.scale, qkv.eps},
       {splits, groups}, also);
 }

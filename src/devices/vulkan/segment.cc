@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <exception>
@@ -20,6 +21,9 @@ namespace {
 
 // Recordings that a segment keeps: decode, the chunk, what is left of prompts, drafts.
 constexpr size_t kMaxRecordings = 12;
+
+// A wait as short as this is worth looking for its end all the time.
+constexpr std::chrono::microseconds kWorthLooking{4000};
 
 // Values that ops [begin, end) read before they write them.
 std::vector<ValueId> ReadFirst(const Program& program, size_t begin, size_t end) {
@@ -173,6 +177,9 @@ void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fuse
       done(i);
     }
   }
+  if (!plan.kv_outs().empty()) {
+    recorder.Copy(plan.KvOuts(), plan.KvReadback(), plan.KvOuts().bytes);
+  }
   for (const ValueId id : outputs_) {
     if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
     const Tensor value = plan.Value(id);
@@ -236,6 +243,18 @@ void VulkanSegment::WriteUpload(Recording& recording, const Step& step) {
         std::span(caches).subspan(s * program_.caches.size(), program_.caches.size()));
   }
   std::memcpy(upload + plan.caches_offset(), caches.data(), caches.size() * sizeof(CacheWords));
+  for (const RowSet set : {RowSet::kAll, RowSet::kWanted}) {
+    if (plan.Rows(set) != 1) continue;
+    const StepRow& row = step.Row(set, 0);
+    const SoloWords solo{static_cast<uint32_t>(row.position), {}};
+    std::byte* to = upload + plan.solo_offset(set);
+    std::memcpy(to, &solo, sizeof solo);
+    const size_t count = program_.caches.size();
+    if (!caches.empty()) {
+      std::memcpy(to + sizeof solo, &caches[static_cast<size_t>(row.sequence) * count],
+                  count * sizeof(CacheWords));
+    }
+  }
 
   std::vector<float> line;
   for (const StepPlan::Rope& rope : plan.ropes()) {
@@ -297,13 +316,36 @@ void VulkanSegment::Run(Recording& recording) {
   }
 }
 
+VkResult VulkanSegment::Wait() {
+  using Clock = std::chrono::steady_clock;
+  Context& context = shared_.context;
+  const auto start = Clock::now();
+  VkResult result = VK_TIMEOUT;
+  // Sleeping takes longer to end than a fast device takes for a token: then look instead.
+  if (last_wait_ < kWorthLooking) {
+    do {
+      result = context.vk().vkGetFenceStatus(context.device(), fence_);
+    } while (result == VK_NOT_READY && Clock::now() - start < 2 * kWorthLooking);
+  }
+  if (result == VK_TIMEOUT || result == VK_NOT_READY) {
+    result = context.vk().vkWaitForFences(context.device(), 1, &fence_, VK_TRUE, UINT64_MAX);
+  }
+  last_wait_ = Clock::now() - start;
+  return result;
+}
+
 void VulkanSegment::ReadBack(const Recording& recording, const Step& step) {
   const StepPlan& plan = recording.plan;
   const std::byte* readback = recording.readback.mapped();
   for (const StepPlan::HostValue& value : plan.to_host()) {
+    if (value.id == program_.logits && step.bindings.logits != nullptr) {
+      *step.bindings.logits = reinterpret_cast<const float*>(readback + value.offset);
+      continue;
+    }
     std::memcpy(step.bindings.values[static_cast<size_t>(value.id)], readback + value.offset,
                 value.bytes);
   }
+  const std::byte* keys_and_values = readback + plan.readback_bytes() - plan.KvOuts().bytes;
   for (const StepPlan::KvOut& out : plan.kv_outs()) {
     for (size_t t = 0; t < plan.Rows(out.rows); ++t) {
       const StepRow& row = step.Row(out.rows, t);
@@ -312,7 +354,7 @@ void VulkanSegment::ReadBack(const Recording& recording, const Step& step) {
       const size_t bytes = RowBytes(view.type, view.width);
       const auto slot = static_cast<size_t>(row.position % view.capacity);
       std::memcpy((out.values ? view.values : view.keys) + slot * bytes,
-                  readback + out.offset + t * bytes, bytes);
+                  keys_and_values + out.offset + t * bytes, bytes);
     }
   }
 }
@@ -363,8 +405,7 @@ Fence VulkanSegment::Submit(const Bindings& bindings, std::span<const StepRow> r
     Run(recording);
     return Fence(std::async(std::launch::deferred, [this, step, &recording] {
       Context& own = shared_.context;
-      const VkResult waited =
-          own.vk().vkWaitForFences(own.device(), 1, &fence_, VK_TRUE, UINT64_MAX);
+      const VkResult waited = Wait();
       shared_.busy = false;
       own.Check(waited, "waiting for a step");
       own.Check(own.vk().vkResetFences(own.device(), 1, &fence_), "resetting a fence");

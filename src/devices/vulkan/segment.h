@@ -6,6 +6,7 @@
 // and to the bound buffers.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -66,6 +67,8 @@ class VulkanSegment : public Segment {
   void LowerAll(Recording& recording, Recorder& recorder, bool fused, bool real);
   void WriteUpload(Recording& recording, const Step& step);
   void Run(Recording& recording);
+  /// For the fence of the last submission.
+  VkResult Wait();
   void ReadBack(const Recording& recording, const Step& step);
 
   const Program& program_;
@@ -77,6 +80,7 @@ class VulkanSegment : public Segment {
   std::vector<FusedSpan> spans_;  ///< What runs fused for one token; plain ops alone: nothing.
   VkCommandPool commands_ = VK_NULL_HANDLE;
   VkFence fence_ = VK_NULL_HANDLE;
+  std::chrono::nanoseconds last_wait_{std::chrono::seconds(1)};
   std::list<Recording> recordings_;  ///< The last used first.
 };
 

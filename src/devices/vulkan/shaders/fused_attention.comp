@@ -11,7 +11,6 @@
 #extension GL_EXT_buffer_reference_uvec2 : require
 #include "common.glsl"
 #include "fused.glsl"
-#include "step.glsl"
 
 layout(constant_id = 1) const bool kHalf = false;      // keys and values in half
 layout(constant_id = 2) const bool kOwnKeys = false;   // the step's key and value are made here
@@ -21,16 +20,22 @@ layout(constant_id = 5) const uint kQuads = 16;        // of a head: a quarter o
 layout(constant_id = 6) const bool kCodes = false;     // the result in 8 bits, else in floats
 layout(constant_id = 7) const uint kSplits = 1;        // at most, along x
 
-const uint kLeast = 32;  // positions that are worth a workgroup
-const uint kTile = 64;
+layout(constant_id = 8) const uint kSubgroup = 32;
+const uint kThreads = gl_WorkGroupSize.x;
+
+const uint kTile = kThreads / 8;  // positions at a time: eight lanes read a key
+const uint kLanes = kThreads / kQuads;  // that read values, a quad each
+const uint kKeyQuads = kQuads / 8;                         // of a lane
+const uint kValues = (kTile + kLanes - 1) / kLanes;        // of a lane
+const uint kPairs = (kQuads / 2 + kSubgroup - 1) / kSubgroup;  // of quads that RoPE turns together
+const uint kTogether = kHeads < 4 ? kHeads : 4;            // heads whose parts are summed at a time
 
 layout(buffer_reference, std430, buffer_reference_align = 8) buffer Halves { uvec2 quad[]; };
 layout(buffer_reference, std430, buffer_reference_align = 16) buffer Floats { vec4 quad[]; };
 
 layout(binding = 0) readonly buffer Rope { vec4 rope[]; };  // cosines, then sines
-layout(binding = 1) readonly buffer Rows { Row rows[]; };
-layout(binding = 2) readonly buffer Caches { uvec4 caches[]; };
-layout(binding = 3) writeonly buffer Host { uint host[]; };
+layout(binding = 1) readonly buffer Solo { uvec4 solo[]; };  // StepPlan::SoloTable
+layout(binding = 2) writeonly buffer Host { uint host[]; };
 
 layout(push_constant) uniform Push {
   uint query4;  // places in the workspace by four floats
@@ -45,9 +50,7 @@ layout(push_constant) uniform Push {
   uint key_norm;
   uint host_keys;     // in words
   uint host_values;
-  uint row;
   uint cache;
-  uint cache_count;
   uint window;  // 0 for all
   uint counter;
   float scale;
@@ -58,65 +61,72 @@ layout(push_constant) uniform Push {
 shared vec4 heads[(kHeads + 2) * kQuads];
 shared float scores[kHeads * kTile];
 shared float most[kHeads], total[kHeads], shrink[kHeads];
-shared vec4 parts[gl_WorkGroupSize.x];
+shared vec4 parts[kTogether * kThreads];
 shared float joined[kHeads * kSplits];
 
-vec4 Key(uvec2 base, uint at) {
-  if (!kHalf) return Floats(base).quad[at];
-  const uvec2 words = Halves(base).quad[at];
-  return vec4(unpackHalf2x16(words.x), unpackHalf2x16(words.y));
+// A quad as it lies in the cache.
+uvec4 Raw(uvec2 base, uint at) {
+  if (kHalf) return uvec4(Halves(base).quad[at], 0, 0);
+  return floatBitsToUint(Floats(base).quad[at]);
+}
+vec4 Unpacked(uvec4 raw) {
+  if (!kHalf) return uintBitsToFloat(raw);
+  return vec4(unpackHalf2x16(raw.x), unpackHalf2x16(raw.y));
 }
 
-// As the cache will give it back.
-vec4 Rounded(vec4 v) {
-  if (!kHalf) return v;
-  return vec4(unpackHalf2x16(packHalf2x16(v.xy)), unpackHalf2x16(packHalf2x16(v.zw)));
-}
-
-void Store(uvec2 base, uint at, uint host_at, vec4 v) {
+// To the cache and to the host's copy; returns it as the cache will give it back.
+vec4 Store(uvec2 base, uint at, uint host_at, vec4 v) {
   if (kHalf) {
     const uvec2 words = uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw));
     Halves(base).quad[at] = words;
     host[host_at] = words.x;
     host[host_at + 1] = words.y;
-  } else {
-    Floats(base).quad[at] = v;
-    [[unroll]] for (uint i = 0; i < 4; ++i) host[host_at + i] = floatBitsToUint(v[i]);
+    return Unpacked(uvec4(words, 0, 0));
   }
+  Floats(base).quad[at] = v;
+  [[unroll]] for (uint i = 0; i < 4; ++i) host[host_at + i] = floatBitsToUint(v[i]);
+  return v;
 }
 
-// Brings heads of this workgroup through their norms and RoPE into shared memory.
+// Brings heads of this group through their norms and RoPE into shared memory, one a subgroup.
 void Load(uint group, bool newest) {
+  const uint half_quads = kQuads / 2;
   const uint count = kHeads + (newest ? 2 : 0);
   for (uint h = gl_SubgroupID; h < count; h += gl_NumSubgroups) {
     const uint from = h < kHeads    ? push.query4 + (group * kHeads + h) * kQuads
                       : h == kHeads ? push.keys4 + group * kQuads
                                     : push.values4 + group * kQuads;
+    const uint norm = h < kHeads ? push.query_norm : push.key_norm;
+    vec4 low[kPairs], high[kPairs], low_norm[kPairs], high_norm[kPairs], c[kPairs], s[kPairs];
     float squares = 0.0;
-    for (uint i = gl_SubgroupInvocationID; i < kQuads; i += gl_SubgroupSize) {
-      const vec4 v = uintBitsToFloat(before[from + i]);
-      squares += dot(v, v);
+    [[unroll]] for (uint j = 0; j < kPairs; ++j) {
+      const uint i = gl_SubgroupInvocationID + j * kSubgroup;
+      const bool inside = i < half_quads;
+      low[j] = inside ? uintBitsToFloat(before[from + i]) : vec4(0.0);
+      high[j] = inside ? uintBitsToFloat(before[from + half_quads + i]) : vec4(0.0);
+      low_norm[j] = inside ? vectors[norm + i] : vec4(0.0);
+      high_norm[j] = inside ? vectors[norm + half_quads + i] : vec4(0.0);
+      c[j] = inside ? rope[i] : vec4(0.0);
+      s[j] = inside ? rope[half_quads + i] : vec4(0.0);
     }
-    squares = subgroupAdd(squares);
-    const bool norm = h <= kHeads || kNormValue;
-    const float factor = norm ? 1.0 / sqrt(squares / float(4 * kQuads) + push.eps) : 1.0;
-    for (uint i = gl_SubgroupInvocationID; i < kQuads; i += gl_SubgroupSize) {
-      vec4 v = uintBitsToFloat(before[from + i]) * factor;
-      if (h <= kHeads) v *= vectors[(h < kHeads ? push.query_norm : push.key_norm) + i];
-      heads[h * kQuads + i] = v;
+    [[unroll]] for (uint j = 0; j < kPairs; ++j) {
+      squares += dot(low[j], low[j]) + dot(high[j], high[j]);
+    }
+    const float factor = 1.0 / sqrt(subgroupAdd(squares) / float(4 * kQuads) + push.eps);
+    [[unroll]] for (uint j = 0; j < kPairs; ++j) {
+      const uint i = gl_SubgroupInvocationID + j * kSubgroup;
+      if (i >= half_quads) continue;
+      if (h > kHeads) {
+        const float own = kNormValue ? factor : 1.0;
+        heads[h * kQuads + i] = low[j] * own;
+        heads[h * kQuads + half_quads + i] = high[j] * own;
+        continue;
+      }
+      const vec4 l = low[j] * factor * low_norm[j], u = high[j] * factor * high_norm[j];
+      heads[h * kQuads + i] = l * c[j] - u * s[j];
+      heads[h * kQuads + half_quads + i] = u * c[j] + l * s[j];
     }
   }
-  barrier();
-  const uint half_quads = kQuads / 2;
-  const uint rotated = (kHeads + (newest ? 1 : 0)) * half_quads;
-  for (uint i = Thread(); i < rotated; i += gl_WorkGroupSize.x) {
-    const uint h = i / half_quads, j = i % half_quads;
-    const vec4 c = rope[j], s = rope[half_quads + j];
-    const vec4 low = heads[h * kQuads + j], high = heads[h * kQuads + half_quads + j];
-    heads[h * kQuads + j] = low * c - high * s;
-    heads[h * kQuads + half_quads + j] = high * c + low * s;
-  }
-  barrier();
 }
 
 void Finish(vec4 result, uint quad) {
@@ -129,71 +139,77 @@ void Finish(vec4 result, uint quad) {
 
 void main() {
   const uint split = gl_WorkGroupID.x, group = gl_WorkGroupID.y, groups = gl_NumWorkGroups.y;
-  const Row row = rows[push.row];
-  const uint last = row.position;
+  const uint last = solo[0].x;
+  const uvec4 bases = solo[1 + 2 * push.cache];
+  const uint capacity = solo[2 + 2 * push.cache].x;
   const uint first = push.window > 0 && last + 1 > push.window ? last + 1 - push.window : 0;
-  const uint chunk = max(kLeast, (last + 1 - first + kSplits - 1) / kSplits);
+  const uint chunk = max(kTile, (last + 1 - first + kSplits - 1) / kSplits);
   const uint active_ = (last + 1 - first + chunk - 1) / chunk;
   if (split >= active_) return;
   const uint begin = first + split * chunk, end = min(begin + chunk, last + 1);
   const bool newest = kOwnKeys && split + 1 == active_;
-  const uint entry = 2 * (row.sequence * push.cache_count + push.cache);
-  const uvec4 bases = caches[entry];
-  const uint capacity = caches[entry + 1].x;
+  // What is in the cache: all but the new one.
+  const uint there = newest ? last : end;
   const uint stride = groups * kQuads;  // of a position
   const uint own = group * kQuads;
 
-  Load(group, newest);
-  if (newest) {
-    const uint words = kHalf ? 2 : 4;
-    const uint at = last % capacity * stride + own;
-    for (uint i = Thread(); i < kQuads; i += gl_WorkGroupSize.x) {
-      const vec4 key = heads[kHeads * kQuads + i], value = heads[(kHeads + 1) * kQuads + i];
-      Store(bases.xy, at + i, push.host_keys + (own + i) * words, key);
-      Store(bases.zw, at + i, push.host_values + (own + i) * words, value);
-      heads[kHeads * kQuads + i] = Rounded(key);
-      heads[(kHeads + 1) * kQuads + i] = Rounded(value);
-    }
+  // Keys and values of a tile are asked for before anything waits.
+  const uint key_lane = Thread() % 8, key_at = Thread() / 8;
+  const uint quad = Thread() % kQuads, lane = Thread() / kQuads;
+  uvec4 keys[kKeyQuads], values[kValues];
+  [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = uvec4(0);
+  [[unroll]] for (uint j = 0; j < kValues; ++j) values[j] = uvec4(0);
+#define LOAD_KEYS(base)                                                            \
+  if ((base) + key_at < there) {                                                   \
+    const uint key = ((base) + key_at) % capacity * stride + own + key_lane;       \
+    [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = Raw(bases.xy, key + 8 * j); \
   }
+#define LOAD_VALUES(base)                                                          \
+  [[unroll]] for (uint j = 0; j < kValues; ++j) {                                  \
+    const uint p = lane + j * kLanes;                                              \
+    if (p < kTile && (base) + p < there) {                                         \
+      values[j] = Raw(bases.zw, ((base) + p) % capacity * stride + own + quad);    \
+    }                                                                              \
+  }
+  LOAD_KEYS(begin)
+  LOAD_VALUES(begin)
   if (Thread() < kHeads) {
     most[Thread()] = uintBitsToFloat(0xff800000u);  // minus infinity
     total[Thread()] = 0.0;
   }
+  Load(group, newest);
+  barrier();
+  if (newest && Thread() < kQuads) {
+    const uint words = kHalf ? 2 : 4;
+    const uint at = last % capacity * stride + own + Thread();
+    const uint host_at = (own + Thread()) * words;
+    const uint key = kHeads * kQuads + Thread(), value = key + kQuads;
+    heads[key] = Store(bases.xy, at, push.host_keys + host_at, heads[key]);
+    heads[value] = Store(bases.zw, at, push.host_values + host_at, heads[value]);
+  }
   barrier();
 
-  // For the values: a thread has one quad, of every so many positions.
-  const uint quad = Thread() % kQuads;
-  const uint lanes = gl_WorkGroupSize.x / kQuads;
-  const uint lane = Thread() / kQuads;
   vec4 sums[kHeads];
   [[unroll]] for (uint h = 0; h < kHeads; ++h) sums[h] = vec4(0.0);
   for (uint base = begin; base < end; base += kTile) {
     const uint count = min(kTile, end - base);
-    // Eight lanes a position.
-    const uint together = gl_SubgroupSize / 8;
-    for (uint p = gl_SubgroupID * together + gl_SubgroupInvocationID / 8; p < count;
-         p += gl_NumSubgroups * together) {
-      const bool is_new = newest && base + p == last;
-      const uint at = (base + p) % capacity * stride + own;
+    if (key_at < count) {
+      const bool is_new = newest && base + key_at == last;
       float dots[kHeads];
       [[unroll]] for (uint h = 0; h < kHeads; ++h) dots[h] = 0.0;
-      [[unroll]] for (uint j = 0; j < kQuads / 8; ++j) {
-        const uint i = (gl_SubgroupInvocationID & 7u) + 8 * j;
-        vec4 key;
-        if (is_new) {
-          key = heads[kHeads * kQuads + i];
-        } else {
-          key = Key(bases.xy, at + i);
-        }
+      [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) {
+        const uint i = key_lane + 8 * j;
+        const vec4 key = is_new ? heads[kHeads * kQuads + i] : Unpacked(keys[j]);
         [[unroll]] for (uint h = 0; h < kHeads; ++h) dots[h] += dot(heads[h * kQuads + i], key);
       }
       [[unroll]] for (uint h = 0; h < kHeads; ++h) {
         dots[h] += subgroupShuffleXor(dots[h], 1u);
         dots[h] += subgroupShuffleXor(dots[h], 2u);
         dots[h] += subgroupShuffleXor(dots[h], 4u);
-        if ((gl_SubgroupInvocationID & 7u) == 0) scores[h * kTile + p] = dots[h] * push.scale;
+        if (key_lane == 0) scores[h * kTile + key_at] = dots[h] * push.scale;
       }
     }
+    LOAD_KEYS(base + kTile)
     barrier();
     for (uint h = gl_SubgroupID; h < kHeads; h += gl_NumSubgroups) {
       float highest = most[h];
@@ -216,32 +232,34 @@ void main() {
     }
     barrier();
     [[unroll]] for (uint h = 0; h < kHeads; ++h) sums[h] *= shrink[h];
-    if (lane < lanes) {
-      for (uint p = lane; p < count; p += lanes) {
-        vec4 value;
-        if (newest && base + p == last) {
-          value = heads[(kHeads + 1) * kQuads + quad];
-        } else {
-          value = Key(bases.zw, (base + p) % capacity * stride + own + quad);
-        }
+    [[unroll]] for (uint j = 0; j < kValues; ++j) {
+      const uint p = lane + j * kLanes;
+      if (lane < kLanes && p < count) {
+        const bool is_new = newest && base + p == last;
+        const vec4 value = is_new ? heads[(kHeads + 1) * kQuads + quad] : Unpacked(values[j]);
         [[unroll]] for (uint h = 0; h < kHeads; ++h) sums[h] += scores[h * kTile + p] * value;
       }
     }
+    LOAD_VALUES(base + kTile)
     barrier();
   }
 
   const uint slot = (group * kSplits + split) * kHeads;
-  [[unroll]] for (uint h = 0; h < kHeads; ++h) {
+  [[unroll]] for (uint done = 0; done < kHeads; done += kTogether) {
+    if (done > 0) barrier();
+    [[unroll]] for (uint h = 0; h < kTogether; ++h) {
+      if (done + h < kHeads) parts[h * kThreads + Thread()] = sums[done + h];
+    }
     barrier();
-    parts[Thread()] = sums[h];
-    barrier();
-    if (Thread() < kQuads) {
+    const uint items = min(kTogether, kHeads - done) * kQuads;
+    for (uint item = Thread(); item < items; item += kThreads) {
+      const uint h = item / kQuads, at = h * kThreads + item % kQuads;
       vec4 sum = vec4(0.0);
-      for (uint l = 0; l < lanes; ++l) sum += parts[l * kQuads + quad];
+      [[unroll]] for (uint l = 0; l < kLanes; ++l) sum += parts[at + l * kQuads];
       if (active_ > 1) {
-        work[push.partial4 + (slot + h) * kQuads + quad] = sum;
+        work[push.partial4 + (slot + done) * kQuads + item] = sum;
       } else {
-        Finish(sum / total[h], (group * kHeads + h) * kQuads + quad);
+        Finish(sum / total[done + h], (group * kHeads + done) * kQuads + item);
       }
     }
   }
@@ -272,7 +290,7 @@ void main() {
     if (subgroupElect()) total[h] = sum;
   }
   barrier();
-  for (uint item = Thread(); item < kHeads * kQuads; item += gl_WorkGroupSize.x) {
+  for (uint item = Thread(); item < kHeads * kQuads; item += kThreads) {
     const uint h = item / kQuads, own_quad = item % kQuads;
     vec4 sum = vec4(0.0);
     for (uint s = 0; s < active_; ++s) {

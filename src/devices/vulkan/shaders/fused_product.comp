@@ -220,6 +220,9 @@ void MultiplyNeurons() {
 }
 
 void main() {
+#ifdef TAIL
+  Touch(WorkgroupNumber());
+#endif
   Prepare();
   if (kEnd == 1 || kEnd == 2) {
     MultiplyNeurons();
