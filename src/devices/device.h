@@ -68,10 +68,19 @@ struct OpTime {
   double seconds = 0;
 };
 
+/// How long one kernel took in a step whose ops are timed: alone, between waits.
+struct KernelTime {
+  size_t op = 0;              ///< The op it was for, index into Program::ops; it may do more.
+  std::string_view name;      ///< "fused_attention"; lives as long as the program runs.
+  uint32_t workgroups = 0;
+  double seconds = 0;
+};
+
 /// What a device that runs recorded commands has run in a step.
 struct KernelCounts {
-  uint64_t kernels = 0;    ///< Dispatches and copies.
-  uint64_t dependent = 0;  ///< Of them, those that waited for all before them.
+  uint64_t kernels = 0;           ///< Dispatches and copies.
+  uint64_t dependent = 0;         ///< Of them, those that waited for all before them.
+  std::vector<KernelTime> times;  ///< Where ops are timed, of each in their order.
 };
 
 /// Buffers of a step, in host memory.

@@ -223,7 +223,7 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
   const Part v{all.tensor, q.count + kv_width, kv_width};
   const Activation out = Context(OpAt<AttentionOut>(program_, span.ops.begin + 3));
   const Part partials = Scratch(kPartialsSlot, groups * splits * (heads / groups) * dims);
-  const Part statistics = Scratch(kStatisticsSlot, 2 * groups * splits * (heads / groups));
+  const Part statistics = Scratch(kStatisticsSlot, 4 * groups * splits * (heads / groups));
   const uint64_t bytes = RowBytes(kv_, static_cast<int64_t>(kv_width));
   const RowSet set = program_.ops[span.ops.begin].rows;
   std::vector<Access> also{In(q), Out(partials), Out(statistics),
@@ -254,9 +254,9 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
       std::vector<Access>{rope, Constant(plan_.SoloTable(set)), own ? Constant(host) : None(),
                           None(), Constant(plan_.Workspace()),
                           Constant(plan_.Workspace()), Constant(weights_.Vectors(program_)),
-                          Constant(counters_)},
+                          Constant(counters_), Constant(plan_.Workspace())},
       std::vector<Word>{Quad(q), Quad(k), Quad(v), Quad(out.floats), At(out.codes),
-                        At(out.groups), Quad(partials), At(statistics), VectorAt(qkv.q_norm),
+                        At(out.groups), Quad(partials), Quad(statistics), VectorAt(qkv.q_norm),
                         own ? VectorAt(qkv.k_norm) : 0U, host_at(host_keys), host_at(host_values),
                         op.cache, op.window, counter,
                         op.scale, qkv.eps},

@@ -20,7 +20,7 @@
 namespace tandem::vulkan {
 
 /// Threads of the fused kernels' workgroups.
-inline constexpr uint32_t kFusedThreads = 256;
+inline constexpr uint32_t kFusedThreads = 512;
 /// Dispatches that count their workgroups at the same time, at most: counters are used in turn.
 inline constexpr uint32_t kCounters = 256;
 

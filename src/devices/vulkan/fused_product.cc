@@ -147,7 +147,7 @@ void FusedLowering::RunTail(const Tail& tail) {
   recorder_.Dispatch(Kernel::kFusedTail, constants,
                      std::vector<Access>{None(), None(), None(), None(), workspace, workspace,
                                          Constant(weights_.Vectors(program_)),
-                                         Constant(counters_)},
+                                         Constant(counters_), workspace},
                      push.Words(), {}, use.accesses);
 }
 
@@ -264,7 +264,8 @@ void FusedLowering::Multiply(const Product& product) {
                             RowsOf(w.high, w.sizes.high, piece.first, piece.rows),
                             RowsOf(w.scales, w.sizes.scales, piece.first, piece.rows),
                             RowsOf(w.supers, w.sizes.supers, piece.first, piece.rows), workspace,
-                            workspace, Constant(weights_.Vectors(program_)), Constant(counters_)},
+                            workspace, Constant(weights_.Vectors(program_)), Constant(counters_),
+                            workspace},
         push.Words(), GridOf(piece.groups), use.accesses);
   }
 }

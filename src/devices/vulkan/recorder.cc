@@ -20,7 +20,7 @@ Grid GridOf(uint64_t count, uint32_t y) {
   return {static_cast<uint32_t>(x), y, static_cast<uint32_t>((count + x - 1) / x)};
 }
 
-void Recorder::Order(std::span<const Access> accesses) {
+bool Recorder::Order(std::span<const Access> accesses, bool copies) {
   const auto overlaps = [](const std::vector<Range>& ranges, const Range& range) {
     return std::any_of(ranges.begin(), ranges.end(), [&](const Range& other) {
       return other.buffer == range.buffer && other.begin < range.end && range.begin < other.end;
@@ -35,10 +35,16 @@ void Recorder::Order(std::span<const Access> accesses) {
     const Range range = range_of(access);
     return overlaps(written_, range) || (access.writes && overlaps(read_, range));
   });
-  if (waits) Barrier();
+  const bool barrier = waits || (copies && unseen_by_copies_);
+  if (barrier) {
+    read_.clear();
+    written_.clear();
+    ++counts_.barriers;
+  }
   for (const Access& access : accesses) {
     if (!access.constant) (access.writes ? written_ : read_).push_back(range_of(access));
   }
+  return barrier;
 }
 
 void Recorder::Continue(VkCommandBuffer commands) {
@@ -48,15 +54,25 @@ void Recorder::Continue(VkCommandBuffer commands) {
   ++counts_.barriers;
 }
 
-void Recorder::Barrier() {
-  read_.clear();
-  written_.clear();
-  ++counts_.barriers;
-  Isolate();
+void Recorder::Barrier(bool before_copy) {
+  // Kernels wait for kernels alone where they can: a barrier for copies too takes a GPU longer.
+  constexpr VkPipelineStageFlags2 kCompute = VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT;
+  constexpr VkPipelineStageFlags2 kCopy = VK_PIPELINE_STAGE_2_ALL_TRANSFER_BIT;
+  VkMemoryBarrier2 barrier{VK_STRUCTURE_TYPE_MEMORY_BARRIER_2};
+  const bool computed = computed_ || (before_copy && unseen_by_copies_);
+  barrier.srcStageMask = (computed ? kCompute : 0) | (copied_ ? kCopy : 0);
+  barrier.srcAccessMask = (computed ? VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT : 0) |
+                          (copied_ ? VK_ACCESS_2_TRANSFER_WRITE_BIT : 0);
+  barrier.dstStageMask = kCompute | (before_copy ? kCopy : 0);
+  barrier.dstAccessMask =
+      VK_ACCESS_2_SHADER_STORAGE_READ_BIT | VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT |
+      (before_copy ? VK_ACCESS_2_TRANSFER_READ_BIT | VK_ACCESS_2_TRANSFER_WRITE_BIT : 0);
+  computed_ = copied_ = false;
+  unseen_by_copies_ = !before_copy;
+  Wait(barrier);
 }
 
 void Recorder::Isolate() {
-  if (counts_only()) return;
   constexpr VkPipelineStageFlags2 kStages =
       VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_ALL_TRANSFER_BIT;
   VkMemoryBarrier2 barrier{VK_STRUCTURE_TYPE_MEMORY_BARRIER_2};
@@ -64,6 +80,11 @@ void Recorder::Isolate() {
   barrier.srcAccessMask = VK_ACCESS_2_MEMORY_WRITE_BIT;
   barrier.dstStageMask = kStages;
   barrier.dstAccessMask = VK_ACCESS_2_MEMORY_READ_BIT | VK_ACCESS_2_MEMORY_WRITE_BIT;
+  Wait(barrier);
+}
+
+void Recorder::Wait(const VkMemoryBarrier2& barrier) {
+  if (counts_only()) return;
   VkDependencyInfo dependency{VK_STRUCTURE_TYPE_DEPENDENCY_INFO};
   dependency.memoryBarrierCount = 1;
   dependency.pMemoryBarriers = &barrier;
@@ -75,7 +96,7 @@ void Recorder::Dispatch(Kernel kernel, std::span<const uint32_t> constants,
                         std::span<const Access> also) {
   std::vector<Access> all(bindings.begin(), bindings.end());
   all.insert(all.end(), also.begin(), also.end());
-  Order(all);
+  const bool waits = Order(all, false);
   ++counts_.dispatches;
   if (counts_only()) return;
   VolkDeviceTable& vk = context_.vk();
@@ -115,16 +136,23 @@ void Recorder::Dispatch(Kernel kernel, std::span<const uint32_t> constants,
   for (const Word& word : push) words[size++] = word.bits;
   vk.vkCmdPushConstants(commands_, pipelines_.layout(), VK_SHADER_STAGE_COMPUTE_BIT, 0, 4 * size,
                         words);
+  // Last, so that a GPU has read all of the above before it waits.
+  if (waits) Barrier(false);
+  computed_ = true;
   vk.vkCmdDispatch(commands_, grid.x, grid.y, grid.z);
+  if (observer_) observer_(KernelName(kernel), grid.x * grid.y * grid.z);
 }
 
 void Recorder::Copy(const Tensor& from, const Tensor& to, uint64_t bytes) {
   const Access accesses[] = {{from, 0, bytes, false, false}, {to, 0, bytes, true, false}};
-  Order(accesses);
+  const bool waits = Order(accesses, true);
   ++counts_.copies;
   if (counts_only()) return;
+  if (waits) Barrier(true);
+  copied_ = true;
   const VkBufferCopy region{from.offset, to.offset, bytes};
   context_.vk().vkCmdCopyBuffer(commands_, from.buffer, to.buffer, 1, &region);
+  if (observer_) observer_("copy", 1);
 }
 
 }  // namespace tandem::vulkan

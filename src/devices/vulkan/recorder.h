@@ -7,8 +7,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <span>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "devices/vulkan/memory.h"
@@ -80,14 +83,20 @@ class Recorder {
   void Continue(VkCommandBuffer commands);
   /// Everything before is done before anything after, which is not counted: for taking times.
   void Isolate();
+  /// Called after each dispatch and copy with its kernel's name and how many workgroups it has.
+  void set_observer(std::function<void(std::string_view name, uint32_t workgroups)> observer) {
+    observer_ = std::move(observer);
+  }
 
  private:
   struct Range {
     VkBuffer buffer;
     uint64_t begin, end;
   };
-  void Order(std::span<const Access> accesses);
-  void Barrier();
+  /// Whether a barrier is needed before what makes these accesses.
+  bool Order(std::span<const Access> accesses, bool copies);
+  void Barrier(bool before_copy);
+  void Wait(const VkMemoryBarrier2& barrier);
 
   Context& context_;
   Pipelines& pipelines_;
@@ -95,6 +104,9 @@ class Recorder {
   VkDescriptorPool sets_ = VK_NULL_HANDLE;
   Counts counts_;
   std::vector<Range> read_, written_;  ///< Since the last barrier.
+  bool computed_ = false, copied_ = false;  ///< Likewise: what has been recorded.
+  std::function<void(std::string_view, uint32_t)> observer_;
+  bool unseen_by_copies_ = false;  ///< A barrier made kernels wait, but not copies.
 };
 
 }  // namespace tandem::vulkan

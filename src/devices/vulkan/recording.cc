@@ -63,9 +63,9 @@ void VulkanSegment::Recording::EndBuffer() {
   context_.Check(context_.vk().vkEndCommandBuffer(current()), kWhat);
 }
 
-void VulkanSegment::Recording::Begin(uint32_t dispatches, size_t stamps) {
+void VulkanSegment::Recording::Begin(const Counts& counts) {
   VolkDeviceTable& vk = context_.vk();
-  dispatches = std::max(dispatches, 1U);
+  const uint32_t dispatches = std::max(counts.dispatches, 1U);
   const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, dispatches * kMaxBindings};
   VkDescriptorPoolCreateInfo pool{VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO};
   pool.maxSets = dispatches;
@@ -73,7 +73,7 @@ void VulkanSegment::Recording::Begin(uint32_t dispatches, size_t stamps) {
   pool.pPoolSizes = &size;
   context_.Check(vk.vkCreateDescriptorPool(context_.device(), &pool, nullptr, &sets_), kWhat);
   if (timed) {
-    stamps_ = static_cast<uint32_t>(stamps);
+    stamps_ = counts.dispatches + counts.copies + 1;
     VkQueryPoolCreateInfo queries{VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO};
     queries.queryType = VK_QUERY_TYPE_TIMESTAMP;
     queries.queryCount = stamps_;
@@ -88,11 +88,13 @@ void VulkanSegment::Recording::End(const Counts& counts) {
   counts_ = counts;
 }
 
-void VulkanSegment::Recording::Stamp(Recorder& recorder, size_t index) {
+void VulkanSegment::Recording::Stamp(Recorder& recorder, size_t op, std::string_view kernel,
+                                     uint32_t workgroups) {
   if (!timed) return;
   recorder.Isolate();
   context_.vk().vkCmdWriteTimestamp2(current(), VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, queries_,
-                                     static_cast<uint32_t>(index));
+                                     static_cast<uint32_t>(marks_.size()));
+  marks_.push_back({op, kernel, workgroups, 0});
 }
 
 void VulkanSegment::Recording::CountWork(const Op& op) {
@@ -109,17 +111,22 @@ void VulkanSegment::Recording::CutIfLong(Recorder& recorder) {
   recorder.Continue(current());
 }
 
-void VulkanSegment::Recording::ReadTimes(size_t first, std::vector<OpTime>& times) const {
-  std::vector<uint64_t> ticks(stamps_);
+void VulkanSegment::Recording::ReadTimes(OpRange range, std::vector<OpTime>& times,
+                                         KernelCounts* kernels) const {
+  std::vector<uint64_t> ticks(marks_.size());
   const VkResult read = context_.vk().vkGetQueryPoolResults(
-      context_.device(), queries_, 0, stamps_, ticks.size() * sizeof(uint64_t), ticks.data(),
-      sizeof(uint64_t), VK_QUERY_RESULT_64_BIT);
+      context_.device(), queries_, 0, static_cast<uint32_t>(ticks.size()),
+      ticks.size() * sizeof(uint64_t), ticks.data(), sizeof(uint64_t), VK_QUERY_RESULT_64_BIT);
   context_.Check(read, "reading times");
-  for (size_t i = 0; i + 1 < ticks.size(); ++i) {
-    const double ns =
-        static_cast<double>(ticks[i + 1] - ticks[i]) * static_cast<double>(context_.timestamp_ns());
-    times.push_back({first + i, ns * 1e-9});
+  std::vector<double> seconds(range.end - range.begin, 0.0);
+  for (size_t i = 1; i < ticks.size(); ++i) {
+    KernelTime time = marks_[i];
+    time.seconds = static_cast<double>(ticks[i] - ticks[i - 1]) *
+                   static_cast<double>(context_.timestamp_ns()) * 1e-9;
+    seconds[time.op - range.begin] += time.seconds;
+    if (kernels != nullptr) kernels->times.push_back(time);
   }
+  for (size_t i = 0; i < seconds.size(); ++i) times.push_back({range.begin + i, seconds[i]});
 }
 
 }  // namespace tandem::vulkan

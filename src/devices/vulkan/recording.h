@@ -26,16 +26,16 @@ struct VulkanSegment::Recording {
   Recording& operator=(const Recording&) = delete;
   ~Recording();
 
-  /// Makes room for that many kernels, and for times after each op, and begins.
-  void Begin(uint32_t dispatches, size_t stamps);
+  /// Makes room for that many kernels, and for a time after each kernel and copy, and begins.
+  void Begin(const Counts& counts);
   void End(const Counts& counts);
-  /// Notes the time, as number `index`.
-  void Stamp(Recorder& recorder, size_t index);
+  /// Notes the time, at the end of a kernel of op `op` after the first.
+  void Stamp(Recorder& recorder, size_t op, std::string_view kernel, uint32_t workgroups);
   /// Counts the multiply-adds of an op; ends the command buffer when there are many.
   void CountWork(const Op& op);
   void CutIfLong(Recorder& recorder);
-  /// Adds the times of the ops from `first` on.
-  void ReadTimes(size_t first, std::vector<OpTime>& times) const;
+  /// Adds the times of the ops in `range`, and of their kernels.
+  void ReadTimes(OpRange range, std::vector<OpTime>& times, KernelCounts* kernels) const;
 
   VkCommandBuffer current() const { return buffers_.back(); }
   const std::vector<VkCommandBuffer>& buffers() const { return buffers_; }
@@ -60,7 +60,8 @@ struct VulkanSegment::Recording {
   std::vector<VkCommandBuffer> buffers_;
   VkDescriptorPool sets_ = VK_NULL_HANDLE;
   VkQueryPool queries_ = VK_NULL_HANDLE;
-  uint32_t stamps_ = 0;
+  uint32_t stamps_ = 0;          ///< Room for so many.
+  std::vector<KernelTime> marks_;  ///< What has a stamp, without its time.
   uint64_t work_ = 0;  ///< Multiply-adds of the current buffer.
   Counts counts_;
 };

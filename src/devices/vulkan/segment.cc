@@ -157,10 +157,16 @@ void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fuse
     const Tensor value = plan.Value(id);
     recorder.Copy(plan.FromHost(id, nullptr), value, value.bytes);
   }
-  if (real) recording.Stamp(recorder, 0);
+  size_t current = range_.begin;
+  if (real && recording.timed) {
+    recording.Stamp(recorder, current, {}, 0);
+    recorder.set_observer([&](std::string_view kernel, uint32_t workgroups) {
+      recording.Stamp(recorder, current, kernel, workgroups);
+    });
+  }
   const auto done = [&](size_t i) {
     if (!real) return;
-    recording.Stamp(recorder, i - range_.begin + 1);
+    current = std::min(i + 1, range_.end - 1);
     recording.CountWork(program_.ops[i]);
     if (i + 1 < range_.end) recording.CutIfLong(recorder);
   };
@@ -190,11 +196,11 @@ void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fuse
 void VulkanSegment::Record(Recording& recording) {
   StepPlan& plan = recording.plan;
   bool fused = !shared_.counters.empty();
-  uint32_t dispatches = 0;
+  Counts counts;
   const auto count = [&] {
     Recorder counter(shared_.context, shared_.pipelines);
     LowerAll(recording, counter, fused, false);
-    dispatches = counter.counts().dispatches;
+    counts = counter.counts();
   };
   count();
   // Fused kernels bind all activations at once.
@@ -212,7 +218,7 @@ void VulkanSegment::Record(Recording& recording) {
   recording.upload = shared_.memory.upload().Take(plan.upload_bytes());
   recording.readback = shared_.memory.readback().Take(plan.readback_bytes());
   plan.Place(workspace.memory, recording.upload, recording.readback);
-  recording.Begin(dispatches, range_.end - range_.begin + 1);
+  recording.Begin(counts);
   Recorder recorder(shared_.context, shared_.pipelines, recording.current(), recording.sets());
   LowerAll(recording, recorder, fused, true);
   recording.End(recorder.counts());
@@ -415,7 +421,9 @@ Fence VulkanSegment::Submit(const Bindings& bindings, std::span<const StepRow> r
         if (sequence.copy == nullptr) continue;
         sequence.copy->Finish(sequence.views, uses_, sequence.first, sequence.end, true);
       }
-      if (recording.timed) recording.ReadTimes(range_.begin, *step->bindings.times);
+      if (recording.timed) {
+        recording.ReadTimes(range_, *step->bindings.times, step->bindings.kernels);
+      }
       if (step->bindings.kernels != nullptr) {
         const Counts& counts = recording.counts();
         step->bindings.kernels->kernels += counts.dispatches + counts.copies;

@@ -19,8 +19,10 @@ float WorkgroupSum(float value) {
   if (subgroupElect()) subgroup_results[gl_SubgroupID] = value;
   barrier();
   float sum = 0.0;
-  for (uint i = 0; i < gl_NumSubgroups; ++i) sum += subgroup_results[i];
-  return sum;
+  for (uint i = gl_SubgroupInvocationID; i < gl_NumSubgroups; i += gl_SubgroupSize) {
+    sum += subgroup_results[i];
+  }
+  return subgroupAdd(sum);
 }
 
 float WorkgroupMax(float value) {
@@ -29,8 +31,10 @@ float WorkgroupMax(float value) {
   if (subgroupElect()) subgroup_results[gl_SubgroupID] = value;
   barrier();
   float most = subgroup_results[0];
-  for (uint i = 1; i < gl_NumSubgroups; ++i) most = max(most, subgroup_results[i]);
-  return most;
+  for (uint i = gl_SubgroupInvocationID; i < gl_NumSubgroups; i += gl_SubgroupSize) {
+    most = max(most, subgroup_results[i]);
+  }
+  return subgroupMax(most);
 }
 
 // Some drivers make tanh of large exponentials, which overflow. Beyond 10 it rounds to 1.

@@ -4,23 +4,26 @@
 // What the fused kernels share: their bindings, activations in 8 bits, and the end of a dispatch
 // that its last workgroup alone does.
 //
-// All activations lie in one workspace, which is bound twice: as what was there before the dispatch,
-// and as what its workgroups write and its last one reads again (coherent).
+// All activations lie in one workspace, which is bound three times: as what was there before the
+// dispatch, as what it leaves, and as what its workgroups hand to its last one. Only the last is
+// coherent: such loads wait for each other on some GPUs (an H200: 0.5 us each).
 #extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_EXT_control_flow_attributes : require
 
 layout(binding = 4) readonly buffer Before { uvec4 before[]; };
-layout(binding = 5) coherent buffer Work { vec4 work[]; };
+layout(binding = 5) writeonly buffer After { vec4 after[]; };
 layout(binding = 6) readonly buffer Vectors { vec4 vectors[]; };
 layout(binding = 7) coherent buffer Counters { uint counters[]; };
+layout(binding = 8) coherent buffer Handed { vec4 handed[]; };
 
 // Of this thread in its workgroup: neighbours in a subgroup have neighbouring numbers.
 uint Thread() { return gl_SubgroupID * gl_SubgroupSize + gl_SubgroupInvocationID; }
 
 // A float, and a word, of the workspace.
-float Float(uint at) { return work[at >> 2][at & 3u]; }
-void PutFloat(uint at, float value) { work[at >> 2][at & 3u] = value; }
-void PutWord(uint at, uint word) { work[at >> 2][at & 3u] = uintBitsToFloat(word); }
+float Float(uint at) { return uintBitsToFloat(before[at >> 2][at & 3u]); }
+vec4 Quad(uint at) { return uintBitsToFloat(before[at]); }
+void PutFloat(uint at, float value) { after[at >> 2][at & 3u] = value; }
+void PutWord(uint at, uint word) { after[at >> 2][at & 3u] = uintBitsToFloat(word); }
 
 // Four of 32 values in 8 bits, the others in the seven neighbouring threads: quantize.comp says how.
 // `group` is the same in all eight.

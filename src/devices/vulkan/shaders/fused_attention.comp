@@ -23,6 +23,7 @@ layout(constant_id = 7) const uint kSplits = 1;        // at most, along x
 layout(constant_id = 8) const uint kSubgroup = 32;
 const uint kThreads = gl_WorkGroupSize.x;
 
+const uint kLeast = 64;  // positions that are worth a workgroup
 const uint kTile = kThreads / 8;  // positions at a time: eight lanes read a key
 const uint kLanes = kThreads / kQuads;  // that read values, a quad each
 const uint kKeyQuads = kQuads / 8;                         // of a lane
@@ -45,7 +46,7 @@ layout(push_constant) uniform Push {
   uint codes;  // by words
   uint groups;
   uint partial4;
-  uint statistics;    // by floats
+  uint statistics4;
   uint query_norm;    // vectors by 16 bytes
   uint key_norm;
   uint host_keys;     // in words
@@ -62,7 +63,7 @@ shared vec4 heads[(kHeads + 2) * kQuads];
 shared float scores[kHeads * kTile];
 shared float most[kHeads], total[kHeads], shrink[kHeads];
 shared vec4 parts[kTogether * kThreads];
-shared float joined[kHeads * kSplits];
+shared float joined[kHeads * kSplits], sizes[kHeads * kSplits];
 
 // A quad as it lies in the cache.
 uvec4 Raw(uvec2 base, uint at) {
@@ -133,7 +134,7 @@ void Finish(vec4 result, uint quad) {
   if (kCodes) {
     PutQuantized(result, quad, push.codes, push.groups);
   } else {
-    work[push.context4 + quad] = result;
+    after[push.context4 + quad] = result;
   }
 }
 
@@ -143,7 +144,7 @@ void main() {
   const uvec4 bases = solo[1 + 2 * push.cache];
   const uint capacity = solo[2 + 2 * push.cache].x;
   const uint first = push.window > 0 && last + 1 > push.window ? last + 1 - push.window : 0;
-  const uint chunk = max(kTile, (last + 1 - first + kSplits - 1) / kSplits);
+  const uint chunk = max(kLeast, (last + 1 - first + kSplits - 1) / kSplits);
   const uint active_ = (last + 1 - first + chunk - 1) / chunk;
   if (split >= active_) return;
   const uint begin = first + split * chunk, end = min(begin + chunk, last + 1);
@@ -159,17 +160,23 @@ void main() {
   uvec4 keys[kKeyQuads], values[kValues];
   [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = uvec4(0);
   [[unroll]] for (uint j = 0; j < kValues; ++j) values[j] = uvec4(0);
-#define LOAD_KEYS(base)                                                            \
-  if ((base) + key_at < there) {                                                   \
-    const uint key = ((base) + key_at) % capacity * stride + own + key_lane;       \
-    [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = Raw(bases.xy, key + 8 * j); \
+  // Of a tile, the slots: those of visible positions wrap around at most once.
+#define LOAD_KEYS(base)                                                                       \
+  if ((base) + key_at < there) {                                                              \
+    uint slot = (base) % capacity + key_at;                                                   \
+    slot -= slot < capacity ? 0 : capacity;                                                   \
+    const uint key = slot * stride + own + key_lane;                                          \
+    [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = Raw(bases.xy, key + 8 * j);     \
   }
-#define LOAD_VALUES(base)                                                          \
-  [[unroll]] for (uint j = 0; j < kValues; ++j) {                                  \
-    const uint p = lane + j * kLanes;                                              \
-    if (p < kTile && (base) + p < there) {                                         \
-      values[j] = Raw(bases.zw, ((base) + p) % capacity * stride + own + quad);    \
-    }                                                                              \
+#define LOAD_VALUES(base)                                                                     \
+  {                                                                                           \
+    const uint from = (base) % capacity;                                                      \
+    [[unroll]] for (uint j = 0; j < kValues; ++j) {                                           \
+      const uint p = lane + j * kLanes;                                                       \
+      if (p >= kTile || (base) + p >= there) continue;                                        \
+      const uint slot = from + p - (from + p < capacity ? 0 : capacity);                      \
+      values[j] = Raw(bases.zw, slot * stride + own + quad);                                  \
+    }                                                                                         \
   }
   LOAD_KEYS(begin)
   LOAD_VALUES(begin)
@@ -257,7 +264,7 @@ void main() {
       vec4 sum = vec4(0.0);
       [[unroll]] for (uint l = 0; l < kLanes; ++l) sum += parts[at + l * kQuads];
       if (active_ > 1) {
-        work[push.partial4 + (slot + done) * kQuads + item] = sum;
+        handed[push.partial4 + (slot + done) * kQuads + item] = sum;
       } else {
         Finish(sum / total[done + h], (group * kHeads + done) * kQuads + item);
       }
@@ -265,8 +272,7 @@ void main() {
   }
   if (active_ == 1) return;
   if (Thread() < kHeads) {
-    PutFloat(push.statistics + 2 * (slot + Thread()), most[Thread()]);
-    PutFloat(push.statistics + 2 * (slot + Thread()) + 1, total[Thread()]);
+    handed[push.statistics4 + slot + Thread()] = vec4(most[Thread()], total[Thread()], 0.0, 0.0);
   }
   if (!LastOf(active_, push.counter + group)) return;
 
@@ -274,17 +280,17 @@ void main() {
   for (uint h = gl_SubgroupID; h < kHeads; h += gl_NumSubgroups) {
     float highest = uintBitsToFloat(0xff800000u);
     for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
-      const uint at = push.statistics + 2 * ((group * kSplits + s) * kHeads + h);
-      joined[h * kSplits + s] = Float(at);
-      highest = max(highest, joined[h * kSplits + s]);
+      const vec4 part = handed[push.statistics4 + (group * kSplits + s) * kHeads + h];
+      joined[h * kSplits + s] = part.x;
+      sizes[h * kSplits + s] = part.y;
+      highest = max(highest, part.x);
     }
     highest = subgroupMax(highest);
     float sum = 0.0;
     for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
-      const uint at = push.statistics + 2 * ((group * kSplits + s) * kHeads + h);
       const float weight = exp(joined[h * kSplits + s] - highest);
       joined[h * kSplits + s] = weight;
-      sum += weight * Float(at + 1);
+      sum += weight * sizes[h * kSplits + s];
     }
     sum = subgroupAdd(sum);
     if (subgroupElect()) total[h] = sum;
@@ -295,7 +301,7 @@ void main() {
     vec4 sum = vec4(0.0);
     for (uint s = 0; s < active_; ++s) {
       const uint at = ((group * kSplits + s) * kHeads + h) * kQuads + own_quad;
-      sum += joined[h * kSplits + s] * work[push.partial4 + at];
+      sum += joined[h * kSplits + s] * handed[push.partial4 + at];
     }
     Finish(sum / total[h], group * kHeads * kQuads + item);
   }

@@ -38,13 +38,18 @@ shared float post_sums[kMaxSubgroups];
 shared float next_sums[kMaxSubgroups];
 shared float route_sums[kMaxSubgroups * kSums];
 
+// A subgroup adds what subgroups have left in shared memory: a lane has every so many.
+#define FOR_OWN_SUBGROUPS(s) \
+  for (uint s = gl_SubgroupInvocationID; s < gl_NumSubgroups; s += gl_SubgroupSize)
+
 #define SUM(place, value, result)                                       \
   {                                                                     \
     const float own_sum = subgroupAdd(value);                           \
     if (subgroupElect()) place[gl_SubgroupID] = own_sum;                \
     barrier();                                                          \
-    result = 0.0;                                                       \
-    for (uint s = 0; s < gl_NumSubgroups; ++s) result += place[s];      \
+    float part_sum = 0.0;                                               \
+    FOR_OWN_SUBGROUPS(s) part_sum += place[s];                          \
+    result = subgroupAdd(part_sum);                                     \
   }
 
 // Quads beyond the vector are zero and stay so.
@@ -67,14 +72,14 @@ void CutBelow(vec4 v[kEach]) {
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     if (!Has(QuadOf(j))) continue;
     const vec4 above = v[j] - threshold;
-    work[push.h4 + QuadOf(j)] = mix(above, vec4(0.0), lessThanEqual(above, vec4(0.0)));
+    after[push.h4 + QuadOf(j)] = mix(above, vec4(0.0), lessThanEqual(above, vec4(0.0)));
   }
 }
 
 // Vectors of a tail are read once a token, so they come from memory, and one workgroup waits for
 // them: all workgroups of the product ask for them beforehand, a line each, while they multiply.
-void Touch(uint workgroup) {
-  if (kTail == 2) return;
+uint Touch(uint workgroup) {
+  if (kTail == 2) return 0;
   const uint lines = (push.width4 + 7) / 8;
   const uint index = workgroup * gl_WorkGroupSize.x + Thread();
   const uint vector = index / lines, line = 8 * (index % lines);
@@ -85,17 +90,22 @@ void Touch(uint workgroup) {
   if (vector >= 3 && vector < 3 + kStreams && kAltUp != 0) {
     at = push.router + (vector - 3) * push.width4;
   }
-  if (at == 0xffffffffu) return;
-  // Never so: but the load has to be made to know.
-  if (floatBitsToUint(vectors[at + line].x) == 0x7fc12345u) counters[push.counter] = 0;
+  return at == 0xffffffffu ? 0u : floatBitsToUint(vectors[at + line].x);
 }
+
+// What the products of this dispatch have made, or what was there before it.
+#ifdef TAIL
+#define PRODUCT(at) handed[at]
+#else
+#define PRODUCT(at) Quad(at)
+#endif
 
 shared float mixing[kStreams * kStreams];
 
 void Tail() {
   vec4 v[kEach];
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
-    v[j] = Has(QuadOf(j)) ? work[push.y4 + QuadOf(j)] : vec4(0.0);
+    v[j] = Has(QuadOf(j)) ? PRODUCT(push.y4 + QuadOf(j)) : vec4(0.0);
   }
   if (kTail == 2) {
     CutBelow(v);
@@ -108,14 +118,14 @@ void Tail() {
   const uint streams_from = kAltUp == 1 ? push.predictions4 : push.streams4;
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     const bool has = Has(QuadOf(j));
-    a[j] = kA && has ? work[push.a4 + QuadOf(j)] : vec4(0.0);
-    b[j] = kB && has ? work[push.b4 + QuadOf(j)] : vec4(0.0);
+    a[j] = kA && has ? Quad(push.a4 + QuadOf(j)) : vec4(0.0);
+    b[j] = kB && has ? Quad(push.b4 + QuadOf(j)) : vec4(0.0);
     post[j] = kPost && has ? vectors[push.post + QuadOf(j)] : vec4(0.0);
     next_weight[j] = kNext != 0 && kScaleNext && has ? vectors[push.next + QuadOf(j)] : vec4(1.0);
     router_norm[j] = kAltUp != 0 && has ? vectors[push.router_norm + QuadOf(j)] : vec4(0.0);
     [[unroll]] for (uint s = 0; s < kStreams; ++s) {
       const uint at = s * push.width4 + QuadOf(j);
-      streams[s][j] = kReadsStreams && has ? work[streams_from + at] : vec4(0.0);
+      streams[s][j] = kReadsStreams && has ? Quad(streams_from + at) : vec4(0.0);
       router[s][j] = kAltUp != 0 && has ? vectors[push.router + at] : vec4(0.0);
     }
   }
@@ -141,13 +151,13 @@ void Tail() {
     if (kA) v[j] += a[j];
     if (kB) v[j] += b[j];
     if (kA || kB) v[j] *= push.mix_;
-    if (kStoreH && Has(QuadOf(j))) work[push.h4 + QuadOf(j)] = v[j];
+    if (kStoreH && Has(QuadOf(j))) after[push.h4 + QuadOf(j)] = v[j];
   }
   if (kAddStreams) {
     [[unroll]] for (uint s = 1; s < kStreams; ++s) {
       [[unroll]] for (uint j = 0; j < kEach; ++j) {
         streams[s][j] += v[j];
-        if (Has(QuadOf(j))) work[streams_from + s * push.width4 + QuadOf(j)] = streams[s][j];
+        if (Has(QuadOf(j))) after[streams_from + s * push.width4 + QuadOf(j)] = streams[s][j];
       }
     }
     if (kAltUp == 0) return;
@@ -170,11 +180,12 @@ void Tail() {
       if (subgroupElect()) route_sums[gl_SubgroupID * kSums + i] = sum;
     }
     barrier();
+    [[unroll]] for (uint i = 0; i < kSums; ++i) {
+      float part_sum = 0.0;
+      FOR_OWN_SUBGROUPS(s) part_sum += route_sums[s * kSums + i];
+      sums[i] = subgroupAdd(part_sum);
+    }
     if (Thread() < mixes) {
-      [[unroll]] for (uint i = 0; i < kSums; ++i) {
-        sums[i] = 0.0;
-        for (uint s = 0; s < gl_NumSubgroups; ++s) sums[i] += route_sums[s * kSums + i];
-      }
       const float factor = push.router_scale / sqrt(sums[kStreams] / width + push.eps);
       float mixed = kAltUp == 1 ? 1.0 : 0.0;
       [[unroll]] for (uint s = 0; s < kStreams; ++s) {
@@ -196,7 +207,7 @@ void Tail() {
           }
         }
         const uint to = kAltUp == 1 ? push.streams4 : push.predictions4;
-        if (Has(QuadOf(j))) work[to + s * push.width4 + QuadOf(j)] = sum;
+        if (Has(QuadOf(j))) after[to + s * push.width4 + QuadOf(j)] = sum;
         if (s == kActive) made = sum;
       }
       v[j] = made;
@@ -213,7 +224,7 @@ void Tail() {
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     if (!Has(QuadOf(j))) continue;
     const vec4 n = v[j] * factor * next_weight[j];
-    if (kStoreN) work[push.n4 + QuadOf(j)] = n;
+    if (kStoreN) after[push.n4 + QuadOf(j)] = n;
     if (kQuantize) PutQuantized(n, QuadOf(j), push.codes, push.groups);
   }
 }
