@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "devices/device.h"
+#include "devices/vulkan/gemm.h"
 #include "devices/vulkan/recorder.h"
 #include "devices/vulkan/step_plan.h"
 #include "devices/vulkan/weights.h"
@@ -81,7 +82,9 @@ class Lowering {
 
   /// y [rows, w.rows] = x [rows, w.cols] W^T, soft-capped where cap is not 0.
   void MatMul(const WeightView& w, const Part& x, const Part& y, float cap = 0);
-  void MatMulInt8(const DeviceMatrix& w, const Part& x, const Part& y, float cap);
+  /// The part of a product whose weights are rows [first, first + count).
+  Access OutRows(const Part& y, int64_t first, int64_t count) const;
+  void MatMulInt8(const DeviceMatrix& w, const Part& y, float cap);
   void MatMulFloat(const DeviceMatrix& w, const Part& x, const Part& y, float cap);
   /// Brings x to 8 bits, unless it is what was last.
   void Quantize(const Part& x, uint64_t cols);

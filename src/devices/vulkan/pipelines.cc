@@ -25,6 +25,25 @@ constexpr uint32_t kEmbedCode[] =
 constexpr uint32_t kGatedCode[] =
 #include "gated.spv.inc"
     ;
+#ifdef TANDEM_COOPERATIVE_SHADERS
+constexpr uint32_t kGemmCoopCode[] =
+#include "gemm_coop.spv.inc"
+    ;
+constexpr uint32_t kGemmCoopNarrowCode[] =
+#include "gemm_coop_narrow.spv.inc"
+    ;
+#else
+constexpr std::span<const uint32_t> kGemmCoopCode, kGemmCoopNarrowCode;
+#endif
+constexpr uint32_t kGemmFloatCode[] =
+#include "gemm_float.spv.inc"
+    ;
+constexpr uint32_t kGemmInt8Code[] =
+#include "gemm_int8.spv.inc"
+    ;
+constexpr uint32_t kGemmInt8DotCode[] =
+#include "gemm_int8_dot.spv.inc"
+    ;
 constexpr uint32_t kHeadsCode[] =
 #include "heads.spv.inc"
     ;
@@ -61,6 +80,11 @@ constexpr Entry kEntries[] = {
     {"cut", kCutCode},
     {"embed", kEmbedCode},
     {"gated", kGatedCode},
+    {"gemm_coop", kGemmCoopCode},
+    {"gemm_coop_narrow", kGemmCoopNarrowCode},
+    {"gemm_float", kGemmFloatCode},
+    {"gemm_int8", kGemmInt8Code},
+    {"gemm_int8_dot", kGemmInt8DotCode},
     {"heads", kHeadsCode},
     {"matmul_float", kMatMulFloatCode},
     {"matmul_int8", kMatMulInt8Code},

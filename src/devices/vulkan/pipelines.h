@@ -22,6 +22,11 @@ enum class Kernel {
   kCut,
   kEmbed,
   kGated,
+  kGemmCoop,
+  kGemmCoopNarrow,
+  kGemmFloat,
+  kGemmInt8,
+  kGemmInt8Dot,
   kHeads,
   kMatMulFloat,
   kMatMulInt8,
@@ -31,7 +36,7 @@ enum class Kernel {
   kQuantize,
   kSelect,
 };
-inline constexpr size_t kKernels = 13;
+inline constexpr size_t kKernels = 18;
 
 /// Bindings of the layout, and bytes of push constants: what every device has.
 inline constexpr uint32_t kMaxBindings = 8;
@@ -39,7 +44,7 @@ inline constexpr uint32_t kPushBytes = 128;
 
 /// "matmul_int8"
 std::string_view KernelName(Kernel kernel);
-/// SPIR-V.
+/// SPIR-V; empty where the build had no compiler for it.
 std::span<const uint32_t> KernelCode(Kernel kernel);
 
 class Pipelines {

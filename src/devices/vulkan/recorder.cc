@@ -73,6 +73,12 @@ void Recorder::Isolate() {
 void Recorder::Dispatch(Kernel kernel, std::initializer_list<uint32_t> constants,
                         std::initializer_list<Access> bindings, std::initializer_list<Word> push,
                         Grid grid, std::initializer_list<Access> also) {
+  Dispatch(kernel, std::span(constants.begin(), constants.size()), bindings, push, grid, also);
+}
+
+void Recorder::Dispatch(Kernel kernel, std::span<const uint32_t> constants,
+                        std::initializer_list<Access> bindings, std::initializer_list<Word> push,
+                        Grid grid, std::initializer_list<Access> also) {
   std::vector<Access> all(bindings);
   all.insert(all.end(), also);
   Order(all);
@@ -106,7 +112,7 @@ void Recorder::Dispatch(Kernel kernel, std::initializer_list<uint32_t> constants
     writes[count++] = write;
   }
   vk.vkUpdateDescriptorSets(context_.device(), count, writes, 0, nullptr);
-  const VkPipeline pipeline = pipelines_.Get(kernel, {constants.begin(), constants.size()});
+  const VkPipeline pipeline = pipelines_.Get(kernel, constants);
   vk.vkCmdBindPipeline(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
   vk.vkCmdBindDescriptorSets(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, pipelines_.layout(), 0, 1,
                              &set, 0, nullptr);

@@ -71,8 +71,12 @@ class Recorder {
   VkCommandBuffer commands() const { return commands_; }
   const Counts& counts() const { return counts_; }
 
-  /// `also`: what the kernel reaches by address (as Access that binds nothing).
+  /// `constants` are specialisation constants; `also`: what the kernel reaches by address (as
+  /// Access that binds nothing).
   void Dispatch(Kernel kernel, std::initializer_list<uint32_t> constants,
+                std::initializer_list<Access> bindings, std::initializer_list<Word> push, Grid grid,
+                std::initializer_list<Access> also = {});
+  void Dispatch(Kernel kernel, std::span<const uint32_t> constants,
                 std::initializer_list<Access> bindings, std::initializer_list<Word> push, Grid grid,
                 std::initializer_list<Access> also = {});
   void Copy(const Tensor& from, const Tensor& to, uint64_t bytes);

@@ -6,26 +6,11 @@
 // makes kRows rows of kColumns activation rows; its lanes walk the columns by 32. A group's products
 // are summed in integers, exactly.
 #include "common.glsl"
+#include "int8_dot.glsl"
 #include "weights.glsl"
 
 layout(constant_id = 5) const uint kRows = 2;
 layout(constant_id = 6) const uint kColumns = 1;
-
-#ifdef INTEGER_DOT
-#extension GL_EXT_spirv_intrinsics : require
-// OpSDot of four bytes packed into a word each.
-spirv_instruction(extensions = ["SPV_KHR_integer_dot_product"], capabilities = [6019, 6018],
-                  id = 4450)
-int PackedDot(uint a, uint b, spirv_literal int packed_format);
-int Dot4(uint a, uint b) { return PackedDot(a, b, 0); }
-#else
-int Dot4(uint a, uint b) {
-  const ivec4 shift = ivec4(24, 16, 8, 0);
-  const ivec4 x = (ivec4(int(a)) << shift) >> 24;
-  const ivec4 y = (ivec4(int(b)) << shift) >> 24;
-  return x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w;
-}
-#endif
 
 layout(binding = 0) readonly buffer Codes { uvec4 codes[]; };
 layout(binding = 1) readonly buffer High { uvec2 high[]; };
