@@ -28,7 +28,7 @@ struct Shape {
   int64_t rows, cols;
   uint64_t count;
 };
-constexpr Shape kShapes[] = {{150, 256, 40}, {70, 768, 70}, {33, 2304, 9}};
+constexpr Shape kShapes[] = {{150, 256, 40}, {33, 2304, 9}};
 
 class VulkanGemm : public ::testing::TestWithParam<DType> {
  protected:
@@ -39,6 +39,7 @@ class VulkanGemm : public ::testing::TestWithParam<DType> {
     for (const Shape& shape : kShapes) {
       weights.push_back(cpu::RandomWeights(GetParam(), shape.rows, shape.cols, random));
     }
+    const bool thorough = GetParam() == DType::kQ4_0 || GetParam() == DType::kQ6_K;
     ProductRunner runner(options);
     for (size_t i = 0; i < weights.size(); ++i) {
       const Shape& shape = kShapes[i];
@@ -49,7 +50,11 @@ class VulkanGemm : public ::testing::TestWithParam<DType> {
       float most = 0;
       for (const float value : want) most = std::max(most, std::abs(value));
       ASSERT_GT(most, 0);
-      for (const Gemm& gemm : gemms_of(runner.device())) {
+      std::vector<Gemm> gemms = gemms_of(runner.device());
+      // A driver in software takes a second to compile a kernel. Types differ only in how weights
+      // are brought to shared memory: one tile does for most of them.
+      if (!thorough) gemms.resize(1);
+      for (const Gemm& gemm : gemms) {
         const std::vector<float> got = runner.Run(gemm);
         for (size_t at = 0; at < want.size(); ++at) {
           ASSERT_NEAR(got[at], want[at], 2e-6 * most)
@@ -80,7 +85,7 @@ TEST_P(VulkanGemm, TilesAgreeWithThePlainKernel) {
 
 TEST_P(VulkanGemm, TilesWithoutIntegerDotProducts) {
   TANDEM_REQUIRE_VULKAN();
-  if (!layout().quantized) GTEST_SKIP() << "not quantised";
+  if (GetParam() != DType::kQ4_K) GTEST_SKIP() << "one type says it";
   VulkanOptions options;
   options.integer_dot = false;
   Check(options, [&](const GemmDevice& device) -> std::vector<Gemm> {
@@ -90,7 +95,7 @@ TEST_P(VulkanGemm, TilesWithoutIntegerDotProducts) {
 
 TEST_P(VulkanGemm, CooperativeTilesAgreeWithThePlainKernel) {
   TANDEM_REQUIRE_VULKAN();
-  if (!layout().quantized) GTEST_SKIP() << "not quantised";
+  if (!layout().quantized) GTEST_SKIP() << "float weights do not use them";
   VulkanOptions options;
   options.cooperative = VulkanOptions::Cooperative::kAlways;
   if (!ProductRunner(options).device().cooperative) {
@@ -99,7 +104,7 @@ TEST_P(VulkanGemm, CooperativeTilesAgreeWithThePlainKernel) {
   Check(options, [&](const GemmDevice& device) -> std::vector<Gemm> {
     std::vector<Gemm> gemms;
     constexpr CooperativeTile kTiles[] = {
-        {128, 64, 1, 2, 4, 2, 1}, {64, 64, 4, 1, 2, 2, 2}, {32, 16, 8, 1, 1, 1, 8}};
+        {32, 16, 8, 1, 1, 1, 8}, {128, 64, 1, 2, 4, 2, 1}, {64, 64, 4, 1, 2, 2, 2}};
     for (CooperativeTile tile : kTiles) {
       while (SharedBytes(tile, layout(), device.cooperative) > device.shared_bytes) {
         tile.steps /= 2;
