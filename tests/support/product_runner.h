@@ -5,7 +5,6 @@
 // compare kernels, and for benchmarks, which time them. Owns the device. One thread.
 #pragma once
 
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +14,8 @@
 #include "devices/vulkan/weights.h"
 
 namespace tandem::testing {
+
+class VulkanCommands;
 
 class ProductRunner {
  public:
@@ -38,10 +39,9 @@ class ProductRunner {
   double Time(const vulkan::Gemm& gemm, int repeats);
 
  private:
-  struct Commands;
-  void Quantize(Commands& commands);
-  void Multiply(Commands& commands, const vulkan::Gemm& gemm, const vulkan::DeviceMatrix& w);
-  std::vector<float> Read(Commands& commands);
+  void Quantize(VulkanCommands& commands);
+  void Multiply(VulkanCommands& commands, const vulkan::Gemm& gemm, const vulkan::DeviceMatrix& w);
+  std::vector<float> Read(VulkanCommands& commands);
 
   vulkan::Context context_;
   vulkan::Memory memory_;

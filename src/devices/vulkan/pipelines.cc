@@ -16,6 +16,9 @@ constexpr uint32_t kAltUpCode[] =
 constexpr uint32_t kAttentionCode[] =
 #include "attention.spv.inc"
     ;
+constexpr uint32_t kAttentionTileCode[] =
+#include "attention_tile.spv.inc"
+    ;
 constexpr uint32_t kCutCode[] =
 #include "cut.spv.inc"
     ;
@@ -77,6 +80,7 @@ struct Entry {
 constexpr Entry kEntries[] = {
     {"altup", kAltUpCode},
     {"attention", kAttentionCode},
+    {"attention_tile", kAttentionTileCode},
     {"cut", kCutCode},
     {"embed", kEmbedCode},
     {"gated", kGatedCode},

@@ -19,6 +19,7 @@ namespace tandem::vulkan {
 enum class Kernel {
   kAltUp,
   kAttention,
+  kAttentionTile,
   kCut,
   kEmbed,
   kGated,
@@ -36,7 +37,7 @@ enum class Kernel {
   kQuantize,
   kSelect,
 };
-inline constexpr size_t kKernels = 18;
+inline constexpr size_t kKernels = 19;
 
 /// Bindings of the layout, and bytes of push constants: what every device has.
 inline constexpr uint32_t kMaxBindings = 8;
