@@ -80,6 +80,10 @@ struct Bindings {
   std::span<float* const> values;
   /// Per sequence, per cache tensor of the Program.
   std::span<const std::span<const KvView>> caches;
+  /// Where a device that has the logits in memory of its own that the host can read leaves a pointer
+  /// to them, good until its segment's next Submit(), instead of filling their buffer; null: it
+  /// fills the buffer.
+  const float** logits = nullptr;
   /// Where a device that can tell adds the time of each op, before the fence; null: nobody asks.
   std::vector<OpTime>* times = nullptr;
   /// Where such a device adds its counts; null: nobody asks.

@@ -91,14 +91,16 @@ std::span<const float> Phase::Run(std::span<const std::span<const KvView>> cache
     if (buffers_[i].size() < size) buffers_[i].resize(size);
     pointers_[i] = buffers_[i].data();
   }
-  Bindings bindings{pointers_, caches};
+  const float* logits = nullptr;
+  Bindings bindings{pointers_, caches, &logits};
   if (steps_ != nullptr) {
     steps_->push_back({&program_, {rows.begin(), rows.end()}, {}, {}});
     bindings.times = &steps_->back().ops;
     bindings.kernels = &steps_->back().kernels;
   }
   for (const auto& segment : segments_) segment->Submit(bindings, rows).Wait();
-  return {pointers_[static_cast<size_t>(program_.logits)],
+  if (logits == nullptr) logits = pointers_[static_cast<size_t>(program_.logits)];
+  return {logits,
           static_cast<size_t>(wanted * program_.vocab_rows)};
 } catch (const std::bad_alloc&) {
   NoMemory();

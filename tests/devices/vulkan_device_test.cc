@@ -81,7 +81,7 @@ TEST(FindMemoryType, ChoosesByFlags) {
   EXPECT_EQ(FindMemoryType(radv, ~0u, Use::kReadback, true), 3);
   const auto discrete = MemoryOf({0, kLocal, kMapped, kMapped | kCached, kLocal | kMapped});
   EXPECT_EQ(FindMemoryType(discrete, ~0u, Use::kDevice, false), 1);
-  EXPECT_EQ(FindMemoryType(discrete, ~0u, Use::kUpload, false), 2);
+  EXPECT_EQ(FindMemoryType(discrete, ~0u, Use::kUpload, false), 4);  // the window of the card
   EXPECT_EQ(FindMemoryType(discrete, ~0u, Use::kReadback, false), 3);
   EXPECT_EQ(FindMemoryType(discrete, 1u << 4, Use::kDevice, false), 4) << "what a buffer allows";
   const auto lavapipe = MemoryOf({kLocal | kMapped | kCached});
@@ -170,8 +170,10 @@ class VulkanFaults : public ::testing::Test {
     segment.Submit({pointers_, {&views, 1}}, rows).Wait();
   }
   std::unique_ptr<Segment> Compile(vulkan::Shared& shared) {
-    return std::make_unique<vulkan::VulkanSegment>(program_, OpRange{0, program_.ops.size()},
-                                                   shared);
+    const OpRange all{0, program_.ops.size()};
+    shared.weights.Reserve(program_);
+    return std::make_unique<vulkan::VulkanSegment>(
+        program_, all, vulkan::PlanFusion(program_, all, {uint64_t{1} << 27, 8, 256}), shared);
   }
   static ErrorKind KindOf(const std::function<void()>& action) {
     try {

@@ -22,8 +22,8 @@ namespace {
 
 Access In(const Slice& slice) { return {Tensor::Of(slice), 0, slice.size(), false, false}; }
 Access Out(const Slice& slice) { return {Tensor::Of(slice), 0, slice.size(), true, false}; }
-Access PlaneOf(const Slice& slice) {
-  return slice.empty() ? vulkan::None() : Constant(Tensor::Of(slice));
+Access PlaneOf(const Tensor& plane) {
+  return plane.buffer == VK_NULL_HANDLE ? vulkan::None() : Constant(plane);
 }
 
 }  // namespace

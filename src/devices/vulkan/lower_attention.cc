@@ -16,15 +16,13 @@ constexpr int kTileLines = 32;
 constexpr uint64_t kTiledRows = 16;
 constexpr int kMostShared = 16;
 
-// Keys or values of a cache, for the order of kernels: they are reached by address, so the buffer
-// stands for no memory.
+}  // namespace
+
 Access CacheAccess(CacheId cache, bool values, bool writes) {
   const Tensor tensor{reinterpret_cast<VkBuffer>(uintptr_t{1}),
                       2 * static_cast<uint64_t>(cache) + (values ? 1 : 0), 0};
   return {tensor, 0, 1, writes, false};
 }
-
-}  // namespace
 
 void Lowering::Lower(const LaurelAndNorm& op) {
   const uint64_t width = Width(op.normed);

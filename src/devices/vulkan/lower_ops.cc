@@ -20,8 +20,8 @@ void Lowering::Lower(const EmbedTokens& op) {
   const DeviceMatrix& table = weights_.Matrix(op.table, {});
   const Layout& layout = table.layout;
   const Part x = All(op.x);
-  const uint64_t addresses[] = {table.codes.address(), table.high.address(), table.scales.address(),
-                                table.supers.address()};
+  const uint64_t addresses[] = {table.codes.address, table.high.address, table.scales.address,
+                                table.supers.address};
   const auto low = [&](int i) { return static_cast<uint32_t>(addresses[i]); };
   const auto high = [&](int i) { return static_cast<uint32_t>(addresses[i] >> 32); };
   recorder_.Dispatch(
@@ -44,10 +44,7 @@ void Lowering::Lower(const PleGather& op) {
 void Lowering::Lower(const PleProject& op) {
   const uint64_t width = Width(op.pli);
   const Part projected = Scratch(2, op.projections.size() * rows() * width);
-  for (size_t layer = 0; layer < op.projections.size(); ++layer) {
-    MatMul(op.projections[layer], All(op.x),
-           {projected.tensor, layer * rows() * width, rows() * width});
-  }
+  MatMulAll(op.projections, All(op.x), projected);
   const Part pli = All(op.pli);
   Norm({.x = projected,
         .y = pli,
@@ -61,11 +58,9 @@ void Lowering::Lower(const PleProject& op) {
 }
 
 void Lowering::Lower(const AltUpExpand& op) {
-  for (size_t i = 0; i < op.projections.size(); ++i) {
-    MatMul(op.projections[i], All(op.x), Plane(op.streams, static_cast<int>(i) + 1));
-  }
   const Part streams = All(op.streams);
   const uint64_t plane = plan_.PlaneElements(op.streams);
+  MatMulAll(op.projections, All(op.x), {streams.tensor, plane, streams.count - plane});
   recorder_.Dispatch(Kernel::kMatch, {kRowThreads, 0},
                      {In(All(op.x)), Out({streams.tensor, plane, streams.count - plane}),
                       Out({streams.tensor, 0, plane})},

@@ -38,9 +38,9 @@ int64_t PartRows(const DeviceMatrix& w, uint64_t binding_bytes) {
   return most >= w.rows ? w.rows : most / 64 * 64;
 }
 
-Tensor RowsOf(const Slice& plane, uint64_t row_bytes, int64_t first, int64_t count) {
-  if (plane.empty()) return {};
-  return {plane.buffer(), plane.offset() + static_cast<uint64_t>(first) * row_bytes,
+Tensor RowsOf(const WeightPlane& plane, uint64_t row_bytes, int64_t first, int64_t count) {
+  if (plane.buffer == VK_NULL_HANDLE) return {};
+  return {plane.buffer, plane.offset + static_cast<uint64_t>(first) * row_bytes,
           static_cast<uint64_t>(count) * row_bytes};
 }
 
@@ -103,12 +103,33 @@ Lowering::Part Lowering::Scratch(size_t slot, uint64_t floats) {
 }
 
 void Lowering::MatMul(const WeightView& w, const Part& x, const Part& y, float cap) {
-  const DeviceMatrix& matrix = weights_.Matrix(w, {});
-  if (matrix.layout.quantized) {
+  MatMul(weights_.Matrix(w, {}), x, y, cap);
+}
+
+void Lowering::MatMulAll(std::span<const WeightView> views, const Part& x, const Part& y) {
+  // Of one token, what lies together is one product.
+  if (rows() == 1) {
+    const std::vector<DeviceMatrix> runs = weights_.Runs(views);
+    uint64_t first = y.first;
+    for (const DeviceMatrix& run : runs) {
+      const auto count = static_cast<uint64_t>(run.rows);
+      MatMul(run, x, {y.tensor, first, count}, 0);
+      first += count;
+    }
+    return;
+  }
+  for (size_t i = 0; i < views.size(); ++i) {
+    const uint64_t each = y.count / views.size();
+    MatMul(views[i], x, {y.tensor, y.first + i * each, each});
+  }
+}
+
+void Lowering::MatMul(const DeviceMatrix& w, const Part& x, const Part& y, float cap) {
+  if (w.layout.quantized) {
     Quantize(x, static_cast<uint64_t>(w.cols));
-    MatMulInt8(matrix, y, cap);
+    MatMulInt8(w, y, cap);
   } else {
-    MatMulFloat(matrix, x, y, cap);
+    MatMulFloat(w, x, y, cap);
   }
   if (quantized_.tensor.buffer == y.tensor.buffer && quantized_.tensor.offset == y.tensor.offset) {
     quantized_ = {};
@@ -144,7 +165,7 @@ void Lowering::MatMulInt8(const DeviceMatrix& w, const Part& y, float cap) {
   const int64_t part_rows = PartRows(w, binding_bytes_);
   for (int64_t first = 0; first < w.rows; first += part_rows) {
     const int64_t count = std::min(part_rows, w.rows - first);
-    const auto part = [&](const Slice& plane, uint64_t row_bytes) {
+    const auto part = [&](const WeightPlane& plane, uint64_t row_bytes) {
       return Constant(RowsOf(plane, row_bytes, first, count));
     };
     const auto dispatch = [&](Kernel kernel, std::span<const uint32_t> constants, Grid grid) {

@@ -20,6 +20,10 @@ namespace tandem::vulkan {
 inline constexpr int64_t kMaxHeadDims = 512;
 inline constexpr int64_t kMaxStreams = 16;
 
+/// Keys or values of a cache, for the order of kernels: they are reached by address, so the buffer
+/// stands for no memory.
+Access CacheAccess(CacheId cache, bool values, bool writes);
+
 /// Whether the kernels can run `op`; `binding_bytes` is what a binding reaches.
 Support SupportsOp(const Program& program, const Op& op, uint64_t binding_bytes);
 
@@ -37,6 +41,8 @@ class Lowering {
         binding_bytes_(binding_bytes) {}
 
   void Run(const Op& op);
+  /// Others have written activations since.
+  void Forget() { quantized_ = {}; }
 
  private:
   // In the order of the files: lower_ops.cc, lower_attention.cc.
@@ -77,11 +83,14 @@ class Lowering {
   Part Plane(ValueId id, int plane) const;
   Part Scratch(size_t slot, uint64_t floats);
   Access Vector(std::span<const float> values) {
-    return Constant(Tensor::Of(weights_.Vector(values)));
+    return Constant(weights_.Vector(program_, values));
   }
 
   /// y [rows, w.rows] = x [rows, w.cols] W^T, soft-capped where cap is not 0.
   void MatMul(const WeightView& w, const Part& x, const Part& y, float cap = 0);
+  /// Products of the same x, of the same number of rows each, one after another in y.
+  void MatMulAll(std::span<const WeightView> views, const Part& x, const Part& y);
+  void MatMul(const DeviceMatrix& w, const Part& x, const Part& y, float cap);
   /// The part of a product whose weights are rows [first, first + count).
   Access OutRows(const Part& y, int64_t first, int64_t count) const;
   void MatMulInt8(const DeviceMatrix& w, const Part& y, float cap);

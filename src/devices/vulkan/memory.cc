@@ -45,7 +45,8 @@ int FindMemoryType(const VkPhysicalDeviceMemoryProperties& memory, uint32_t allo
       wishes.push_back({kLocal, 0});
       break;
     case Use::kUpload:
-      if (unified) wishes.push_back({kLocal | kMapped, kCached});
+      // Also on a card of its own: the host writes across the bus once, kernels read many times.
+      wishes.push_back({kLocal | kMapped, kCached});
       wishes.push_back({kMapped, kCached | kLocal});
       wishes.push_back({kMapped, 0});
       break;
@@ -105,17 +106,27 @@ Pool::Block Pool::MakeBlock(uint64_t size) {
     context_.Check(vk.vkCreateBuffer(device, &create, nullptr, &block.buffer), what);
     VkMemoryRequirements needs;
     vk.vkGetBufferMemoryRequirements(device, block.buffer, &needs);
-    const int type =
-        FindMemoryType(context_.memory(), needs.memoryTypeBits, use_, context_.info().unified);
-    if (type < 0) {
-      throw Error(ErrorKind::kUnsupported, "the Vulkan device has no memory of the kind needed");
-    }
     VkMemoryAllocateFlagsInfo flags{VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO};
     flags.flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT;
     VkMemoryAllocateInfo allocate{VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO, &flags};
     allocate.allocationSize = needs.size;
-    allocate.memoryTypeIndex = static_cast<uint32_t>(type);
-    context_.Check(vk.vkAllocateMemory(device, &allocate, nullptr, &block.memory), what);
+    // The best type may be a small one (the window of a card's memory that the host sees): then the
+    // next best.
+    uint32_t allowed = needs.memoryTypeBits;
+    int type = -1;
+    VkResult made = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    while (made == VK_ERROR_OUT_OF_DEVICE_MEMORY) {
+      const int next = FindMemoryType(context_.memory(), allowed, use_, context_.info().unified);
+      if (next < 0) break;
+      type = next;
+      allowed &= ~(1U << type);
+      allocate.memoryTypeIndex = static_cast<uint32_t>(type);
+      made = vk.vkAllocateMemory(device, &allocate, nullptr, &block.memory);
+    }
+    if (type < 0) {
+      throw Error(ErrorKind::kUnsupported, "the Vulkan device has no memory of the kind needed");
+    }
+    context_.Check(made, what);
     context_.Check(vk.vkBindBufferMemory(device, block.buffer, block.memory, 0), what);
     const VkMemoryPropertyFlags has =
         context_.memory().memoryTypes[static_cast<uint32_t>(type)].propertyFlags;

@@ -59,6 +59,15 @@ class Slice {
   std::byte* mapped_ = nullptr;
 };
 
+/// Bytes that a kernel is bound to, at an offset that a binding takes.
+struct Tensor {
+  VkBuffer buffer = VK_NULL_HANDLE;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+
+  static Tensor Of(const Slice& slice) { return {slice.buffer(), slice.offset(), slice.size()}; }
+};
+
 class Pool {
  public:
   Pool(Context& context, Use use) : context_(context), use_(use) {}

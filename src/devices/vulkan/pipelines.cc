@@ -25,6 +25,30 @@ constexpr uint32_t kCutCode[] =
 constexpr uint32_t kEmbedCode[] =
 #include "embed.spv.inc"
     ;
+constexpr uint32_t kFusedAttentionCode[] =
+#include "fused_attention.spv.inc"
+    ;
+constexpr uint32_t kFusedFloatCode[] =
+#include "fused_float.spv.inc"
+    ;
+constexpr uint32_t kFusedFloatTailCode[] =
+#include "fused_float_tail.spv.inc"
+    ;
+constexpr uint32_t kFusedInt8Code[] =
+#include "fused_int8.spv.inc"
+    ;
+constexpr uint32_t kFusedInt8DotCode[] =
+#include "fused_int8_dot.spv.inc"
+    ;
+constexpr uint32_t kFusedInt8DotTailCode[] =
+#include "fused_int8_dot_tail.spv.inc"
+    ;
+constexpr uint32_t kFusedInt8TailCode[] =
+#include "fused_int8_tail.spv.inc"
+    ;
+constexpr uint32_t kFusedTailCode[] =
+#include "fused_tail.spv.inc"
+    ;
 constexpr uint32_t kGatedCode[] =
 #include "gated.spv.inc"
     ;
@@ -83,6 +107,14 @@ constexpr Entry kEntries[] = {
     {"attention_tile", kAttentionTileCode},
     {"cut", kCutCode},
     {"embed", kEmbedCode},
+    {"fused_attention", kFusedAttentionCode},
+    {"fused_float", kFusedFloatCode},
+    {"fused_float_tail", kFusedFloatTailCode},
+    {"fused_int8", kFusedInt8Code},
+    {"fused_int8_dot", kFusedInt8DotCode},
+    {"fused_int8_dot_tail", kFusedInt8DotTailCode},
+    {"fused_int8_tail", kFusedInt8TailCode},
+    {"fused_tail", kFusedTailCode},
     {"gated", kGatedCode},
     {"gemm_coop", kGemmCoopCode},
     {"gemm_coop_narrow", kGemmCoopNarrowCode},

@@ -22,6 +22,14 @@ enum class Kernel {
   kAttentionTile,
   kCut,
   kEmbed,
+  kFusedAttention,
+  kFusedFloat,
+  kFusedFloatTail,
+  kFusedInt8,
+  kFusedInt8Dot,
+  kFusedInt8DotTail,
+  kFusedInt8Tail,
+  kFusedTail,
   kGated,
   kGemmCoop,
   kGemmCoopNarrow,
@@ -37,7 +45,7 @@ enum class Kernel {
   kQuantize,
   kSelect,
 };
-inline constexpr size_t kKernels = 19;
+inline constexpr size_t kKernels = 27;
 
 /// Bindings of the layout, and bytes of push constants: what every device has.
 inline constexpr uint32_t kMaxBindings = 8;

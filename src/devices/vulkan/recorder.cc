@@ -70,17 +70,11 @@ void Recorder::Isolate() {
   context_.vk().vkCmdPipelineBarrier2(commands_, &dependency);
 }
 
-void Recorder::Dispatch(Kernel kernel, std::initializer_list<uint32_t> constants,
-                        std::initializer_list<Access> bindings, std::initializer_list<Word> push,
-                        Grid grid, std::initializer_list<Access> also) {
-  Dispatch(kernel, std::span(constants.begin(), constants.size()), bindings, push, grid, also);
-}
-
 void Recorder::Dispatch(Kernel kernel, std::span<const uint32_t> constants,
-                        std::initializer_list<Access> bindings, std::initializer_list<Word> push,
-                        Grid grid, std::initializer_list<Access> also) {
-  std::vector<Access> all(bindings);
-  all.insert(all.end(), also);
+                        std::span<const Access> bindings, std::span<const Word> push, Grid grid,
+                        std::span<const Access> also) {
+  std::vector<Access> all(bindings.begin(), bindings.end());
+  all.insert(all.end(), also.begin(), also.end());
   Order(all);
   ++counts_.dispatches;
   if (counts_only()) return;

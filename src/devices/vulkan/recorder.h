@@ -16,15 +16,6 @@
 
 namespace tandem::vulkan {
 
-/// Bytes that a kernel is bound to, at an offset that a binding takes.
-struct Tensor {
-  VkBuffer buffer = VK_NULL_HANDLE;
-  uint64_t offset = 0;
-  uint64_t bytes = 0;
-
-  static Tensor Of(const Slice& slice) { return {slice.buffer(), slice.offset(), slice.size()}; }
-};
-
 /// How a kernel uses a tensor: which of its bytes, and whether it writes them. What never changes
 /// needs no order.
 struct Access {
@@ -71,14 +62,24 @@ class Recorder {
   VkCommandBuffer commands() const { return commands_; }
   const Counts& counts() const { return counts_; }
 
-  /// `constants` are specialisation constants; `also`: what the kernel reaches by address (as
-  /// Access that binds nothing).
-  void Dispatch(Kernel kernel, std::initializer_list<uint32_t> constants,
-                std::initializer_list<Access> bindings, std::initializer_list<Word> push, Grid grid,
-                std::initializer_list<Access> also = {});
+  /// `also`: what the kernel reaches by address, or in a binding of more (as Access that binds
+  /// nothing).
+  void Dispatch(Kernel kernel, std::span<const uint32_t> constants,
+                std::span<const Access> bindings, std::span<const Word> push, Grid grid,
+                std::span<const Access> also = {});
   void Dispatch(Kernel kernel, std::span<const uint32_t> constants,
                 std::initializer_list<Access> bindings, std::initializer_list<Word> push, Grid grid,
-                std::initializer_list<Access> also = {});
+                std::initializer_list<Access> also = {}) {
+    Dispatch(kernel, constants, std::span<const Access>(bindings.begin(), bindings.size()),
+             std::span<const Word>(push.begin(), push.size()), grid,
+             std::span<const Access>(also.begin(), also.size()));
+  }
+  void Dispatch(Kernel kernel, std::initializer_list<uint32_t> constants,
+                std::initializer_list<Access> bindings, std::initializer_list<Word> push, Grid grid,
+                std::initializer_list<Access> also = {}) {
+    Dispatch(kernel, std::span<const uint32_t>(constants.begin(), constants.size()), bindings, push,
+             grid, also);
+  }
   void Copy(const Tensor& from, const Tensor& to, uint64_t bytes);
   /// Goes on in another command buffer, which begins with a barrier.
   void Continue(VkCommandBuffer commands);

@@ -5,12 +5,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <exception>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
+#include "devices/vulkan/fused_lowering.h"
 #include "devices/vulkan/recording.h"
 
 namespace tandem::vulkan {
@@ -18,6 +21,9 @@ namespace {
 
 // Recordings that a segment keeps: decode, the chunk, what is left of prompts, drafts.
 constexpr size_t kMaxRecordings = 12;
+
+// A wait as short as this is worth looking for its end all the time.
+constexpr std::chrono::microseconds kWorthLooking{4000};
 
 // Values that ops [begin, end) read before they write them.
 std::vector<ValueId> ReadFirst(const Program& program, size_t begin, size_t end) {
@@ -83,12 +89,14 @@ struct VulkanSegment::Step {
   }
 };
 
-VulkanSegment::VulkanSegment(const Program& program, OpRange range, Shared& shared)
+VulkanSegment::VulkanSegment(const Program& program, OpRange range, std::vector<FusedSpan> spans,
+                             Shared& shared)
     : program_(program),
       range_(range),
       shared_(shared),
       inputs_(ReadFirst(program, range.begin, range.end)),
-      uses_(CacheUses(program, range)) {
+      uses_(CacheUses(program, range)),
+      spans_(std::move(spans)) {
   const std::vector<ValueId> later = ReadFirst(program, range.end, program.ops.size());
   for (const ValueId id : WrittenIn(program, range)) {
     if (id == program.logits || std::binary_search(later.begin(), later.end(), id)) {
@@ -137,22 +145,40 @@ VulkanSegment::Recording& VulkanSegment::Find(uint64_t rows, uint64_t wanted, DT
   return recordings_.front();
 }
 
-void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, Lowering& lowering,
-                             bool real) {
+void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fused, bool real) {
   StepPlan& plan = recording.plan;
+  Lowering plain(program_, shared_.context, shared_.weights, plan, recorder, recording.kv,
+                 shared_.binding_bytes);
+  FusedLowering fusing(program_, shared_.context, shared_.weights, plan, recorder,
+                       fused ? Tensor::Of(shared_.counters) : Tensor(), recording.kv,
+                       shared_.binding_bytes);
   for (const ValueId id : inputs_) {
     if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
     const Tensor value = plan.Value(id);
     recorder.Copy(plan.FromHost(id, nullptr), value, value.bytes);
   }
   if (real) recording.Stamp(recorder, 0);
-  for (size_t i = range_.begin; i < range_.end; ++i) {
-    const Op& op = program_.ops[i];
-    lowering.Run(op);
-    if (!real) continue;
+  const auto done = [&](size_t i) {
+    if (!real) return;
     recording.Stamp(recorder, i - range_.begin + 1);
-    recording.CountWork(op);
+    recording.CountWork(program_.ops[i]);
     if (i + 1 < range_.end) recording.CutIfLong(recorder);
+  };
+  for (size_t s = 0; s < spans_.size(); ++s) {
+    const FusedSpan& span = spans_[s];
+    const bool one = plan.Rows(program_.ops[span.ops.begin].rows) == 1;
+    if (fused && one && span.pattern != Pattern::kPlain) {
+      fusing.Run(spans_, s, done);
+      plain.Forget();
+      continue;
+    }
+    for (size_t i = span.ops.begin; i < span.ops.end; ++i) {
+      plain.Run(program_.ops[i]);
+      done(i);
+    }
+  }
+  if (!plan.kv_outs().empty()) {
+    recorder.Copy(plan.KvOuts(), plan.KvReadback(), plan.KvOuts().bytes);
   }
   for (const ValueId id : outputs_) {
     if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
@@ -163,13 +189,19 @@ void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, Lowering&
 
 void VulkanSegment::Record(Recording& recording) {
   StepPlan& plan = recording.plan;
-  const auto lower = [&](Recorder& recorder, bool real) {
-    Lowering lowering(program_, shared_.context, shared_.weights, plan, recorder, recording.kv,
-                      shared_.binding_bytes);
-    LowerAll(recording, recorder, lowering, real);
+  bool fused = !shared_.counters.empty();
+  uint32_t dispatches = 0;
+  const auto count = [&] {
+    Recorder counter(shared_.context, shared_.pipelines);
+    LowerAll(recording, counter, fused, false);
+    dispatches = counter.counts().dispatches;
   };
-  Recorder counter(shared_.context, shared_.pipelines);
-  lower(counter, false);
+  count();
+  // Fused kernels bind all activations at once.
+  if (fused && plan.workspace_bytes() > shared_.binding_bytes) {
+    fused = false;
+    count();
+  }
   Workspace& workspace = shared_.workspace;
   if (workspace.memory.size() < plan.workspace_bytes()) {
     ++workspace.generation;
@@ -180,9 +212,9 @@ void VulkanSegment::Record(Recording& recording) {
   recording.upload = shared_.memory.upload().Take(plan.upload_bytes());
   recording.readback = shared_.memory.readback().Take(plan.readback_bytes());
   plan.Place(workspace.memory, recording.upload, recording.readback);
-  recording.Begin(counter.counts().dispatches, range_.end - range_.begin + 1);
+  recording.Begin(dispatches, range_.end - range_.begin + 1);
   Recorder recorder(shared_.context, shared_.pipelines, recording.current(), recording.sets());
-  lower(recorder, true);
+  LowerAll(recording, recorder, fused, true);
   recording.End(recorder.counts());
 }
 
@@ -211,6 +243,18 @@ void VulkanSegment::WriteUpload(Recording& recording, const Step& step) {
         std::span(caches).subspan(s * program_.caches.size(), program_.caches.size()));
   }
   std::memcpy(upload + plan.caches_offset(), caches.data(), caches.size() * sizeof(CacheWords));
+  for (const RowSet set : {RowSet::kAll, RowSet::kWanted}) {
+    if (plan.Rows(set) != 1) continue;
+    const StepRow& row = step.Row(set, 0);
+    const SoloWords solo{static_cast<uint32_t>(row.position), {}};
+    std::byte* to = upload + plan.solo_offset(set);
+    std::memcpy(to, &solo, sizeof solo);
+    const size_t count = program_.caches.size();
+    if (!caches.empty()) {
+      std::memcpy(to + sizeof solo, &caches[static_cast<size_t>(row.sequence) * count],
+                  count * sizeof(CacheWords));
+    }
+  }
 
   std::vector<float> line;
   for (const StepPlan::Rope& rope : plan.ropes()) {
@@ -272,13 +316,36 @@ void VulkanSegment::Run(Recording& recording) {
   }
 }
 
+VkResult VulkanSegment::Wait() {
+  using Clock = std::chrono::steady_clock;
+  Context& context = shared_.context;
+  const auto start = Clock::now();
+  VkResult result = VK_TIMEOUT;
+  // Sleeping takes longer to end than a fast device takes for a token: then look instead.
+  if (last_wait_ < kWorthLooking) {
+    do {
+      result = context.vk().vkGetFenceStatus(context.device(), fence_);
+    } while (result == VK_NOT_READY && Clock::now() - start < 2 * kWorthLooking);
+  }
+  if (result == VK_TIMEOUT || result == VK_NOT_READY) {
+    result = context.vk().vkWaitForFences(context.device(), 1, &fence_, VK_TRUE, UINT64_MAX);
+  }
+  last_wait_ = Clock::now() - start;
+  return result;
+}
+
 void VulkanSegment::ReadBack(const Recording& recording, const Step& step) {
   const StepPlan& plan = recording.plan;
   const std::byte* readback = recording.readback.mapped();
   for (const StepPlan::HostValue& value : plan.to_host()) {
+    if (value.id == program_.logits && step.bindings.logits != nullptr) {
+      *step.bindings.logits = reinterpret_cast<const float*>(readback + value.offset);
+      continue;
+    }
     std::memcpy(step.bindings.values[static_cast<size_t>(value.id)], readback + value.offset,
                 value.bytes);
   }
+  const std::byte* keys_and_values = readback + plan.readback_bytes() - plan.KvOuts().bytes;
   for (const StepPlan::KvOut& out : plan.kv_outs()) {
     for (size_t t = 0; t < plan.Rows(out.rows); ++t) {
       const StepRow& row = step.Row(out.rows, t);
@@ -287,7 +354,7 @@ void VulkanSegment::ReadBack(const Recording& recording, const Step& step) {
       const size_t bytes = RowBytes(view.type, view.width);
       const auto slot = static_cast<size_t>(row.position % view.capacity);
       std::memcpy((out.values ? view.values : view.keys) + slot * bytes,
-                  readback + out.offset + t * bytes, bytes);
+                  keys_and_values + out.offset + t * bytes, bytes);
     }
   }
 }
@@ -338,8 +405,7 @@ Fence VulkanSegment::Submit(const Bindings& bindings, std::span<const StepRow> r
     Run(recording);
     return Fence(std::async(std::launch::deferred, [this, step, &recording] {
       Context& own = shared_.context;
-      const VkResult waited =
-          own.vk().vkWaitForFences(own.device(), 1, &fence_, VK_TRUE, UINT64_MAX);
+      const VkResult waited = Wait();
       shared_.busy = false;
       own.Check(waited, "waiting for a step");
       own.Check(own.vk().vkResetFences(own.device(), 1, &fence_), "resetting a fence");

@@ -18,7 +18,8 @@ StepPlan::StepPlan(const Program& program, uint64_t rows, uint64_t wanted)
   row_bytes_ = Aligned((rows + wanted) * sizeof(RowWords));
   cache_bytes_ =
       Aligned(kMaxSequences * std::max<size_t>(1, program.caches.size()) * sizeof(CacheWords));
-  upload_bytes_ = row_bytes_ + cache_bytes_;
+  solo_bytes_ = Aligned(sizeof(SoloWords) + program.caches.size() * sizeof(CacheWords));
+  upload_bytes_ = row_bytes_ + cache_bytes_ + 2 * solo_bytes_;
   for (size_t i = 0; i < program.values.size(); ++i) {
     values_.push_back(value_bytes_);
     value_bytes_ += Aligned(ValueBytes(static_cast<ValueId>(i)));
@@ -102,13 +103,23 @@ Tensor StepPlan::KvToHost(CacheId cache, RowSet set, bool values, uint64_t bytes
   const auto found = std::find_if(kv_outs_.begin(), kv_outs_.end(), [&](const KvOut& out) {
     return out.cache == cache && out.values == values;
   });
-  const uint64_t offset = found != kv_outs_.end() ? found->offset : TakeReadback(bytes);
-  if (found == kv_outs_.end()) kv_outs_.push_back({cache, set, values, offset});
-  return {readback_.buffer, readback_.offset + offset, bytes};
+  if (found != kv_outs_.end()) return {workspace_.buffer, KvOuts().offset + found->offset, bytes};
+  const uint64_t offset = kv_bytes_;
+  kv_bytes_ += Aligned(bytes);
+  kv_outs_.push_back({cache, set, values, offset});
+  return {workspace_.buffer, KvOuts().offset + offset, bytes};
+}
+
+Tensor StepPlan::KvOuts() const {
+  return {workspace_.buffer, workspace_.offset + workspace_bytes() - kv_bytes_, kv_bytes_};
+}
+
+Tensor StepPlan::KvReadback() const {
+  return {readback_.buffer, readback_.offset + readback_bytes_, kv_bytes_};
 }
 
 uint64_t StepPlan::workspace_bytes() const {
-  uint64_t bytes = value_bytes_;
+  uint64_t bytes = value_bytes_ + kv_bytes_;
   for (const uint64_t size : scratch_) bytes += size;
   return bytes;
 }

@@ -25,6 +25,11 @@ struct CacheWords {
   uint32_t capacity = 1, unused[3] = {};
 };
 
+/// What kernels for one token find in one place.
+struct SoloWords {
+  uint32_t position = 0, unused[3] = {};
+};
+
 /// Sequences that a step may hold at most.
 inline constexpr uint64_t kMaxSequences = 16;
 
@@ -55,7 +60,7 @@ class StepPlan {
     CacheId cache;
     RowSet rows;
     bool values;
-    uint64_t offset;
+    uint64_t offset;  ///< In KvOuts().
   };
 
   StepPlan(const Program& program, uint64_t rows, uint64_t wanted);
@@ -69,21 +74,33 @@ class StepPlan {
   uint64_t PlaneElements(ValueId id) const;
   /// Scratch number `slot` with room for `bytes`.
   Tensor Scratch(size_t slot, uint64_t bytes);
+  /// All activations and scratch.
+  Tensor Workspace() const { return workspace_; }
   Tensor RowTable() const { return Upload(0, row_bytes_); }
   Tensor CacheTable() const { return Upload(row_bytes_, cache_bytes_); }
+  /// Of the only row of a set: SoloWords, then the CacheWords of its sequence.
+  Tensor SoloTable(RowSet set) const { return Upload(solo_offset(set), solo_bytes_); }
   Tensor RopeOf(RowSet set, const Turns& turns, int dims);
   /// A value that the host brings (as bound, or gathered) or takes.
   Tensor FromHost(ValueId id, const PleGather* gather);
   Tensor ToHost(ValueId id);
+  /// Where a step's own keys or values are put for the host. They lie on the device, and are copied
+  /// to it together: CopyKvOuts.
   Tensor KvToHost(CacheId cache, RowSet set, bool values, uint64_t bytes);
+  Tensor KvOuts() const;
+  /// Where in the readback slice all of KvOuts() goes.
+  Tensor KvReadback() const;
 
   uint64_t workspace_bytes() const;
   uint64_t upload_bytes() const { return upload_bytes_; }
-  uint64_t readback_bytes() const { return readback_bytes_; }
+  uint64_t readback_bytes() const { return readback_bytes_ + kv_bytes_; }
   /// Fixes all addresses. What was asked for so far may be asked for again, in any order.
   void Place(const Slice& workspace, const Slice& upload, const Slice& readback);
 
   uint64_t caches_offset() const { return row_bytes_; }
+  uint64_t solo_offset(RowSet set) const {
+    return row_bytes_ + cache_bytes_ + (set == RowSet::kAll ? 0 : solo_bytes_);
+  }
   const std::vector<Rope>& ropes() const { return ropes_; }
   const std::vector<HostValue>& from_host() const { return from_host_; }
   const std::vector<HostValue>& to_host() const { return to_host_; }
@@ -100,12 +117,14 @@ class StepPlan {
   uint64_t wanted_;
   uint64_t row_bytes_;
   uint64_t cache_bytes_;
+  uint64_t solo_bytes_;
   std::vector<uint64_t> values_;  ///< Offsets in the workspace.
   uint64_t value_bytes_ = 0;
   std::vector<uint64_t> scratch_;          ///< Bytes of each.
   std::vector<uint64_t> scratch_offsets_;  ///< Once placed.
   uint64_t upload_bytes_ = 0;
-  uint64_t readback_bytes_ = 0;
+  uint64_t readback_bytes_ = 0;  ///< Of values; keys and values come after them.
+  uint64_t kv_bytes_ = 0;
   std::vector<Rope> ropes_;
   std::vector<HostValue> from_host_, to_host_;
   std::vector<KvOut> kv_outs_;

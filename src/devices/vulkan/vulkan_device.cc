@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "devices/vulkan/fused_lowering.h"
 #include "devices/vulkan/segment.h"
 
 namespace tandem {
@@ -32,6 +33,11 @@ class VulkanDevice : public Device {
   explicit VulkanDevice(const VulkanOptions& options) : shared_(options) {
     const uint64_t most = shared_.context.info().max_storage_range;
     shared_.binding_bytes = options.max_binding > 0 ? std::min(options.max_binding, most) : most;
+    if (options.fused && shared_.context.limits().maxComputeWorkGroupInvocations >= kFusedThreads) {
+      const std::vector<std::byte> zeros(kCounters * sizeof(uint32_t));
+      shared_.counters = shared_.memory.device().Take(zeros.size());
+      shared_.memory.Write(shared_.counters, 0, zeros);
+    }
   }
 
   std::string_view name() const override { return "vulkan"; }
@@ -51,12 +57,15 @@ class VulkanDevice : public Device {
       throw Error(ErrorKind::kUnsupported,
                   fmt::format("vulkan: {}: {}", OpName(program.ops[i].body), support.reason));
     }
-    LoadWeights(program, range);
-    return std::make_unique<VulkanSegment>(program, range, shared_);
+    std::vector<FusedSpan> spans =
+        PlanFusion(program, range, FusionLimitsOf(shared_.context, shared_.binding_bytes));
+    LoadWeights(program, range, spans);
+    return std::make_unique<VulkanSegment>(program, range, std::move(spans), shared_);
   }
 
  private:
-  void LoadWeights(const Program& program, OpRange range) {
+  void LoadWeights(const Program& program, OpRange range, const std::vector<FusedSpan>& spans) {
+    shared_.weights.Reserve(program);
     std::set<std::pair<const std::byte*, int64_t>> seen;
     uint64_t total = 0;
     std::vector<WeightView> missing;
@@ -66,12 +75,12 @@ class VulkanDevice : public Device {
       missing.push_back(view);
     }
     uint64_t done = 0;
-    for (const WeightView& view : missing) {
-      shared_.weights.Matrix(view, [&](uint64_t bytes) {
-        done += bytes;
-        if (shared_.progress) shared_.progress(done, total);
-      });
-    }
+    const auto progress = [&](uint64_t bytes) {
+      done += bytes;
+      if (shared_.progress) shared_.progress(done, total);
+    };
+    for (const auto& stack : StacksOf(program, spans)) shared_.weights.Stack(stack, progress);
+    for (const WeightView& view : missing) shared_.weights.Matrix(view, progress);
   }
 
   Shared shared_;

@@ -81,6 +81,7 @@ struct VulkanOptions {
   int threads = 0;  ///< That repack weights; 0 = one per available processor.
   /// Told while weights are brought to the device, in bytes of the model.
   std::function<void(uint64_t done, uint64_t total)> progress;
+  bool fused = true;  ///< Use fused kernels for single tokens where they fit (vulkan/fusion.h).
   bool integer_dot = true;  ///< Use integer dot products where the device has them.
   /// Whether products of many rows use cooperative matrices where the device has them.
   enum class Cooperative {

@@ -18,13 +18,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <map>
+#include <span>
 #include <tuple>
 #include <vector>
 
 #include "core/thread_team.h"
 #include "devices/vulkan/memory.h"
 #include "formats/weight_view.h"
+#include "program/program.h"
 
 namespace tandem::vulkan {
 
@@ -36,6 +39,8 @@ struct Layout {
   uint32_t group = 32;      ///< Columns with one scale.
   int32_t minus = 0;        ///< weight = scale * (code - minus) + min
   uint32_t scales = 0;      ///< 0 halves, 1 with min, 2 super-blocks, 3 with min
+
+  bool operator==(const Layout&) const = default;
 };
 Layout LayoutOf(DType type);
 
@@ -59,13 +64,21 @@ struct PackedRow {
 /// Row `row` of `w`, every byte of `to` written once, from front to back of each plane.
 void PackRow(const WeightView& w, int64_t row, const PackedRow& to);
 
+/// What of a matrix lies together, and where: for bindings, and for kernels that take addresses.
+struct WeightPlane : Tensor {
+  uint64_t address = 0;
+};
+
 /// A matrix on the device.
 struct DeviceMatrix {
   Layout layout;
   RowSizes sizes;
   int64_t rows = 0;
   int64_t cols = 0;
-  Slice codes, high, scales, supers;
+  WeightPlane codes, high, scales, supers;
+
+  /// Whether `next` lies where this one's rows end, in every plane: together they are one matrix.
+  bool GoesOnWith(const DeviceMatrix& next) const;
 };
 
 /// The weights of a device, each matrix once however often it is used. Owns them.
@@ -79,9 +92,18 @@ class Weights {
 
   /// Brings it to the device on first use. Throws Error kResource.
   const DeviceMatrix& Matrix(const WeightView& view, const Progress& progress);
+  /// Brings matrices to the device one behind the other, so that one dispatch can multiply them
+  /// all; those that cannot lie so (DeviceMatrix::GoesOnWith) are brought all the same.
+  void Stack(std::span<const WeightView> views, const Progress& progress);
+  /// Matrices one after another, those that lie so as one.
+  std::vector<DeviceMatrix> Runs(std::span<const WeightView> views);
   bool Has(const WeightView& view) const { return matrices_.contains(KeyOf(view)); }
-  /// A vector of floats, likewise.
-  const Slice& Vector(std::span<const float> values);
+  /// A vector of floats of `program`, likewise.
+  Tensor Vector(const Program& program, std::span<const float> values);
+  /// Where all vectors of `program` lie. REQUIRES: Reserve() was called for it.
+  Tensor Vectors(const Program& program) const;
+  /// Makes room for the vectors of `program` as a whole.
+  void Reserve(const Program& program);
   /// Threads that pack, for other work on the host.
   ThreadTeam& team() { return team_; }
 
@@ -91,11 +113,26 @@ class Weights {
     return {view.data, view.type, view.rows, view.cols, view.row_stride};
   }
 
+  // Vectors of a program, one after another.
+  struct Arena {
+    Slice slice;
+    uint64_t used = 0;
+    std::map<std::pair<const float*, size_t>, uint64_t> offsets;
+  };
+  // Slices of the planes of a matrix or a stack of them.
+  struct Storage {
+    Slice codes, high, scales, supers;
+  };
+  const Storage& Take(const RowSizes& sizes, uint64_t rows);
+  void Load(const WeightView& view, const Storage& storage, uint64_t first_row,
+            const Progress& progress);
+
   Context& context_;
   Memory& memory_;
   ThreadTeam team_;
+  std::list<Storage> storage_;
   std::map<Key, DeviceMatrix> matrices_;
-  std::map<std::pair<const float*, size_t>, Slice> vectors_;
+  std::map<const Program*, Arena> vectors_;
 };
 
 }  // namespace tandem::vulkan

@@ -7,17 +7,13 @@
 // with the offset of their type taken off. For each block, rows lie apart by an odd number of 16
 // bytes, so that neighbours are in other banks.
 #extension GL_EXT_control_flow_attributes : require
-#include "weights.glsl"
+#include "int8.glsl"
 
 layout(constant_id = 5) const uint kTileRows = 64;
 layout(constant_id = 6) const uint kTileTokens = 64;
 layout(constant_id = 7) const uint kSteps = 2;    // blocks of 32 columns at a time
 layout(constant_id = 8) const uint kBuffers = 1;  // of shared memory: 1 or 2
 
-layout(binding = 0) readonly buffer Codes { uvec4 codes[]; };
-layout(binding = 1) readonly buffer High { uvec2 high[]; };
-layout(binding = 2) readonly buffer Scales { uint scales[]; };
-layout(binding = 3) readonly buffer Supers { uint supers[]; };
 layout(binding = 4) readonly buffer Q { uvec4 q[]; };
 layout(binding = 5) readonly buffer Groups { uvec2 groups[]; };
 layout(binding = 6) writeonly buffer Y { float y[]; };

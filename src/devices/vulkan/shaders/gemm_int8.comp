@@ -6,7 +6,6 @@
 // kTokens rows of activations. A group's products are summed in integers, exactly.
 #include "common.glsl"
 #include "gemm.glsl"
-#include "int8_dot.glsl"
 
 layout(constant_id = 9) const uint kRows = 4;
 layout(constant_id = 10) const uint kTokens = 4;

@@ -6,16 +6,11 @@
 // makes kRows rows of kColumns activation rows; its lanes walk the columns by 32. A group's products
 // are summed in integers, exactly.
 #include "common.glsl"
-#include "int8_dot.glsl"
-#include "weights.glsl"
+#include "int8.glsl"
 
 layout(constant_id = 5) const uint kRows = 2;
 layout(constant_id = 6) const uint kColumns = 1;
 
-layout(binding = 0) readonly buffer Codes { uvec4 codes[]; };
-layout(binding = 1) readonly buffer High { uvec2 high[]; };
-layout(binding = 2) readonly buffer Scales { uint scales[]; };
-layout(binding = 3) readonly buffer Supers { uint supers[]; };
 layout(binding = 4) readonly buffer Q { uvec4 q[]; };
 layout(binding = 5) readonly buffer Groups { uvec2 groups[]; };
 layout(binding = 6) writeonly buffer Y { float y[]; };
@@ -29,47 +24,6 @@ layout(push_constant) uniform Push {
   uint y_stride;
   float cap;  // 0 for none
 };
-
-vec2 ScaleAndMin(uint row, uint group) {
-  const uint base = row * scale_stride;
-  if (kScales == 0) {
-    const vec2 pair = unpackHalf2x16(scales[base + group / 2]);
-    return vec2((group & 1u) == 0 ? pair.x : pair.y, 0.0);
-  }
-  if (kScales == 1) return unpackHalf2x16(scales[base + group]);
-  const vec2 d = unpackHalf2x16(supers[row * (blocks / 8) + group * kGroup / 256]);
-  if (kScales == 2) {
-    const int byte = bitfieldExtract(int(scales[base + group / 4]), int(8 * (group & 3u)), 8);
-    return vec2(d.x * float(byte), 0.0);
-  }
-  const uint both = bitfieldExtract(scales[base + group / 2], int(16 * (group & 1u)), 16);
-  return vec2(d.x * float(both & 255u), -(d.y * float(both >> 8)));
-}
-
-// Eight words of four codes each: columns of a block in order.
-void LoadCodes(uint row, uint block, out uint words[8]) {
-  const uint at = row * blocks + block;
-  if (kBits == 8) {
-    const uvec4 a = codes[2 * at], b = codes[2 * at + 1];
-    for (uint i = 0; i < 4; ++i) {
-      words[i] = a[i];
-      words[4 + i] = b[i];
-    }
-    return;
-  }
-  const uvec4 packed = codes[at];
-  for (uint i = 0; i < 4; ++i) {
-    words[i] = packed[i] & 0x0f0f0f0fu;
-    words[4 + i] = (packed[i] >> 4) & 0x0f0f0f0fu;
-  }
-  if (kBits == 6) {
-    const uvec2 upper = high[at];
-    for (uint i = 0; i < 4; ++i) {
-      words[i] |= ((upper.x >> (2 * i)) & 0x03030303u) << 4;
-      words[4 + i] |= ((upper.y >> (2 * i)) & 0x03030303u) << 4;
-    }
-  }
-}
 
 void main() {
   const uint first_row =
@@ -85,12 +39,12 @@ void main() {
     vec2 scale[kRows][2];
     for (uint r = 0; r < kRows; ++r) {
       const uint row = min(first_row + r, rows - 1);
-      LoadCodes(row, block, w[r]);
+      LoadCodes(row, block, blocks, w[r]);
       if (kGroup == 32) {
-        scale[r][0] = ScaleAndMin(row, block);
+        scale[r][0] = ScaleAndMin(row, block, blocks, scale_stride);
       } else {
-        scale[r][0] = ScaleAndMin(row, 2 * block);
-        scale[r][1] = ScaleAndMin(row, 2 * block + 1);
+        scale[r][0] = ScaleAndMin(row, 2 * block, blocks, scale_stride);
+        scale[r][1] = ScaleAndMin(row, 2 * block + 1, blocks, scale_stride);
       }
     }
     for (uint c = 0; c < kColumns; ++c) {
