@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "devices/vulkan/pipelines.h"
 
 namespace tandem::vulkan {
 namespace {
@@ -149,8 +150,7 @@ VulkanDeviceInfo DescribeDevice(VkPhysicalDevice device) {
           : "products of 8 bits, not accelerated");
   add("timestamps", timestamp_bits != 0 && basic.limits.timestampPeriod > 0, false,
       "bench --profile");
-  add("VK_KHR_cooperative_matrix", has_extension("VK_KHR_cooperative_matrix"), false,
-      "prompts, not used yet");
+  add(kCooperativeExtension, has_extension(kCooperativeExtension), false, "prompts");
   add("timelineSemaphore", has.v12.timelineSemaphore != 0, false,
       "several tokens ahead, not used yet");
   add("VK_EXT_memory_budget", has_extension("VK_EXT_memory_budget"), false,
@@ -184,6 +184,16 @@ Context::Context(const VulkanOptions& options) : instance_(options.validate) {
   wanted.v13.synchronization2 = VK_TRUE;
   wanted.v13.maintenance4 = VK_TRUE;
   wanted.v13.shaderIntegerDotProduct = integer_dot_ ? VK_TRUE : VK_FALSE;
+  CooperativeFeatures matrices;
+  matrices.next = &wanted.all;
+  std::vector<const char*> enabled;
+  cooperative_ = UsableCooperative(options);
+  if (cooperative_) {
+    matrices.matrix = VK_TRUE;
+    wanted.v12.vulkanMemoryModel = VK_TRUE;
+    wanted.v12.shaderInt8 = VK_TRUE;
+    enabled.push_back(kCooperativeExtension);
+  }
   // 32 lanes where a device has the choice; else what is nearest.
   subgroup_ = std::clamp<uint32_t>(32, info_.subgroup_min, info_.subgroup_max);
 
@@ -193,11 +203,36 @@ Context::Context(const VulkanOptions& options) : instance_(options.validate) {
   queue.queueCount = 1;
   queue.pQueuePriorities = &priority;
   VkDeviceCreateInfo create{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &wanted.all};
+  if (cooperative_) create.pNext = &matrices;
+  create.enabledExtensionCount = static_cast<uint32_t>(enabled.size());
+  create.ppEnabledExtensionNames = enabled.data();
   create.queueCreateInfoCount = 1;
   create.pQueueCreateInfos = &queue;
   vulkan::Check(vkCreateDevice(physical_, &create, nullptr, &device_), "creating the device");
   volkLoadDeviceTable(&vk_, device_);
   vk_.vkGetDeviceQueue(device_, family_, 0, &queue_);
+}
+
+// A device in software has them without gaining by them.
+CooperativeShape Context::UsableCooperative(const VulkanOptions& options) const {
+  using Use = VulkanOptions::Cooperative;
+  if (options.cooperative == Use::kNever || KernelCode(Kernel::kGemmCoop).empty()) return {};
+  if (options.cooperative == Use::kHardware && info_.kind == Kind::kSoftware) return {};
+  const auto& features = info_.features;
+  const bool there = std::any_of(features.begin(), features.end(), [](const auto& feature) {
+    return feature.name == kCooperativeExtension && feature.present;
+  });
+  if (!there) return {};
+  CooperativeFeatures matrices;
+  VkPhysicalDeviceVulkan12Features v12{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+                                       &matrices};
+  VkPhysicalDeviceFeatures2 all{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &v12};
+  vkGetPhysicalDeviceFeatures2(physical_, &all);
+  if (matrices.matrix == VK_FALSE || v12.vulkanMemoryModel == VK_FALSE ||
+      v12.shaderInt8 == VK_FALSE) {
+    return {};
+  }
+  return FindInt8Shape(instance_.handle(), physical_);
 }
 
 Context::~Context() {

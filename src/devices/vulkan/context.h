@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "devices/vulkan/api.h"
+#include "devices/vulkan/cooperative.h"
 #include "devices/vulkan/vulkan_device.h"
 
 namespace tandem::vulkan {
@@ -61,6 +62,8 @@ class Context {
   /// Lanes of the subgroups that kernels are compiled for.
   uint32_t subgroup() const { return subgroup_; }
   bool integer_dot() const { return integer_dot_; }
+  /// Of 8-bit cooperative matrices, where the device has them and they are to be used.
+  const CooperativeShape& cooperative() const { return cooperative_; }
   /// Nanoseconds per tick of a timestamp; 0 where the queue has none.
   float timestamp_ns() const { return timestamp_ns_; }
 
@@ -72,6 +75,8 @@ class Context {
   void RequireValid() const;
 
  private:
+  CooperativeShape UsableCooperative(const VulkanOptions& options) const;
+
   Instance instance_;
   VulkanDeviceInfo info_;
   VkPhysicalDevice physical_ = VK_NULL_HANDLE;
@@ -83,6 +88,7 @@ class Context {
   VkPhysicalDeviceMemoryProperties memory_ = {};
   uint32_t subgroup_ = 0;
   bool integer_dot_ = false;
+  CooperativeShape cooperative_;
   float timestamp_ns_ = 0;
   bool lost_ = false;
 };

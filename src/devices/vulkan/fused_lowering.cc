@@ -226,15 +226,16 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
   const Part statistics = Scratch(kStatisticsSlot, 4 * groups * splits * (heads / groups));
   const uint64_t bytes = RowBytes(kv_, static_cast<int64_t>(kv_width));
   const RowSet set = program_.ops[span.ops.begin].rows;
-  std::vector<Access> also{In(q), Out(partials), Out(statistics),
-                           CacheAccess(op.cache, false, own), CacheAccess(op.cache, true, own)};
+  std::vector<Access> also{In(q), Out(partials), Out(statistics), CacheAccess(op.cache, false, own),
+                           CacheAccess(op.cache, true, own)};
   Tensor host, host_keys, host_values;
   if (own) {
     host = plan_.KvOuts();
     host_keys = plan_.KvToHost(op.cache, set, false, bytes);
     host_values = plan_.KvToHost(op.cache, set, true, bytes);
-    also.insert(also.end(), {In(k), In(v), {host_keys, 0, bytes, true, false},
-                             {host_values, 0, bytes, true, false}});
+    also.insert(
+        also.end(),
+        {In(k), In(v), {host_keys, 0, bytes, true, false}, {host_values, 0, bytes, true, false}});
   }
   for (const Part& part : {out.floats, out.codes, out.groups}) {
     if (!part.empty()) also.push_back(Out(part));
@@ -243,8 +244,7 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
     return own ? static_cast<uint32_t>((tensor.offset - host.offset) / 4) : 0U;
   };
   const uint32_t counter = NextCounter(groups);
-  const Access rope =
-      Constant(plan_.RopeOf(set, {qkv.rope_theta, qkv.rope_factor}, qkv.head_dim));
+  const Access rope = Constant(plan_.RopeOf(set, {qkv.rope_theta, qkv.rope_factor}, qkv.head_dim));
   recorder_.Dispatch(
       Kernel::kFusedAttention,
       std::vector<uint32_t>{kFusedThreads, Bits(kv_ == DType::kF16), Bits(own),
@@ -252,14 +252,13 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
                             static_cast<uint32_t>(dims) / 4, Bits(!out.codes.empty()), splits,
                             context_.subgroup()},
       std::vector<Access>{rope, Constant(plan_.SoloTable(set)), own ? Constant(host) : None(),
-                          None(), Constant(plan_.Workspace()),
-                          Constant(plan_.Workspace()), Constant(weights_.Vectors(program_)),
-                          Constant(counters_), Constant(plan_.Workspace())},
-      std::vector<Word>{Quad(q), Quad(k), Quad(v), Quad(out.floats), At(out.codes),
-                        At(out.groups), Quad(partials), Quad(statistics), VectorAt(qkv.q_norm),
+                          None(), Constant(plan_.Workspace()), Constant(plan_.Workspace()),
+                          Constant(weights_.Vectors(program_)), Constant(counters_),
+                          Constant(plan_.Workspace())},
+      std::vector<Word>{Quad(q), Quad(k), Quad(v), Quad(out.floats), At(out.codes), At(out.groups),
+                        Quad(partials), Quad(statistics), VectorAt(qkv.q_norm),
                         own ? VectorAt(qkv.k_norm) : 0U, host_at(host_keys), host_at(host_values),
-                        op.cache, op.window, counter,
-                        op.scale, qkv.eps},
+                        op.cache, op.window, counter, op.scale, qkv.eps},
       {splits, groups}, also);
 }
 

@@ -50,10 +50,11 @@ struct FusedLowering::Push {
   float eps = 0, router_scale = 0, mix = 0;
 
   std::vector<Word> Words() const {
-    return {rows,   scale_stride, x,           x_groups, y,        pair,         other,
-            arrivals, counter,    width4,      y4,       a4,       b4,           h4,
-            streams4, predictions4, n4,        codes,    groups,   post,         router_norm,
-            router, coefficients, next,        eps,      router_scale, mix};
+    return {
+        rows,    scale_stride, x,      x_groups, y,           pair,   other,        arrivals,
+        counter, width4,       y4,     a4,       b4,          h4,     streams4,     predictions4,
+        n4,      codes,        groups, post,     router_norm, router, coefficients, next,
+        eps,     router_scale, mix};
   }
 };
 
@@ -144,11 +145,11 @@ void FusedLowering::RunTail(const Tail& tail) {
   Use use;
   Describe(tail, constants, push, use);
   const Access workspace = Constant(plan_.Workspace());
-  recorder_.Dispatch(Kernel::kFusedTail, constants,
-                     std::vector<Access>{None(), None(), None(), None(), workspace, workspace,
-                                         Constant(weights_.Vectors(program_)),
-                                         Constant(counters_), workspace},
-                     push.Words(), {}, use.accesses);
+  recorder_.Dispatch(
+      Kernel::kFusedTail, constants,
+      std::vector<Access>{None(), None(), None(), None(), workspace, workspace,
+                          Constant(weights_.Vectors(program_)), Constant(counters_), workspace},
+      push.Words(), {}, use.accesses);
 }
 
 void FusedLowering::Multiply(const Product& product) {
@@ -168,8 +169,8 @@ void FusedLowering::Multiply(const Product& product) {
   uint64_t at = 0;
   uint32_t arrivals = 0;
   for (const DeviceMatrix& run : runs) {
-    const uint64_t blocks = run.layout.quantized ? static_cast<uint64_t>(run.cols) / 32
-                                                 : run.sizes.codes / 16;
+    const uint64_t blocks =
+        run.layout.quantized ? static_cast<uint64_t>(run.cols) / 32 : run.sizes.codes / 16;
     const auto all = static_cast<uint64_t>(run.rows);
     const uint64_t widest =
         std::max({run.sizes.codes, run.sizes.high, run.sizes.scales, run.sizes.supers});
@@ -201,12 +202,15 @@ void FusedLowering::Multiply(const Product& product) {
     const auto rows = static_cast<uint32_t>(piece.rows);
     Push push;
     Use use;
-    std::vector<uint32_t> constants{
-        kFusedThreads, layout.quantized ? layout.bits : layout.float_type,
-        layout.group,  static_cast<uint32_t>(layout.minus),
-        layout.scales, tile.rows,
-        tile.lanes,    Bits(make_codes),
-        static_cast<uint32_t>(product.end)};
+    std::vector<uint32_t> constants{kFusedThreads,
+                                    layout.quantized ? layout.bits : layout.float_type,
+                                    layout.group,
+                                    static_cast<uint32_t>(layout.minus),
+                                    layout.scales,
+                                    tile.rows,
+                                    tile.lanes,
+                                    Bits(make_codes),
+                                    static_cast<uint32_t>(product.end)};
     const Part& x = layout.quantized && !make_codes ? product.x.codes : product.x.floats;
     use.accesses.push_back(In(x));
     push.x = Quad(x);
@@ -253,10 +257,9 @@ void FusedLowering::Multiply(const Product& product) {
     }
     const bool tail = product.tail.has_value();
     const bool dot = context_.integer_dot();
-    const Kernel kernel =
-        !layout.quantized ? (tail ? Kernel::kFusedFloatTail : Kernel::kFusedFloat)
-        : dot             ? (tail ? Kernel::kFusedInt8DotTail : Kernel::kFusedInt8Dot)
-                          : (tail ? Kernel::kFusedInt8Tail : Kernel::kFusedInt8);
+    const Kernel kernel = !layout.quantized ? (tail ? Kernel::kFusedFloatTail : Kernel::kFusedFloat)
+                          : dot ? (tail ? Kernel::kFusedInt8DotTail : Kernel::kFusedInt8Dot)
+                                : (tail ? Kernel::kFusedInt8Tail : Kernel::kFusedInt8);
     const Access workspace = Constant(plan_.Workspace());
     recorder_.Dispatch(
         kernel, constants,

@@ -9,6 +9,13 @@ namespace {
 
 constexpr uint32_t kHeadThreads = 128;
 
+// attention_tile.comp: its workgroup, and the heads of rows that this takes.
+constexpr uint32_t kTileThreads = 128;
+constexpr int kTileLines = 32;
+// Rows from which on it pays, and heads with the same keys that leave a tile more than one row.
+constexpr uint64_t kTiledRows = 16;
+constexpr int kMostShared = 16;
+
 }  // namespace
 
 Access CacheAccess(CacheId cache, bool values, bool writes) {
@@ -90,13 +97,29 @@ void Lowering::Lower(const QkvProject& op) {
 
 void Lowering::Lower(const Attention& op) {
   const CacheTensor& cache = program_.caches[static_cast<size_t>(op.cache)];
-  recorder_.Dispatch(Kernel::kAttention, {kHeadThreads, kv_ == DType::kF16 ? 1U : 0U},
-                     {In(All(op.q)), Constant(plan_.RowTable()), Constant(plan_.CacheTable()),
-                      Out(All(op.context))},
-                     {op.heads, cache.kv_heads, cache.head_dim, op.window, plan_.FirstRow(set_),
-                      op.cache, program_.caches.size(), op.scale},
-                     {static_cast<uint32_t>(rows()), static_cast<uint32_t>(op.heads)},
-                     {CacheAccess(op.cache, false, false), CacheAccess(op.cache, true, false)});
+  const uint32_t half = kv_ == DType::kF16 ? 1U : 0U;
+  const auto dispatch = [&](Kernel kernel, std::span<const uint32_t> constants, Grid grid) {
+    recorder_.Dispatch(kernel, constants,
+                       {In(All(op.q)), Constant(plan_.RowTable()), Constant(plan_.CacheTable()),
+                        Out(All(op.context))},
+                       {op.heads, cache.kv_heads, cache.head_dim, op.window, plan_.FirstRow(set_),
+                        op.cache, program_.caches.size(), op.scale, rows()},
+                       grid,
+                       {CacheAccess(op.cache, false, false), CacheAccess(op.cache, true, false)});
+  };
+  const int group = op.heads / cache.kv_heads;
+  if (rows() >= kTiledRows && group <= kMostShared && cache.head_dim % 64 == 0) {
+    const uint32_t constants[] = {kTileThreads, half, static_cast<uint32_t>(cache.head_dim),
+                                  static_cast<uint32_t>(group)};
+    const auto tokens = static_cast<uint64_t>(kTileLines / group);
+    dispatch(Kernel::kAttentionTile, constants,
+             {static_cast<uint32_t>((rows() + tokens - 1) / tokens),
+              static_cast<uint32_t>(cache.kv_heads)});
+  } else {
+    const uint32_t constants[] = {kHeadThreads, half};
+    dispatch(Kernel::kAttention, constants,
+             {static_cast<uint32_t>(rows()), static_cast<uint32_t>(op.heads)});
+  }
   quantized_ = {};
 }
 

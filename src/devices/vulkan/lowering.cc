@@ -127,7 +127,7 @@ void Lowering::MatMulAll(std::span<const WeightView> views, const Part& x, const
 void Lowering::MatMul(const DeviceMatrix& w, const Part& x, const Part& y, float cap) {
   if (w.layout.quantized) {
     Quantize(x, static_cast<uint64_t>(w.cols));
-    MatMulInt8(w, x, y, cap);
+    MatMulInt8(w, y, cap);
   } else {
     MatMulFloat(w, x, y, cap);
   }
@@ -149,8 +149,13 @@ void Lowering::Quantize(const Part& x, uint64_t cols) {
   quantized_ = x;
 }
 
-void Lowering::MatMulInt8(const DeviceMatrix& w, const Part& x, const Part& y, float cap) {
-  (void)x;
+// Parts write other columns of the same rows.
+Access Lowering::OutRows(const Part& y, int64_t first, int64_t count) const {
+  const auto at = static_cast<uint64_t>(first);
+  return Out({y.tensor, y.first + at, rows() == 1 ? static_cast<uint64_t>(count) : y.count - at});
+}
+
+void Lowering::MatMulInt8(const DeviceMatrix& w, const Part& y, float cap) {
   const uint64_t groups = rows() * static_cast<uint64_t>(w.cols) / 32;
   const Part codes = Scratch(kCodesScratch, groups * 8);
   const Part scales = Scratch(kGroupsScratch, groups * 2);
@@ -163,20 +168,27 @@ void Lowering::MatMulInt8(const DeviceMatrix& w, const Part& x, const Part& y, f
     const auto part = [&](const WeightPlane& plane, uint64_t row_bytes) {
       return Constant(RowsOf(plane, row_bytes, first, count));
     };
-    recorder_.Dispatch(
-        context_.integer_dot() ? Kernel::kMatMulInt8Dot : Kernel::kMatMulInt8,
-        {kProductThreads, layout.bits, layout.group, static_cast<uint32_t>(layout.minus),
-         layout.scales, tile.rows, tile.columns},
-        {part(w.codes, w.sizes.codes), part(w.high, w.sizes.high), part(w.scales, w.sizes.scales),
-         part(w.supers, w.sizes.supers), In(codes), In(scales),
-         // Parts write other columns of the same rows.
-         Out({y.tensor, y.first + static_cast<uint64_t>(first),
-              rows() == 1 ? static_cast<uint64_t>(count)
-                          : y.count - static_cast<uint64_t>(first)})},
-        {w.cols / 32, count, w.sizes.scales / 4, rows(), y.first + static_cast<uint64_t>(first),
-         w.rows, cap},
-        GridOf((static_cast<uint64_t>(count) + together - 1) / together,
-               static_cast<uint32_t>((rows() + tile.columns - 1) / tile.columns)));
+    const auto dispatch = [&](Kernel kernel, std::span<const uint32_t> constants, Grid grid) {
+      recorder_.Dispatch(
+          kernel, constants,
+          {part(w.codes, w.sizes.codes), part(w.high, w.sizes.high), part(w.scales, w.sizes.scales),
+           part(w.supers, w.sizes.supers), In(codes), In(scales), OutRows(y, first, count)},
+          {w.cols / 32, count, w.sizes.scales / 4, rows(), y.first + static_cast<uint64_t>(first),
+           w.rows, cap},
+          grid);
+    };
+    const auto weight_rows = static_cast<uint64_t>(count);
+    if (rows() >= kGemmRows) {
+      const Gemm gemm = ChooseGemm(layout, weight_rows, rows(), GemmDeviceOf(context_));
+      dispatch(gemm.kernel, gemm.constants, gemm.GridFor(weight_rows, rows()));
+      continue;
+    }
+    const uint32_t constants[] = {
+        kProductThreads, layout.bits, layout.group, static_cast<uint32_t>(layout.minus),
+        layout.scales,   tile.rows,   tile.columns};
+    dispatch(context_.integer_dot() ? Kernel::kMatMulInt8Dot : Kernel::kMatMulInt8, constants,
+             GridOf((weight_rows + together - 1) / together,
+                    static_cast<uint32_t>((rows() + tile.columns - 1) / tile.columns)));
   }
 }
 
@@ -186,16 +198,25 @@ void Lowering::MatMulFloat(const DeviceMatrix& w, const Part& x, const Part& y, 
   const int64_t part_rows = PartRows(w, binding_bytes_);
   for (int64_t first = 0; first < w.rows; first += part_rows) {
     const int64_t count = std::min(part_rows, w.rows - first);
-    recorder_.Dispatch(Kernel::kMatMulFloat,
-                       {kProductThreads, w.layout.float_type, 0, 0, 0, tile.rows, tile.columns},
-                       {Constant(RowsOf(w.codes, w.sizes.codes, first, count)), In(x),
-                        Out({y.tensor, y.first + static_cast<uint64_t>(first),
-                             rows() == 1 ? static_cast<uint64_t>(count)
-                                         : y.count - static_cast<uint64_t>(first)})},
-                       {w.cols, count, w.sizes.codes / 16, rows(), x.first,
-                        y.first + static_cast<uint64_t>(first), w.rows, cap},
-                       GridOf((static_cast<uint64_t>(count) + together - 1) / together,
-                              static_cast<uint32_t>((rows() + tile.columns - 1) / tile.columns)));
+    const auto dispatch = [&](Kernel kernel, std::span<const uint32_t> constants, Grid grid) {
+      recorder_.Dispatch(
+          kernel, constants,
+          {Constant(RowsOf(w.codes, w.sizes.codes, first, count)), In(x), OutRows(y, first, count)},
+          {w.cols, count, w.sizes.codes / 16, rows(), x.first,
+           y.first + static_cast<uint64_t>(first), w.rows, cap},
+          grid);
+    };
+    const auto weight_rows = static_cast<uint64_t>(count);
+    if (rows() >= kGemmRows) {
+      const Gemm gemm = ChooseGemm(w.layout, weight_rows, rows(), GemmDeviceOf(context_));
+      dispatch(gemm.kernel, gemm.constants, gemm.GridFor(weight_rows, rows()));
+      continue;
+    }
+    const uint32_t constants[] = {kProductThreads, w.layout.float_type, 0, 0, 0,
+                                  tile.rows,       tile.columns};
+    dispatch(Kernel::kMatMulFloat, constants,
+             GridOf((weight_rows + together - 1) / together,
+                    static_cast<uint32_t>((rows() + tile.columns - 1) / tile.columns)));
   }
 }
 

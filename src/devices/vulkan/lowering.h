@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "devices/device.h"
+#include "devices/vulkan/gemm.h"
 #include "devices/vulkan/recorder.h"
 #include "devices/vulkan/step_plan.h"
 #include "devices/vulkan/weights.h"
@@ -90,7 +91,9 @@ class Lowering {
   /// Products of the same x, of the same number of rows each, one after another in y.
   void MatMulAll(std::span<const WeightView> views, const Part& x, const Part& y);
   void MatMul(const DeviceMatrix& w, const Part& x, const Part& y, float cap);
-  void MatMulInt8(const DeviceMatrix& w, const Part& x, const Part& y, float cap);
+  /// The part of a product whose weights are rows [first, first + count).
+  Access OutRows(const Part& y, int64_t first, int64_t count) const;
+  void MatMulInt8(const DeviceMatrix& w, const Part& y, float cap);
   void MatMulFloat(const DeviceMatrix& w, const Part& x, const Part& y, float cap);
   /// Brings x to 8 bits, unless it is what was last.
   void Quantize(const Part& x, uint64_t cols);

@@ -16,6 +16,9 @@ constexpr uint32_t kAltUpCode[] =
 constexpr uint32_t kAttentionCode[] =
 #include "attention.spv.inc"
     ;
+constexpr uint32_t kAttentionTileCode[] =
+#include "attention_tile.spv.inc"
+    ;
 constexpr uint32_t kCutCode[] =
 #include "cut.spv.inc"
     ;
@@ -48,6 +51,25 @@ constexpr uint32_t kFusedTailCode[] =
     ;
 constexpr uint32_t kGatedCode[] =
 #include "gated.spv.inc"
+    ;
+#ifdef TANDEM_COOPERATIVE_SHADERS
+constexpr uint32_t kGemmCoopCode[] =
+#include "gemm_coop.spv.inc"
+    ;
+constexpr uint32_t kGemmCoopNarrowCode[] =
+#include "gemm_coop_narrow.spv.inc"
+    ;
+#else
+constexpr std::span<const uint32_t> kGemmCoopCode, kGemmCoopNarrowCode;
+#endif
+constexpr uint32_t kGemmFloatCode[] =
+#include "gemm_float.spv.inc"
+    ;
+constexpr uint32_t kGemmInt8Code[] =
+#include "gemm_int8.spv.inc"
+    ;
+constexpr uint32_t kGemmInt8DotCode[] =
+#include "gemm_int8_dot.spv.inc"
     ;
 constexpr uint32_t kHeadsCode[] =
 #include "heads.spv.inc"
@@ -82,6 +104,7 @@ struct Entry {
 constexpr Entry kEntries[] = {
     {"altup", kAltUpCode},
     {"attention", kAttentionCode},
+    {"attention_tile", kAttentionTileCode},
     {"cut", kCutCode},
     {"embed", kEmbedCode},
     {"fused_attention", kFusedAttentionCode},
@@ -93,6 +116,11 @@ constexpr Entry kEntries[] = {
     {"fused_int8_tail", kFusedInt8TailCode},
     {"fused_tail", kFusedTailCode},
     {"gated", kGatedCode},
+    {"gemm_coop", kGemmCoopCode},
+    {"gemm_coop_narrow", kGemmCoopNarrowCode},
+    {"gemm_float", kGemmFloatCode},
+    {"gemm_int8", kGemmInt8Code},
+    {"gemm_int8_dot", kGemmInt8DotCode},
     {"heads", kHeadsCode},
     {"matmul_float", kMatMulFloatCode},
     {"matmul_int8", kMatMulInt8Code},

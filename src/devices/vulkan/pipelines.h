@@ -19,6 +19,7 @@ namespace tandem::vulkan {
 enum class Kernel {
   kAltUp,
   kAttention,
+  kAttentionTile,
   kCut,
   kEmbed,
   kFusedAttention,
@@ -30,6 +31,11 @@ enum class Kernel {
   kFusedInt8Tail,
   kFusedTail,
   kGated,
+  kGemmCoop,
+  kGemmCoopNarrow,
+  kGemmFloat,
+  kGemmInt8,
+  kGemmInt8Dot,
   kHeads,
   kMatMulFloat,
   kMatMulInt8,
@@ -39,7 +45,7 @@ enum class Kernel {
   kQuantize,
   kSelect,
 };
-inline constexpr size_t kKernels = 21;
+inline constexpr size_t kKernels = 27;
 
 /// Bindings of the layout, and bytes of push constants: what every device has.
 inline constexpr uint32_t kMaxBindings = 9;
@@ -47,7 +53,7 @@ inline constexpr uint32_t kPushBytes = 128;
 
 /// "matmul_int8"
 std::string_view KernelName(Kernel kernel);
-/// SPIR-V.
+/// SPIR-V; empty where the build had no compiler for it.
 std::span<const uint32_t> KernelCode(Kernel kernel);
 
 class Pipelines {

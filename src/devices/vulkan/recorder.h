@@ -70,13 +70,18 @@ class Recorder {
   void Dispatch(Kernel kernel, std::span<const uint32_t> constants,
                 std::span<const Access> bindings, std::span<const Word> push, Grid grid,
                 std::span<const Access> also = {});
+  void Dispatch(Kernel kernel, std::span<const uint32_t> constants,
+                std::initializer_list<Access> bindings, std::initializer_list<Word> push, Grid grid,
+                std::initializer_list<Access> also = {}) {
+    Dispatch(kernel, constants, std::span<const Access>(bindings.begin(), bindings.size()),
+             std::span<const Word>(push.begin(), push.size()), grid,
+             std::span<const Access>(also.begin(), also.size()));
+  }
   void Dispatch(Kernel kernel, std::initializer_list<uint32_t> constants,
                 std::initializer_list<Access> bindings, std::initializer_list<Word> push, Grid grid,
                 std::initializer_list<Access> also = {}) {
-    Dispatch(kernel, std::span<const uint32_t>(constants.begin(), constants.size()),
-             std::span<const Access>(bindings.begin(), bindings.size()),
-             std::span<const Word>(push.begin(), push.size()), grid,
-             std::span<const Access>(also.begin(), also.size()));
+    Dispatch(kernel, std::span<const uint32_t>(constants.begin(), constants.size()), bindings, push,
+             grid, also);
   }
   void Copy(const Tensor& from, const Tensor& to, uint64_t bytes);
   /// Goes on in another command buffer, which begins with a barrier.
@@ -103,7 +108,7 @@ class Recorder {
   VkCommandBuffer commands_ = VK_NULL_HANDLE;
   VkDescriptorPool sets_ = VK_NULL_HANDLE;
   Counts counts_;
-  std::vector<Range> read_, written_;  ///< Since the last barrier.
+  std::vector<Range> read_, written_;       ///< Since the last barrier.
   bool computed_ = false, copied_ = false;  ///< Likewise: what has been recorded.
   std::function<void(std::string_view, uint32_t)> observer_;
   bool unseen_by_copies_ = false;  ///< A barrier made kernels wait, but not copies.

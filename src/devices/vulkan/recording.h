@@ -60,9 +60,9 @@ struct VulkanSegment::Recording {
   std::vector<VkCommandBuffer> buffers_;
   VkDescriptorPool sets_ = VK_NULL_HANDLE;
   VkQueryPool queries_ = VK_NULL_HANDLE;
-  uint32_t stamps_ = 0;          ///< Room for so many.
+  uint32_t stamps_ = 0;            ///< Room for so many.
   std::vector<KernelTime> marks_;  ///< What has a stamp, without its time.
-  uint64_t work_ = 0;  ///< Multiply-adds of the current buffer.
+  uint64_t work_ = 0;              ///< Multiply-adds of the current buffer.
   Counts counts_;
 };
 

@@ -82,7 +82,14 @@ struct VulkanOptions {
   /// Told while weights are brought to the device, in bytes of the model.
   std::function<void(uint64_t done, uint64_t total)> progress;
   bool fused = true;  ///< Use fused kernels for single tokens where they fit (vulkan/fusion.h).
-  bool integer_dot = true;   ///< Use integer dot products where the device has them.
+  bool integer_dot = true;  ///< Use integer dot products where the device has them.
+  /// Whether products of many rows use cooperative matrices where the device has them.
+  enum class Cooperative {
+    kNever,
+    kHardware,  ///< Not on a device in software.
+    kAlways
+  };
+  Cooperative cooperative = Cooperative::kHardware;
   bool staged = false;       ///< Reach device memory through copies even where it could be mapped.
   uint64_t max_binding = 0;  ///< Bytes that a binding may reach, if less than the device says.
   bool validate = false;  ///< Run under the validation layer; what it says is an Error kInternal.
