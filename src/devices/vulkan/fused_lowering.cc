@@ -247,10 +247,9 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
   const Access rope = Constant(plan_.RopeOf(set, {qkv.rope_theta, qkv.rope_factor}, qkv.head_dim));
   recorder_.Dispatch(
       Kernel::kFusedAttention,
-      std::vector<uint32_t>{kFusedThreads, Bits(kv_ == DType::kF16), Bits(own),
-                            Bits(qkv.norm_value), static_cast<uint32_t>(heads) / groups,
-                            static_cast<uint32_t>(dims) / 4, Bits(!out.codes.empty()), splits,
-                            context_.subgroup()},
+      WithSubgroup({kFusedThreads, Bits(kv_ == DType::kF16), Bits(own), Bits(qkv.norm_value),
+                    static_cast<uint32_t>(heads) / groups, static_cast<uint32_t>(dims) / 4,
+                    Bits(!out.codes.empty()), splits}),
       std::vector<Access>{rope, Constant(plan_.SoloTable(set)), own ? Constant(host) : None(),
                           None(), Constant(plan_.Workspace()), Constant(plan_.Workspace()),
                           Constant(weights_.Vectors(program_)), Constant(counters_),

@@ -132,6 +132,8 @@ class FusedLowering {
 
   void Multiply(const Product& product);
   void RunTail(const Tail& tail);
+  /// Up to constant 26, the lanes of a subgroup (shaders/fused.glsl).
+  std::vector<uint32_t> WithSubgroup(std::vector<uint32_t> constants) const;
   /// Constants and numbers of a tail, and what it touches.
   void Describe(const Tail& tail, std::vector<uint32_t>& constants, Push& push, Use& use);
 

@@ -34,8 +34,9 @@ Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, bool neurons) {
   const uint32_t lanes = std::min<uint32_t>(subgroup, std::bit_ceil(static_cast<uint32_t>(blocks)));
   const auto steps = static_cast<uint32_t>((blocks + lanes - 1) / lanes);
   uint32_t each = rows > 16384 ? 4 : rows > 4096 ? 2 : 1;
-  if (neurons) each = std::clamp(kNeurons * subgroup / kFusedThreads, 1U, 4U);
-  return {lanes, each, std::clamp(4 / each, 1U, std::bit_floor(steps))};
+  // Of neurons, a gate and an up each.
+  if (neurons) each = std::clamp(kNeurons * subgroup / kFusedThreads, 1U, 2U);
+  return {lanes, each, std::clamp(8 / each, 1U, std::bit_floor(steps))};
 }
 
 }  // namespace
@@ -139,6 +140,12 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
   push.router_scale = tail.router->scale;
 }
 
+std::vector<uint32_t> FusedLowering::WithSubgroup(std::vector<uint32_t> constants) const {
+  constants.resize(26, 1);
+  constants.push_back(context_.subgroup());
+  return constants;
+}
+
 void FusedLowering::RunTail(const Tail& tail) {
   std::vector<uint32_t> constants{kFusedThreads, 0, 0, 0, 0, 0, 0, 0, 0};
   Push push;
@@ -146,7 +153,7 @@ void FusedLowering::RunTail(const Tail& tail) {
   Describe(tail, constants, push, use);
   const Access workspace = Constant(plan_.Workspace());
   recorder_.Dispatch(
-      Kernel::kFusedTail, constants,
+      Kernel::kFusedTail, WithSubgroup(constants),
       std::vector<Access>{None(), None(), None(), None(), workspace, workspace,
                           Constant(weights_.Vectors(program_)), Constant(counters_), workspace},
       push.Words(), {}, use.accesses);
@@ -243,6 +250,7 @@ void FusedLowering::Multiply(const Product& product) {
     constants.push_back(Bits(neurons && !product.out.codes.empty()));
     constants.push_back(static_cast<uint32_t>(blocks));
     constants.push_back(tile.unroll);
+    constants = WithSubgroup(std::move(constants));
     if (neurons) {
       push.y = At(product.out.floats);
       push.codes = At(product.out.codes);

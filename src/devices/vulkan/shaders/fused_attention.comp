@@ -20,7 +20,6 @@ layout(constant_id = 5) const uint kQuads = 16;        // of a head: a quarter o
 layout(constant_id = 6) const bool kCodes = false;     // the result in 8 bits, else in floats
 layout(constant_id = 7) const uint kSplits = 1;        // at most, along x
 
-layout(constant_id = 8) const uint kSubgroup = 32;
 const uint kThreads = gl_WorkGroupSize.x;
 
 const uint kLeast = 64;  // positions that are worth a workgroup
@@ -113,7 +112,7 @@ void Load(uint group, bool newest) {
     [[unroll]] for (uint j = 0; j < kPairs; ++j) {
       squares += dot(low[j], low[j]) + dot(high[j], high[j]);
     }
-    const float factor = 1.0 / sqrt(subgroupAdd(squares) / float(4 * kQuads) + push.eps);
+    const float factor = 1.0 / sqrt(AddAcross(squares) / float(4 * kQuads) + push.eps);
     [[unroll]] for (uint j = 0; j < kPairs; ++j) {
       const uint i = gl_SubgroupInvocationID + j * kSubgroup;
       if (i >= half_quads) continue;
@@ -223,14 +222,14 @@ void main() {
       for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
         highest = max(highest, scores[h * kTile + p]);
       }
-      highest = subgroupMax(highest);
+      highest = MaxAcross(highest);
       float sum = 0.0;
       for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
         const float weight = exp(scores[h * kTile + p] - highest);
         scores[h * kTile + p] = weight;
         sum += weight;
       }
-      sum = subgroupAdd(sum);
+      sum = AddAcross(sum);
       if (subgroupElect()) {
         shrink[h] = exp(most[h] - highest);
         total[h] = total[h] * shrink[h] + sum;
@@ -285,14 +284,14 @@ void main() {
       sizes[h * kSplits + s] = part.y;
       highest = max(highest, part.x);
     }
-    highest = subgroupMax(highest);
+    highest = MaxAcross(highest);
     float sum = 0.0;
     for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
       const float weight = exp(joined[h * kSplits + s] - highest);
       joined[h * kSplits + s] = weight;
       sum += weight * sizes[h * kSplits + s];
     }
-    sum = subgroupAdd(sum);
+    sum = AddAcross(sum);
     if (subgroupElect()) total[h] = sum;
   }
   barrier();
