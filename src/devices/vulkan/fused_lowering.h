@@ -132,6 +132,8 @@ class FusedLowering {
 
   void Multiply(const Product& product);
   void RunTail(const Tail& tail);
+  /// What fused kernels bind, the same wherever `weights` are.
+  std::vector<Access> CommonBindings(const Tensor& weights);
   /// Up to constant 26, the lanes of a subgroup (shaders/fused.glsl).
   std::vector<uint32_t> WithSubgroup(std::vector<uint32_t> constants) const;
   /// Constants and numbers of a tail, and what it touches.
@@ -169,6 +171,7 @@ class FusedLowering {
   DType kv_;
   uint64_t binding_bytes_;
   uint32_t counter_ = 0;
+  Tensor bound_weights_;
 };
 
 }  // namespace tandem::vulkan

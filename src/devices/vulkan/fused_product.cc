@@ -21,6 +21,19 @@ Access RowsOf(const WeightPlane& plane, uint64_t row_bytes, uint64_t first, uint
   return Constant({plane.buffer, plane.offset + first * row_bytes, count * row_bytes});
 }
 
+// Where a row begins in its buffer.
+uint64_t RowAt(const WeightPlane& plane, uint64_t row_bytes, uint64_t row) {
+  return plane.buffer == VK_NULL_HANDLE ? 0 : plane.offset + row * row_bytes;
+}
+
+// Whether all planes of a matrix lie in one.
+bool OneBuffer(const DeviceMatrix& w) {
+  const auto same = [&](const WeightPlane& plane) {
+    return plane.buffer == VK_NULL_HANDLE || plane.buffer == w.codes.buffer;
+  };
+  return same(w.high) && same(w.scales) && same(w.supers);
+}
+
 // How the rows of a product are shared out.
 struct Tile {
   uint32_t lanes;   // of a row
@@ -43,6 +56,7 @@ Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, bool neurons) {
 
 // In the order of shaders/fused_push.glsl.
 struct FusedLowering::Push {
+  uint32_t codes_at = 0, high_at = 0, scales_at = 0, supers_at = 0;
   uint32_t rows = 0, scale_stride = 0, x = 0, x_groups = 0, y = 0, pair = 0, other = 0;
   uint32_t arrivals = 0, counter = 0;
   uint32_t width4 = 0, y4 = 0, a4 = 0, b4 = 0, h4 = 0, streams4 = 0, predictions4 = 0, n4 = 0;
@@ -52,10 +66,10 @@ struct FusedLowering::Push {
 
   std::vector<Word> Words() const {
     return {
-        rows,    scale_stride, x,      x_groups, y,           pair,   other,        arrivals,
-        counter, width4,       y4,     a4,       b4,          h4,     streams4,     predictions4,
-        n4,      codes,        groups, post,     router_norm, router, coefficients, next,
-        eps,     router_scale, mix};
+        codes_at,    high_at, scales_at,    supers_at,    rows,    scale_stride, x,      x_groups,
+        y,           pair,    other,        arrivals,     counter, width4,       y4,     a4,
+        b4,          h4,      streams4,     predictions4, n4,      codes,        groups, post,
+        router_norm, router,  coefficients, next,         eps,     router_scale, mix};
   }
 };
 
@@ -151,12 +165,25 @@ void FusedLowering::RunTail(const Tail& tail) {
   Push push;
   Use use;
   Describe(tail, constants, push, use);
+  recorder_.Dispatch(Kernel::kFusedTail, WithSubgroup(constants), CommonBindings({}), push.Words(),
+                     {}, use.accesses);
+}
+
+std::vector<Access> FusedLowering::CommonBindings(const Tensor& weights) {
+  // Kernels without weights bind what the last one had: then nothing changes.
+  if (weights.buffer != VK_NULL_HANDLE) bound_weights_ = weights;
+  const Access w = bound_weights_.buffer == VK_NULL_HANDLE ? None() : Constant(bound_weights_);
   const Access workspace = Constant(plan_.Workspace());
-  recorder_.Dispatch(
-      Kernel::kFusedTail, WithSubgroup(constants),
-      std::vector<Access>{None(), None(), None(), None(), workspace, workspace,
-                          Constant(weights_.Vectors(program_)), Constant(counters_), workspace},
-      push.Words(), {}, use.accesses);
+  return {w,
+          w,
+          w,
+          w,
+          workspace,
+          workspace,
+          Constant(weights_.Vectors(program_)),
+          Constant(counters_),
+          workspace,
+          Constant(plan_.Uploads())};
 }
 
 void FusedLowering::Multiply(const Product& product) {
@@ -268,16 +295,23 @@ void FusedLowering::Multiply(const Product& product) {
     const Kernel kernel = !layout.quantized ? (tail ? Kernel::kFusedFloatTail : Kernel::kFusedFloat)
                           : dot ? (tail ? Kernel::kFusedInt8DotTail : Kernel::kFusedInt8Dot)
                                 : (tail ? Kernel::kFusedInt8Tail : Kernel::kFusedInt8);
-    const Access workspace = Constant(plan_.Workspace());
-    recorder_.Dispatch(
-        kernel, constants,
-        std::vector<Access>{RowsOf(w.codes, w.sizes.codes, piece.first, piece.rows),
-                            RowsOf(w.high, w.sizes.high, piece.first, piece.rows),
-                            RowsOf(w.scales, w.sizes.scales, piece.first, piece.rows),
-                            RowsOf(w.supers, w.sizes.supers, piece.first, piece.rows), workspace,
-                            workspace, Constant(weights_.Vectors(program_)), Constant(counters_),
-                            workspace},
-        push.Words(), GridOf(piece.groups), use.accesses);
+    // The whole buffer where a binding reaches that, with places in it; else the rows alone.
+    std::vector<Access> bindings;
+    if (w.codes.buffer_bytes <= binding_bytes_ && OneBuffer(w)) {
+      bindings = CommonBindings({w.codes.buffer, 0, w.codes.buffer_bytes});
+      push.codes_at = static_cast<uint32_t>(RowAt(w.codes, w.sizes.codes, piece.first) / 16);
+      push.high_at = static_cast<uint32_t>(RowAt(w.high, w.sizes.high, piece.first) / 8);
+      push.scales_at = static_cast<uint32_t>(RowAt(w.scales, w.sizes.scales, piece.first) / 4);
+      push.supers_at = static_cast<uint32_t>(RowAt(w.supers, w.sizes.supers, piece.first) / 4);
+    } else {
+      bindings = CommonBindings({});
+      bindings[0] = RowsOf(w.codes, w.sizes.codes, piece.first, piece.rows);
+      bindings[1] = RowsOf(w.high, w.sizes.high, piece.first, piece.rows);
+      bindings[2] = RowsOf(w.scales, w.sizes.scales, piece.first, piece.rows);
+      bindings[3] = RowsOf(w.supers, w.sizes.supers, piece.first, piece.rows);
+    }
+    recorder_.Dispatch(kernel, constants, bindings, push.Words(), GridOf(piece.groups),
+                       use.accesses);
   }
 }
 

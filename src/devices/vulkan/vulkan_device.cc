@@ -28,6 +28,10 @@ std::vector<WeightView> MatricesOf(const Program& program, OpRange range) {
   return views;
 }
 
+uint64_t PackedBytes(const WeightView& view) {
+  return static_cast<uint64_t>(view.rows) * RowSizesOf(view.type, view.cols).total();
+}
+
 class VulkanDevice : public Device {
  public:
   explicit VulkanDevice(const VulkanOptions& options) : shared_(options) {
@@ -67,13 +71,15 @@ class VulkanDevice : public Device {
   void LoadWeights(const Program& program, OpRange range, const std::vector<FusedSpan>& spans) {
     shared_.weights.Reserve(program);
     std::set<std::pair<const std::byte*, int64_t>> seen;
-    uint64_t total = 0;
+    uint64_t total = 0, packed = 0;
     std::vector<WeightView> missing;
     for (const WeightView& view : MatricesOf(program, range)) {
       if (shared_.weights.Has(view) || !seen.insert({view.data, view.rows}).second) continue;
       total += view.DataBytes();
+      packed += PackedBytes(view) + 4 * 256;
       missing.push_back(view);
     }
+    shared_.weights.Expect(packed, shared_.binding_bytes);
     uint64_t done = 0;
     const auto progress = [&](uint64_t bytes) {
       done += bytes;
@@ -98,7 +104,7 @@ uint64_t VulkanWeightBytes(const Program& program) {
   uint64_t bytes = 0;
   for (const WeightView& view : vulkan::MatricesOf(program, {0, program.ops.size()})) {
     if (!seen.insert(view.data).second) continue;
-    bytes += static_cast<uint64_t>(view.rows) * vulkan::RowSizesOf(view.type, view.cols).total();
+    bytes += vulkan::PackedBytes(view);
   }
   return bytes;
 }

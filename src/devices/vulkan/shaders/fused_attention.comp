@@ -33,11 +33,10 @@ const uint kTogether = kHeads < 4 ? kHeads : 4;            // heads whose parts 
 layout(buffer_reference, std430, buffer_reference_align = 8) buffer Halves { uvec2 quad[]; };
 layout(buffer_reference, std430, buffer_reference_align = 16) buffer Floats { vec4 quad[]; };
 
-layout(binding = 0) readonly buffer Rope { vec4 rope[]; };  // cosines, then sines
-layout(binding = 1) readonly buffer Solo { uvec4 solo[]; };  // StepPlan::SoloTable
-layout(binding = 2) writeonly buffer Host { uint host[]; };
 
 layout(push_constant) uniform Push {
+  uint rope;   // places in what the host uploads, by 16 bytes: cosines, then sines
+  uint solo;   // StepPlan::SoloTable
   uint query4;  // places in the workspace by four floats
   uint keys4;
   uint values4;
@@ -48,7 +47,7 @@ layout(push_constant) uniform Push {
   uint statistics4;
   uint query_norm;    // vectors by 16 bytes
   uint key_norm;
-  uint host_keys;     // in words
+  uint host_keys;     // where the host finds them, by words
   uint host_values;
   uint cache;
   uint window;  // 0 for all
@@ -79,12 +78,12 @@ vec4 Store(uvec2 base, uint at, uint host_at, vec4 v) {
   if (kHalf) {
     const uvec2 words = uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw));
     Halves(base).quad[at] = words;
-    host[host_at] = words.x;
-    host[host_at + 1] = words.y;
+    PutWord(host_at, words.x);
+    PutWord(host_at + 1, words.y);
     return Unpacked(uvec4(words, 0, 0));
   }
   Floats(base).quad[at] = v;
-  [[unroll]] for (uint i = 0; i < 4; ++i) host[host_at + i] = floatBitsToUint(v[i]);
+  [[unroll]] for (uint i = 0; i < 4; ++i) PutWord(host_at + i, floatBitsToUint(v[i]));
   return v;
 }
 
@@ -106,8 +105,8 @@ void Load(uint group, bool newest) {
       high[j] = inside ? uintBitsToFloat(before[from + half_quads + i]) : vec4(0.0);
       low_norm[j] = inside ? vectors[norm + i] : vec4(0.0);
       high_norm[j] = inside ? vectors[norm + half_quads + i] : vec4(0.0);
-      c[j] = inside ? rope[i] : vec4(0.0);
-      s[j] = inside ? rope[half_quads + i] : vec4(0.0);
+      c[j] = inside ? uintBitsToFloat(uploaded[push.rope + i]) : vec4(0.0);
+      s[j] = inside ? uintBitsToFloat(uploaded[push.rope + half_quads + i]) : vec4(0.0);
     }
     [[unroll]] for (uint j = 0; j < kPairs; ++j) {
       squares += dot(low[j], low[j]) + dot(high[j], high[j]);
@@ -139,9 +138,9 @@ void Finish(vec4 result, uint quad) {
 
 void main() {
   const uint split = gl_WorkGroupID.x, group = gl_WorkGroupID.y, groups = gl_NumWorkGroups.y;
-  const uint last = solo[0].x;
-  const uvec4 bases = solo[1 + 2 * push.cache];
-  const uint capacity = solo[2 + 2 * push.cache].x;
+  const uint last = uploaded[push.solo].x;
+  const uvec4 bases = uploaded[push.solo + 1 + 2 * push.cache];
+  const uint capacity = uploaded[push.solo + 2 + 2 * push.cache].x;
   const uint first = push.window > 0 && last + 1 > push.window ? last + 1 - push.window : 0;
   const uint chunk = max(kLeast, (last + 1 - first + kSplits - 1) / kSplits);
   const uint active_ = (last + 1 - first + chunk - 1) / chunk;

@@ -46,7 +46,7 @@ Activations Load(uint block) {
 }
 
 float Product(uint row, uint block, Activations x) {
-  const uvec4 packed = w[row * kBlocks + block];
+  const uvec4 packed = w[push.codes_at + row * kBlocks + block];
   if (kType == 0) return dot(uintBitsToFloat(packed), x.low);
   vec4 low, high;
   if (kType == 1) {
@@ -65,6 +65,10 @@ void Prepare() {}
 
 #else
 
+#define CODES_AT push.codes_at
+#define HIGH_AT push.high_at
+#define SCALES_AT push.scales_at
+#define SUPERS_AT push.supers_at
 #include "int8.glsl"
 
 shared uint shared_codes[kInput == 1 ? kBlocks * 8 : 1];
