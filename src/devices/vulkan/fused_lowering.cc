@@ -42,7 +42,7 @@ const T& OpAt(const Program& program, size_t at) {
 }  // namespace
 
 FusionLimits FusionLimitsOf(const tandem::vulkan::Context& context, uint64_t binding_bytes) {
-  return {binding_bytes, context.subgroup(), kFusedThreads};
+  return {binding_bytes, context.subgroup(), context.fused_threads()};
 }
 
 FusedLowering::Part FusedLowering::All(ValueId id) const {
@@ -247,9 +247,9 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
   const uint32_t counter = NextCounter(groups);
   recorder_.Dispatch(
       Kernel::kFusedAttention,
-      WithSubgroup({kFusedThreads, Bits(kv_ == DType::kF16), Bits(own), Bits(qkv.norm_value),
-                    static_cast<uint32_t>(heads) / groups, static_cast<uint32_t>(dims) / 4,
-                    Bits(!out.codes.empty()), splits}),
+      WithSubgroup({context_.fused_threads(), Bits(kv_ == DType::kF16), Bits(own),
+                    Bits(qkv.norm_value), static_cast<uint32_t>(heads) / groups,
+                    static_cast<uint32_t>(dims) / 4, Bits(!out.codes.empty()), splits}),
       CommonBindings({}),
       std::vector<Word>{word_at(rope, plan_.Uploads(), 16),
                         word_at(plan_.SoloTable(set), plan_.Uploads(), 16), Quad(q), Quad(k),

@@ -36,20 +36,21 @@ bool OneBuffer(const DeviceMatrix& w) {
 
 // How the rows of a product are shared out.
 struct Tile {
-  uint32_t lanes;   // of a row
-  uint32_t rows;    // that they make one after another
-  uint32_t unroll;  // steps along a row at a time
+  uint32_t threads;  // of a workgroup
+  uint32_t lanes;    // of a row
+  uint32_t rows;     // that they make one after another
+  uint32_t unroll;   // steps along a row at a time
 };
 
 // Few rows a subgroup keep many workgroups in flight, which short matrices need; more reuse the
 // activations, and ask for more weights before they wait.
-Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, bool neurons) {
+Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, uint32_t threads, bool neurons) {
   const uint32_t lanes = std::min<uint32_t>(subgroup, std::bit_ceil(static_cast<uint32_t>(blocks)));
   const auto steps = static_cast<uint32_t>((blocks + lanes - 1) / lanes);
   uint32_t each = rows > 16384 ? 4 : rows > 4096 ? 2 : 1;
   // Of neurons, a gate and an up each.
-  if (neurons) each = std::clamp(kNeurons * subgroup / kFusedThreads, 1U, 2U);
-  return {lanes, each, std::clamp(8 / each, 1U, std::bit_floor(steps))};
+  if (neurons) each = std::clamp(kNeurons * subgroup / threads, 1U, 2U);
+  return {threads, lanes, each, std::clamp(8 / each, 1U, std::bit_floor(steps))};
 }
 
 }  // namespace
@@ -98,8 +99,8 @@ uint32_t FusedLowering::NextCounter(uint32_t count) {
   return counter_ - count;
 }
 
-void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants, Push& push,
-                             Use& use) {
+void FusedLowering::Describe(const Tail& tail, uint32_t threads, std::vector<uint32_t>& constants,
+                             Push& push, Use& use) {
   const bool cut = tail.cut.has_value();
   const bool streams = tail.streams != kNoId;
   const uint64_t planes = streams ? Planes(tail.streams) : 1;
@@ -118,7 +119,7 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
                               Bits(!out.codes.empty()),
                               static_cast<uint32_t>(planes),
                               tail.active,
-                              (quads + kFusedThreads - 1) / kFusedThreads,
+                              (quads + threads - 1) / threads,
                               Bits(!tail.next_weight.empty())};
   constants.insert(constants.end(), std::begin(numbers), std::end(numbers));
   push.width4 = quads;
@@ -161,10 +162,10 @@ std::vector<uint32_t> FusedLowering::WithSubgroup(std::vector<uint32_t> constant
 }
 
 void FusedLowering::RunTail(const Tail& tail) {
-  std::vector<uint32_t> constants{kFusedThreads, 0, 0, 0, 0, 0, 0, 0, 0};
+  std::vector<uint32_t> constants{context_.fused_threads(), 0, 0, 0, 0, 0, 0, 0, 0};
   Push push;
   Use use;
-  Describe(tail, constants, push, use);
+  Describe(tail, context_.fused_threads(), constants, push, use);
   recorder_.Dispatch(Kernel::kFusedTail, WithSubgroup(constants), CommonBindings({}), push.Words(),
                      {}, use.accesses);
 }
@@ -212,10 +213,10 @@ void FusedLowering::Multiply(const Product& product) {
     const uint64_t most = all * widest <= binding_bytes_ ? all : reach;
     for (uint64_t first = 0; first < all; first += most) {
       const uint64_t rows = std::min(most, all - first);
-      const Tile tile = TileFor(rows, blocks, subgroup, neurons);
+      const Tile tile = TileFor(rows, blocks, subgroup, context_.fused_threads(), neurons);
       const uint64_t made =
           neurons ? kNeurons
-                  : uint64_t{kFusedThreads / subgroup} * (subgroup / tile.lanes) * tile.rows;
+                  : uint64_t{tile.threads / subgroup} * (subgroup / tile.lanes) * tile.rows;
       const uint64_t results = product.end == End::kGated ? rows / 2 : rows;
       const auto groups = static_cast<uint32_t>((results + made - 1) / made);
       pieces.push_back({&run, first, rows, at + first, tile, groups});
@@ -236,7 +237,7 @@ void FusedLowering::Multiply(const Product& product) {
     const auto rows = static_cast<uint32_t>(piece.rows);
     Push push;
     Use use;
-    std::vector<uint32_t> constants{kFusedThreads,
+    std::vector<uint32_t> constants{tile.threads,
                                     layout.quantized ? layout.bits : layout.float_type,
                                     layout.group,
                                     static_cast<uint32_t>(layout.minus),
@@ -264,7 +265,7 @@ void FusedLowering::Multiply(const Product& product) {
     if (product.tail) {
       // Pieces wait for each other at the tail alone: its accesses are the first one's.
       Use first;
-      Describe(*product.tail, constants, push, first);
+      Describe(*product.tail, tile.threads, constants, push, first);
       if (&piece == &pieces.front()) {
         use.accesses.insert(use.accesses.end(), first.accesses.begin(), first.accesses.end());
         use.accesses.push_back({counters_, counter * 4, 4, true, false});

@@ -88,7 +88,8 @@ void PutQuantized(vec4 v, uint quad, uint codes, uint groups) {
   }
 }
 
-shared bool is_last;
+// As long as what else is shared is aligned to: RADV then reads that in one piece.
+shared uvec4 is_last;
 
 // True in the workgroup that comes here last of `arrivals`, for all its threads, which then see what
 // the others have written. Every thread of every workgroup must come here.
@@ -96,10 +97,10 @@ bool LastOf(uint arrivals, uint counter) {
   memoryBarrierBuffer();
   barrier();
   if (Thread() == 0) {
-    is_last = atomicAdd(counters[counter], 1u) + 1 == arrivals;
-    if (is_last) counters[counter] = 0;  // for the next run of the recording
+    is_last.x = atomicAdd(counters[counter], 1u) + 1;
+    if (is_last.x == arrivals) counters[counter] = 0;  // for the next run of the recording
   }
   barrier();
   memoryBarrierBuffer();
-  return is_last;
+  return is_last.x == arrivals;
 }

@@ -28,7 +28,7 @@ const uint kLanes = kThreads / kQuads;  // that read values, a quad each
 const uint kKeyQuads = kQuads / 8;                         // of a lane
 const uint kValues = (kTile + kLanes - 1) / kLanes;        // of a lane
 const uint kPairs = (kQuads / 2 + kSubgroup - 1) / kSubgroup;  // of quads that RoPE turns together
-const uint kTogether = kHeads < 4 ? kHeads : 4;            // heads whose parts are summed at a time
+const uint kTogether = kHeads < 2 ? 1 : 2;  // heads whose parts are summed at a time
 
 layout(buffer_reference, std430, buffer_reference_align = 8) buffer Halves { uvec2 quad[]; };
 layout(buffer_reference, std430, buffer_reference_align = 16) buffer Floats { vec4 quad[]; };
