@@ -182,7 +182,7 @@ TEST(ChooseGemm, FitsTheDevice) {
 
 TEST(ChooseGemm, FewRowsOfActivationsTakeNarrowTiles) {
   const Layout layout = vulkan::LayoutOf(DType::kQ4_0);
-  const GemmDevice card{32, 49152, 160, true, {16, 16, 32}};
+  const GemmDevice card{32, 49152, 128, true, {16, 16, 32}};
   EXPECT_EQ(ChooseGemm(layout, 2048, 16, card).tokens, 16u);
   EXPECT_EQ(ChooseGemm(layout, 2048, 32, card).tokens, 32u);
   EXPECT_EQ(ChooseGemm(layout, 2048, 512, card).rows, 64u);
