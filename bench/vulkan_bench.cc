@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <list>
 #include <random>
 
 #include "support/product_runner.h"
@@ -46,16 +47,16 @@ struct Candidate {
   Gemm gemm;
 };
 
-template <size_t kCount>
-std::array<uint32_t, kCount> Numbers(const std::string& text) {
-  std::array<uint32_t, kCount> numbers{};
-  size_t at = 0;
-  for (size_t i = 0; i < kCount; ++i) {
+// `least` to `most` numbers; what is not there is 0.
+std::array<uint32_t, 8> Numbers(const std::string& text, size_t least, size_t most) {
+  std::array<uint32_t, 8> numbers{};
+  size_t at = 0, count = 0;
+  for (; count < most && at < text.size(); ++count) {
     size_t used = 0;
-    numbers[i] = static_cast<uint32_t>(std::stoul(text.substr(at), &used));
-    at += used + (i + 1 < kCount ? 1 : 0);
+    numbers[count] = static_cast<uint32_t>(std::stoul(text.substr(at), &used));
+    at += used + (at + used < text.size() ? 1 : 0);
   }
-  if (at != text.size()) throw std::runtime_error(text + " is not a tile");
+  if (at != text.size() || count < least) throw std::runtime_error(text + " is not a tile");
   return numbers;
 }
 
@@ -64,22 +65,24 @@ std::vector<Candidate> Candidates(const Options& options, const Layout& layout,
   std::vector<Candidate> list;
   if (!layout.quantized) {
     for (const std::string& text : options.floats) {
-      const auto n = Numbers<5>(text);
+      const auto n = Numbers(text, 5, 5);
       list.push_back({"float " + text, GemmOf(FloatTile{n[0], n[1], n[2], n[3], n[4]}, layout)});
     }
     return list;
   }
   for (const std::string& text : options.coop) {
-    const auto n = Numbers<7>(text);
-    const CooperativeTile tile{n[0], n[1], n[2], n[3], n[4], n[5], n[6]};
+    const auto n = Numbers(text, 7, 8);
+    const CooperativeTile tile{n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7]};
     if (!device.cooperative ||
         SharedBytes(tile, layout, device.cooperative) > device.shared_bytes) {
       continue;
     }
-    list.push_back({"coop " + text, GemmOf(tile, layout, device)});
+    const Gemm gemm = GemmOf(tile, layout, device);
+    std::string name{vulkan::KernelName(gemm.kernel).substr(5)};
+    list.push_back({name + " " + text, gemm});
   }
   for (const std::string& text : options.dot) {
-    const auto n = Numbers<6>(text);
+    const auto n = Numbers(text, 6, 6);
     list.push_back(
         {"dot " + text, GemmOf(DotTile{n[0], n[1], n[2], n[3], n[4], n[5]}, layout, device)});
   }
@@ -113,15 +116,18 @@ double Difference(const std::vector<float>& got, const std::vector<float>& want)
   return static_cast<double>(difference) / static_cast<double>(most);
 }
 
-void RunShape(const Options& options, DType type, int64_t rows, int64_t cols) {
+// `all_copies` keeps the weights: the runner knows them by their address.
+void RunShape(const Options& options, ProductRunner& runner,
+              std::list<std::vector<std::vector<std::byte>>>& all_copies, DType type, int64_t rows,
+              int64_t cols) {
   std::mt19937_64 random(1);
-  std::vector<std::vector<std::byte>> copies(static_cast<size_t>(options.copies));
+  std::vector<std::vector<std::byte>>& copies =
+      all_copies.emplace_back(static_cast<size_t>(options.copies));
   std::vector<WeightView> views;
   for (auto& copy : copies) {
     copy = copies[0].empty() ? RandomWeights(type, rows, cols, random) : copies[0];
     views.push_back({type, rows, cols, RowBytes(type, cols), copy.data()});
   }
-  ProductRunner runner(options.device);
   runner.SetWeights(views);
   const Layout layout = vulkan::LayoutOf(type);
   for (const uint64_t tokens : options.tokens) {
@@ -173,7 +179,7 @@ int Main(int argc, char** argv) {
   app.add_option("--tokens", options.tokens, "rows of activations")->delimiter(',');
   app.add_option("--type", options.types, "of the weights")->delimiter(',');
   app.add_option("--coop", options.coop,
-                 "rows,tokens,steps,buffers,row/token/block subgroups of a tile");
+                 "rows,tokens,steps,buffers,row/token/block subgroups of a tile[,scaling]");
   app.add_option("--dot", options.dot, "rows,tokens,steps,buffers,rows and tokens of a thread");
   app.add_option("--float", options.floats, "rows,tokens,depth,rows and tokens of a thread");
   app.add_option("--copies", options.copies, "of the weights, walked in turn");
@@ -183,20 +189,27 @@ int Main(int argc, char** argv) {
   options.device.cooperative = VulkanOptions::Cooperative::kAlways;
   const bool own = !options.coop.empty() || !options.dot.empty() || !options.floats.empty();
   if (options.shapes.empty()) {
-    options.shapes = {"2048x2048", "16384x2048", "2048x8192", "512x2048"};
+    options.shapes = {"16384x2048", "2048x8192", "2048x2048"};
   }
-  if (options.tokens.empty()) options.tokens = {32, 128, 512};
+  if (options.tokens.empty()) options.tokens = {32, 512};
   if (options.types.empty()) options.types = {"q4_0"};
   if (!own) {
-    options.coop = {"128,128,1,2,4,2,1", "128,128,1,2,2,4,1", "128,128,2,1,4,2,1",
-                    "128,64,2,1,4,2,1",  "128,64,1,2,4,1,1",  "64,128,2,1,2,4,1",
-                    "64,64,4,1,2,2,2",   "64,64,2,1,2,2,1",   "64,64,2,1,2,2,2",
-                    "64,32,4,1,2,1,4",   "64,32,4,1,4,1,2",   "32,32,8,1,1,1,8",
-                    "32,32,4,1,1,1,4",   "16,32,8,1,1,1,8",   "32,16,8,1,1,1,8"};
-    options.dot = {"128,64,1,2,8,4", "64,64,2,1,4,4", "64,32,2,1,4,4"};
+    options.coop = {
+        "64,32,4,1,4,1,2",     "64,32,4,1,4,1,2,1",  "64,32,4,1,4,1,2,2",   "64,64,4,1,4,1,2",
+        "64,64,4,1,4,1,2,1",   "64,64,4,1,2,2,2",    "64,64,4,1,2,2,2,1",   "64,64,2,2,4,1,1",
+        "64,64,2,1,2,2,1",     "64,64,4,1,2,1,4",    "128,64,2,1,4,1,2",    "128,64,2,1,4,1,2,1",
+        "128,64,2,2,4,1,2,1",  "128,64,2,1,4,2,1",   "128,64,2,1,4,2,1,1",  "128,128,2,1,4,2,1",
+        "128,128,2,1,4,2,1,1", "128,128,1,2,2,2,1",  "128,128,1,2,2,2,1,1", "128,64,1,2,2,2,1,1",
+        "64,128,2,1,2,2,2,1",  "64,128,1,2,2,2,1,1", "128,32,2,1,4,1,2",    "128,32,2,1,8,1,1",
+        "64,32,8,1,4,1,4",     "64,32,4,1,2,1,4,1",  "32,32,8,1,2,1,4",     "32,32,8,1,2,1,4,1",
+        "32,32,8,1,1,1,8",     "16,32,8,1,1,1,8",    "16,32,16,1,1,1,16",   "32,32,16,1,2,1,8",
+        "32,16,8,1,2,1,4"};
+    options.dot = {"64,32,2,1,4,4"};
     options.floats = {"128,128,16,8,8", "128,64,16,8,4", "64,64,16,4,4", "64,32,16,4,4"};
   }
-  fmt::print("{}\n", ProductRunner(options.device).name());
+  ProductRunner runner(options.device);
+  std::list<std::vector<std::vector<std::byte>>> copies;
+  fmt::print("{}\n", runner.name());
   for (const std::string& type_name : options.types) {
     const auto types = AllDTypes();
     const auto type = std::find_if(types.begin(), types.end(), [&](DType candidate) {
@@ -206,7 +219,8 @@ int Main(int argc, char** argv) {
     for (const std::string& shape : options.shapes) {
       const size_t x = shape.find('x');
       if (x == std::string::npos) throw std::runtime_error(shape + " is not ROWSxCOLS");
-      RunShape(options, *type, std::stoll(shape.substr(0, x)), std::stoll(shape.substr(x + 1)));
+      RunShape(options, runner, copies, *type, std::stoll(shape.substr(0, x)),
+               std::stoll(shape.substr(x + 1)));
     }
   }
   return 0;

@@ -27,6 +27,13 @@ constexpr CooperativeTile kCooperativeTiles[] = {
     {128, 128, 1, 2, 4, 2, 1}, {64, 64, 4, 1, 2, 2, 2}, {64, 32, 4, 1, 2, 1, 4},
     {32, 32, 8, 1, 1, 1, 8},   {32, 16, 8, 1, 1, 1, 8},
 };
+// Of fragments that are 32 columns deep: measured on an H200, where many workgroups count for more
+// than what they share.
+constexpr CooperativeTile kDeepTiles[] = {
+    {64, 32, 4, 1, 4, 1, 2},
+    {16, 32, 8, 1, 1, 1, 8},
+    {16, 16, 8, 1, 1, 1, 8},
+};
 constexpr DotTile kDotTiles[] = {
     {128, 64, 1, 2, 8, 4},
     {64, 64, 2, 1, 4, 4},
@@ -40,6 +47,31 @@ constexpr FloatTile kFloatTiles[] = {
     {64, 16, 16, 4, 4},
 };
 
+// The kernel whose loops over fragments are written out, where there is one and the tile keeps to
+// what it takes for granted (gemm_coop.comp).
+Kernel CooperativeKernel(const CooperativeTile& tile, const Layout& layout,
+                         const GemmDevice& device, uint32_t threads) {
+  const CooperativeShape& by = device.cooperative;
+  if (by.k < 16) return Kernel::kGemmCoopNarrow;
+  if (by.k < layout.group || by.m * by.n != 8 * device.subgroup) return Kernel::kGemmCoop;
+  if (std::max(tile.rows, tile.tokens) * tile.steps > threads) return Kernel::kGemmCoop;
+  struct Fragments {
+    uint32_t rows, tokens;
+    Kernel kernel;
+  };
+  constexpr Fragments kWrittenOut[] = {
+      {1, 1, Kernel::kGemmCoop1x1}, {1, 2, Kernel::kGemmCoop1x2}, {1, 4, Kernel::kGemmCoop1x4},
+      {2, 1, Kernel::kGemmCoop2x1}, {2, 2, Kernel::kGemmCoop2x2}, {2, 4, Kernel::kGemmCoop2x4},
+      {4, 2, Kernel::kGemmCoop4x2}, {4, 4, Kernel::kGemmCoop4x4},
+  };
+  const uint32_t rows = tile.rows / (tile.row_subgroups * by.m);
+  const uint32_t tokens = tile.tokens / (tile.token_subgroups * by.n);
+  for (const Fragments& one : kWrittenOut) {
+    if (one.rows == rows && one.tokens == tokens) return one.kernel;
+  }
+  return Kernel::kGemmCoop;
+}
+
 void Append(std::vector<uint32_t>& to, const Layout& layout) {
   to.insert(to.end(),
             {layout.bits, layout.group, static_cast<uint32_t>(layout.minus), layout.scales});
@@ -52,7 +84,7 @@ GemmDevice GemmDeviceOf(const Context& context) {
   device.subgroup = context.subgroup();
   device.shared_bytes = context.limits().maxComputeSharedMemorySize;
   // Vulkan does not say how many units a device has. Cards have many; an iGPU's have few.
-  device.workgroups = context.info().kind == VulkanDeviceInfo::Kind::kDiscrete ? 160 : 32;
+  device.workgroups = context.info().kind == VulkanDeviceInfo::Kind::kDiscrete ? 128 : 32;
   device.integer_dot = context.integer_dot();
   device.cooperative = context.cooperative();
   return device;
@@ -65,22 +97,25 @@ uint64_t SharedBytes(const CooperativeTile& tile, const Layout& layout,
   const uint64_t codes =
       tile.rows * (32 * tile.steps + 16) + tile.tokens * (q_bytes * tile.steps + 16);
   const uint64_t scales = (tile.rows + tile.tokens) * tile.steps * groups * sizeof(float);
-  const uint64_t mins = (layout.scales & 1U) != 0 ? scales : 0;
+  const uint64_t mins = (layout.scales & 1U) != 0 || (tile.scaling & 2U) != 0 ? scales : 0;
   const uint64_t subgroups = tile.row_subgroups * tile.token_subgroups * tile.block_subgroups;
+  const uint64_t results = subgroups * by.m * by.n * sizeof(float);
   // common.glsl has 64 floats of its own.
-  return tile.buffers * (codes + scales + mins) + subgroups * by.m * by.n * sizeof(float) + 256;
+  return tile.buffers * codes + std::max(tile.buffers * (scales + mins), results) + 256;
 }
 
 Gemm GemmOf(const CooperativeTile& tile, const Layout& layout, const GemmDevice& device) {
   const CooperativeShape& by = device.cooperative;
+  const uint32_t threads =
+      tile.row_subgroups * tile.token_subgroups * tile.block_subgroups * device.subgroup;
   Gemm gemm;
-  gemm.kernel = by.k < 16 ? Kernel::kGemmCoopNarrow : Kernel::kGemmCoop;
-  gemm.constants = {tile.row_subgroups * tile.token_subgroups * tile.block_subgroups *
-                    device.subgroup};
+  gemm.kernel = CooperativeKernel(tile, layout, device, threads);
+  gemm.constants = {threads};
   Append(gemm.constants, layout);
-  gemm.constants.insert(gemm.constants.end(),
-                        {tile.rows, tile.tokens, tile.steps, tile.buffers, tile.row_subgroups,
-                         tile.token_subgroups, tile.block_subgroups, by.m, by.n, by.k});
+  gemm.constants.insert(
+      gemm.constants.end(),
+      {tile.rows, tile.tokens, tile.steps, tile.buffers, tile.row_subgroups, tile.token_subgroups,
+       tile.block_subgroups, by.m, by.n, by.k, tile.scaling});
   gemm.rows = tile.rows;
   gemm.tokens = tile.tokens;
   return gemm;
@@ -120,14 +155,17 @@ Gemm ChooseGemm(const Layout& layout, uint64_t rows, uint64_t count, const GemmD
   if (!device.cooperative) {
     return GemmOf(Choose<DotTile>(kDotTiles, rows, count, device.workgroups), layout, device);
   }
-  auto tile = Choose<CooperativeTile>(kCooperativeTiles, rows, count, device.workgroups);
+  const std::span<const CooperativeTile> tiles =
+      device.cooperative.k == 32 ? std::span<const CooperativeTile>(kDeepTiles)
+                                 : std::span<const CooperativeTile>(kCooperativeTiles);
+  auto tile = Choose(tiles, rows, count, device.workgroups);
   while (SharedBytes(tile, layout, device.cooperative) > device.shared_bytes) {
     if (tile.buffers > 1) {
       tile.buffers = 1;
     } else if (tile.steps > tile.block_subgroups) {
       tile.steps /= 2;
     } else {
-      tile = kCooperativeTiles[4];
+      tile = tiles.back();
       tile.steps = tile.block_subgroups = 4;
       break;
     }

@@ -45,6 +45,7 @@ struct Gemm {
 struct CooperativeTile {
   uint32_t rows, tokens, steps, buffers;
   uint32_t row_subgroups, token_subgroups, block_subgroups;
+  uint32_t scaling = 0;  ///< gemm_coop.comp's constant of that name.
 };
 /// How gemm_int8 does: a thread makes thread_rows by thread_tokens.
 struct DotTile {

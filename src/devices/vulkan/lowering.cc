@@ -179,7 +179,7 @@ void Lowering::MatMulInt8(const DeviceMatrix& w, const Part& y, float cap) {
     };
     const auto weight_rows = static_cast<uint64_t>(count);
     if (rows() >= kGemmRows) {
-      const Gemm gemm = ChooseGemm(layout, weight_rows, rows(), GemmDeviceOf(context_));
+      const Gemm gemm = gemms_.Choose(layout, weight_rows, rows());
       dispatch(gemm.kernel, gemm.constants, gemm.GridFor(weight_rows, rows()));
       continue;
     }
@@ -208,7 +208,7 @@ void Lowering::MatMulFloat(const DeviceMatrix& w, const Part& x, const Part& y, 
     };
     const auto weight_rows = static_cast<uint64_t>(count);
     if (rows() >= kGemmRows) {
-      const Gemm gemm = ChooseGemm(w.layout, weight_rows, rows(), GemmDeviceOf(context_));
+      const Gemm gemm = gemms_.Choose(w.layout, weight_rows, rows());
       dispatch(gemm.kernel, gemm.constants, gemm.GridFor(weight_rows, rows()));
       continue;
     }

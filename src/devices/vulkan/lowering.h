@@ -9,7 +9,7 @@
 #include <functional>
 
 #include "devices/device.h"
-#include "devices/vulkan/gemm.h"
+#include "devices/vulkan/gemm_check.h"
 #include "devices/vulkan/recorder.h"
 #include "devices/vulkan/step_plan.h"
 #include "devices/vulkan/weights.h"
@@ -30,11 +30,12 @@ Support SupportsOp(const Program& program, const Op& op, uint64_t binding_bytes)
 class Lowering {
  public:
   /// `kv` is the type of keys and values; `binding_bytes` what a binding reaches.
-  Lowering(const Program& program, Context& context, Weights& weights, StepPlan& plan,
-           Recorder& recorder, DType kv, uint64_t binding_bytes)
+  Lowering(const Program& program, Context& context, Weights& weights, GemmChecks& gemms,
+           StepPlan& plan, Recorder& recorder, DType kv, uint64_t binding_bytes)
       : program_(program),
         context_(context),
         weights_(weights),
+        gemms_(gemms),
         plan_(plan),
         recorder_(recorder),
         kv_(kv),
@@ -129,6 +130,7 @@ class Lowering {
   const Program& program_;
   Context& context_;
   Weights& weights_;
+  GemmChecks& gemms_;
   StepPlan& plan_;
   Recorder& recorder_;
   DType kv_;

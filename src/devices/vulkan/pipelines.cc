@@ -56,11 +56,37 @@ constexpr uint32_t kGatedCode[] =
 constexpr uint32_t kGemmCoopCode[] =
 #include "gemm_coop.spv.inc"
     ;
+constexpr uint32_t kGemmCoop1x1Code[] =
+#include "gemm_coop_1x1.spv.inc"
+    ;
+constexpr uint32_t kGemmCoop1x2Code[] =
+#include "gemm_coop_1x2.spv.inc"
+    ;
+constexpr uint32_t kGemmCoop1x4Code[] =
+#include "gemm_coop_1x4.spv.inc"
+    ;
+constexpr uint32_t kGemmCoop2x1Code[] =
+#include "gemm_coop_2x1.spv.inc"
+    ;
+constexpr uint32_t kGemmCoop2x2Code[] =
+#include "gemm_coop_2x2.spv.inc"
+    ;
+constexpr uint32_t kGemmCoop2x4Code[] =
+#include "gemm_coop_2x4.spv.inc"
+    ;
+constexpr uint32_t kGemmCoop4x2Code[] =
+#include "gemm_coop_4x2.spv.inc"
+    ;
+constexpr uint32_t kGemmCoop4x4Code[] =
+#include "gemm_coop_4x4.spv.inc"
+    ;
 constexpr uint32_t kGemmCoopNarrowCode[] =
 #include "gemm_coop_narrow.spv.inc"
     ;
 #else
-constexpr std::span<const uint32_t> kGemmCoopCode, kGemmCoopNarrowCode;
+constexpr std::span<const uint32_t> kGemmCoopCode, kGemmCoopNarrowCode, kGemmCoop1x1Code,
+    kGemmCoop1x2Code, kGemmCoop1x4Code, kGemmCoop2x1Code, kGemmCoop2x2Code, kGemmCoop2x4Code,
+    kGemmCoop4x2Code, kGemmCoop4x4Code;
 #endif
 constexpr uint32_t kGemmFloatCode[] =
 #include "gemm_float.spv.inc"
@@ -117,6 +143,14 @@ constexpr Entry kEntries[] = {
     {"fused_tail", kFusedTailCode},
     {"gated", kGatedCode},
     {"gemm_coop", kGemmCoopCode},
+    {"gemm_coop_1x1", kGemmCoop1x1Code},
+    {"gemm_coop_1x2", kGemmCoop1x2Code},
+    {"gemm_coop_1x4", kGemmCoop1x4Code},
+    {"gemm_coop_2x1", kGemmCoop2x1Code},
+    {"gemm_coop_2x2", kGemmCoop2x2Code},
+    {"gemm_coop_2x4", kGemmCoop2x4Code},
+    {"gemm_coop_4x2", kGemmCoop4x2Code},
+    {"gemm_coop_4x4", kGemmCoop4x4Code},
     {"gemm_coop_narrow", kGemmCoopNarrowCode},
     {"gemm_float", kGemmFloatCode},
     {"gemm_int8", kGemmInt8Code},

@@ -32,6 +32,14 @@ enum class Kernel {
   kFusedTail,
   kGated,
   kGemmCoop,
+  kGemmCoop1x1,
+  kGemmCoop1x2,
+  kGemmCoop1x4,
+  kGemmCoop2x1,
+  kGemmCoop2x2,
+  kGemmCoop2x4,
+  kGemmCoop4x2,
+  kGemmCoop4x4,
   kGemmCoopNarrow,
   kGemmFloat,
   kGemmInt8,
@@ -45,7 +53,7 @@ enum class Kernel {
   kQuantize,
   kSelect,
 };
-inline constexpr size_t kKernels = 27;
+inline constexpr size_t kKernels = 35;
 
 /// Bindings of the layout, and bytes of push constants: what every device has.
 inline constexpr uint32_t kMaxBindings = 10;

@@ -147,8 +147,8 @@ VulkanSegment::Recording& VulkanSegment::Find(uint64_t rows, uint64_t wanted, DT
 
 void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fused, bool real) {
   StepPlan& plan = recording.plan;
-  Lowering plain(program_, shared_.context, shared_.weights, plan, recorder, recording.kv,
-                 shared_.binding_bytes);
+  Lowering plain(program_, shared_.context, shared_.weights, shared_.gemms, plan, recorder,
+                 recording.kv, shared_.binding_bytes);
   FusedLowering fusing(program_, shared_.context, shared_.weights, plan, recorder,
                        fused ? Tensor::Of(shared_.counters) : Tensor(), recording.kv,
                        shared_.binding_bytes);

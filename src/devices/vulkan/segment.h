@@ -35,6 +35,7 @@ struct Shared {
         memory(context),
         pipelines(context),
         weights(context, memory, options.threads),
+        gemms(context, memory, pipelines),
         copies(memory),
         progress(options.progress) {}
 
@@ -42,6 +43,7 @@ struct Shared {
   Memory memory;
   Pipelines pipelines;
   Weights weights;
+  GemmChecks gemms;
   KvCopies copies;
   Workspace workspace;
   std::function<void(uint64_t done, uint64_t total)> progress;

@@ -97,8 +97,13 @@ vec2 ScaleAndMin(Weights w, uint block, uint g) {
 }
 
 // What the tile needs next: a thread's share of the weights, and of the activations.
+#ifdef FRAGMENT_ROWS
+const uint kWEach = 1;  // no more than a thread takes: gemm.cc
+const uint kQEach = 1;
+#else
 const uint kWEach = (kTileRows * kSteps + gl_WorkGroupSize.x - 1) / gl_WorkGroupSize.x;
 const uint kQEach = (kTileTokens * kSteps + gl_WorkGroupSize.x - 1) / gl_WorkGroupSize.x;
+#endif
 uint first_row, first_token;
 Weights w_next[kWEach];
 uvec4 q_next[kQEach][2];

@@ -18,6 +18,11 @@ layout(constant_id = 11) const uint kBlockSubgroups = 1;
 layout(constant_id = 12) const uint kM = 16;  // a fragment's rows, tokens, columns
 layout(constant_id = 13) const uint kN = 16;
 layout(constant_id = 14) const uint kK = 16;
+// How sums are scaled: 0 as whole matrices, 1 element by element; 2 more: with minima of zero where
+// there are none.
+layout(constant_id = 15) const uint kScaling = 0;
+
+const bool kWithMins = ((kScales | (kScaling >> 1)) & 1u) != 0;
 
 // What shared memory is made of: as wide as a fragment's row allows. Loads of single bytes are what
 // drivers make of arrays of bytes.
@@ -29,12 +34,19 @@ const uint kWord = 8;
 const uint kWord = 16;
 #endif
 
+// With groups of 16 and fragments of 32 columns, the other half of the activations is zero.
+const bool kPadded = kK > kGroup;
+#ifdef FRAGMENT_ROWS
+// Numbers that the compiler of this file sees: it unrolls the loops over fragments, so that no
+// driver can make arrays in memory of them. A group of columns takes one fragment (gemm.cc).
+const uint kFragmentRows = FRAGMENT_ROWS;
+const uint kFragmentTokens = FRAGMENT_TOKENS;
+const uint kParts = 1;
+#else
 const uint kFragmentRows = kTileRows / (kRowSubgroups * kM);
 const uint kFragmentTokens = kTileTokens / (kTokenSubgroups * kN);
-// Fragments that a group of columns takes; with groups of 16 and fragments of 32 columns, the other
-// half of the activations is zero.
-const bool kPadded = kK > kGroup;
-const uint kParts = kPadded ? 1 : kGroup / kK;
+const uint kParts = kPadded ? 1 : kGroup / kK;  // fragments that a group of columns takes
+#endif
 const uint kQBytes = kPadded ? 64 : 32;  // of a block of activations
 const uint kWLine = (32 * kSteps + 16) / kWord;
 const uint kQLine = (kQBytes * kSteps + 16) / kWord;
@@ -46,11 +58,16 @@ const uint kSubgroups = kRowSubgroups * kTokenSubgroups * kBlockSubgroups;
 
 shared WORD w_tile[kBuffers * kWWords];
 shared WORD q_tile[kBuffers * kQWords];
-shared float w_scale[kBuffers * kWScales];  // [blocks, groups, rows]
-shared float q_scale[kBuffers * kQScales];
-shared float w_min[kMins ? kBuffers * kWScales : 1];
-shared float q_sum[kMins ? kBuffers * kQScales : 1];
-shared float results[kSubgroups * kM * kN];
+// Scales of weights, of activations, minima, sums, each [buffers, blocks, groups, rows or tokens];
+// then the results. One array, since fragments want addresses by 16 bytes, which drivers give no
+// array of floats: where those without a minimum had arrays of one float, an NVIDIA driver read
+// beside the mark.
+const uint kQScaleAt = kBuffers * kWScales;
+const uint kMinAt = kQScaleAt + kBuffers * kQScales;
+const uint kSumAt = kMinAt + (kWithMins ? kBuffers * kWScales : 0);
+const uint kScaleFloats = kSumAt + (kWithMins ? kBuffers * kQScales : 0);
+const uint kResultFloats = kSubgroups * kM * kN;
+shared float floats[kScaleFloats > kResultFloats ? kScaleFloats : kResultFloats];
 
 void PutW(uint at, uvec4 value) {
 #ifdef NARROW
@@ -85,8 +102,8 @@ void Stash(uint step) {
       // Beyond the last column there is nothing.
       const vec2 scale = real < blocks ? ScaleAndMin(w_next[n], real, g) : vec2(0.0);
       const uint to = buffer_ * kWScales + (block * kGroups + g) * kTileRows + row;
-      w_scale[to] = scale.x;
-      if (kMins) w_min[to] = scale.y;
+      floats[to] = scale.x;
+      if (kWithMins) floats[kMinAt + to] = scale.y;
     }
   }
   [[unroll]] for (uint n = 0; n < kQEach; ++n) {
@@ -107,8 +124,10 @@ void Stash(uint step) {
     const int sum0 = int(group_next[n].y << 16) >> 16, sum1 = int(group_next[n].y) >> 16;
     [[unroll]] for (uint g = 0; g < kGroups; ++g) {
       const uint to = buffer_ * kQScales + (block * kGroups + g) * kTileTokens + token;
-      q_scale[to] = scale;
-      if (kMins) q_sum[to] = scale * float(kGroups == 1 ? sum0 + sum1 : g == 0 ? sum0 : sum1);
+      floats[kQScaleAt + to] = scale;
+      if (kWithMins) {
+        floats[kSumAt + to] = scale * float(kGroups == 1 ? sum0 + sum1 : g == 0 ? sum0 : sum1);
+      }
     }
   }
 }
@@ -118,6 +137,30 @@ void Stash(uint step) {
 #define COLUMNS_MAJOR gl_CooperativeMatrixLayoutColumnMajor
 
 SUMS(float) sums[kFragmentRows][kFragmentTokens];
+coopmat<int8_t, gl_ScopeSubgroup, kM, kK, gl_MatrixUseA> w[kFragmentRows][kParts];
+SUMS(float) row_scale[kFragmentRows];
+SUMS(float) row_min[kFragmentRows];
+
+// Statements for every row and every token of fragments, written out where their numbers are known.
+#ifndef FRAGMENT_ROWS
+#define EACH_ROW(body) [[unroll]] for (uint n = 0; n < kFragmentRows; ++n) body(n)
+#define EACH_TOKEN(body) [[unroll]] for (uint m = 0; m < kFragmentTokens; ++m) body(m)
+#else
+#if FRAGMENT_ROWS == 1
+#define EACH_ROW(body) body(0)
+#elif FRAGMENT_ROWS == 2
+#define EACH_ROW(body) body(0) body(1)
+#else
+#define EACH_ROW(body) body(0) body(1) body(2) body(3)
+#endif
+#if FRAGMENT_TOKENS == 1
+#define EACH_TOKEN(body) body(0)
+#elif FRAGMENT_TOKENS == 2
+#define EACH_TOKEN(body) body(0) body(1)
+#else
+#define EACH_TOKEN(body) body(0) body(1) body(2) body(3)
+#endif
+#endif
 
 void Multiply(uint step) {
   const uint buffer_ = step % kBuffers;
@@ -128,74 +171,109 @@ void Multiply(uint step) {
   [[unroll]] for (uint b = 0; b < kSteps / kBlockSubgroups; ++b) {
     const uint block = first_block + b * kBlockSubgroups;
     [[unroll]] for (uint g = 0; g < kGroups; ++g) {
-      coopmat<int8_t, gl_ScopeSubgroup, kM, kK, gl_MatrixUseA> w[kFragmentRows][kParts];
-      SUMS(float) row_scale[kFragmentRows];
-      SUMS(float) row_min[kFragmentRows];
+      const uint w_line = buffer_ * kWWords + at_row * kWLine + block * 32 / kWord;
       const uint w_scales = buffer_ * kWScales + (block * kGroups + g) * kTileRows + at_row;
-      [[unroll]] for (uint r = 0; r < kFragmentRows; ++r) {
-        const uint line = buffer_ * kWWords + (at_row + r * kM) * kWLine + block * 32 / kWord;
-        [[unroll]] for (uint p = 0; p < kParts; ++p) {
-          const uint byte = kPadded ? 0 : (g * kParts + p) * kK;
-          coopMatLoad(w[r][p], w_tile, line + byte / kWord, kWLine, ROWS_MAJOR);
-        }
-        // The same for all tokens.
-        coopMatLoad(row_scale[r], w_scale, w_scales + r * kM, 0, COLUMNS_MAJOR);
-        if (kMins) coopMatLoad(row_min[r], w_min, w_scales + r * kM, 0, COLUMNS_MAJOR);
-      }
+      const uint q_line = buffer_ * kQWords + at_token * kQLine + block * kQBytes / kWord;
       const uint q_scales = buffer_ * kQScales + (block * kGroups + g) * kTileTokens + at_token;
-      [[unroll]] for (uint t = 0; t < kFragmentTokens; ++t) {
-        coopmat<int8_t, gl_ScopeSubgroup, kK, kN, gl_MatrixUseB> x[kParts];
-        const uint line =
-            buffer_ * kQWords + (at_token + t * kN) * kQLine + block * kQBytes / kWord;
-        [[unroll]] for (uint p = 0; p < kParts; ++p) {
-          const uint byte = kPadded ? g * 32 : (g * kParts + p) * kK;
-          coopMatLoad(x[p], q_tile, line + byte / kWord, kQLine, COLUMNS_MAJOR);
-        }
-        SUMS(float) token_scale;
-        SUMS(float) token_sum;
-        coopMatLoad(token_scale, q_scale, q_scales + t * kN, 0, ROWS_MAJOR);
-        if (kMins) coopMatLoad(token_sum, q_sum, q_scales + t * kN, 0, ROWS_MAJOR);
-        [[unroll]] for (uint r = 0; r < kFragmentRows; ++r) {
-          SUMS(int) exact = SUMS(int)(0);
-          [[unroll]] for (uint p = 0; p < kParts; ++p) exact = coopMatMulAdd(w[r][p], x[p], exact);
-          sums[r][t] += SUMS(float)(exact) * row_scale[r] * token_scale;
-          if (kMins) sums[r][t] += row_min[r] * token_sum;
-        }
-      }
+#define LOAD_ROW(number)                                                                    \
+  {                                                                                         \
+    const uint r = number;                                                                  \
+    [[unroll]] for (uint p = 0; p < kParts; ++p) {                                          \
+      const uint byte = kPadded ? 0 : (g * kParts + p) * kK;                                \
+      coopMatLoad(w[r][p], w_tile, w_line + r * kM * kWLine + byte / kWord, kWLine,         \
+                  ROWS_MAJOR);                                                              \
+    }                                                                                       \
+    /* The same for all tokens. */                                                          \
+    coopMatLoad(row_scale[r], floats, w_scales + r * kM, 0, COLUMNS_MAJOR);                 \
+    if (kWithMins) coopMatLoad(row_min[r], floats, kMinAt + w_scales + r * kM, 0, COLUMNS_MAJOR); \
+  }
+#define SCALE_ELEMENT(i)                                                                  \
+  fragment[i] = fma(float(exact[i]), row_scale[r][i] * token_scale[i], fragment[i]);      \
+  if (kWithMins) fragment[i] = fma(row_min[r][i], token_sum[i], fragment[i]);
+#ifdef FRAGMENT_ROWS
+// Eight are what a lane has of a fragment: gemm.cc.
+#define SCALE_ELEMENTS                                                            \
+  SCALE_ELEMENT(0) SCALE_ELEMENT(1) SCALE_ELEMENT(2) SCALE_ELEMENT(3)             \
+  SCALE_ELEMENT(4) SCALE_ELEMENT(5) SCALE_ELEMENT(6) SCALE_ELEMENT(7)
+#else
+#define SCALE_ELEMENTS \
+  [[unroll]] for (uint i = 0; i < fragment.length(); ++i) { SCALE_ELEMENT(i) }
+#endif
+#define MULTIPLY_ONE(number)                                                                \
+  {                                                                                         \
+    const uint r = number;                                                                  \
+    SUMS(int) exact = SUMS(int)(0);                                                         \
+    [[unroll]] for (uint p = 0; p < kParts; ++p) exact = coopMatMulAdd(w[r][p], x[p], exact); \
+    SUMS(float) fragment = sums[r][t];                                                      \
+    if ((kScaling & 1u) == 0) {                                                                    \
+      fragment += SUMS(float)(exact) * (row_scale[r] * token_scale);                        \
+      if (kWithMins) fragment += row_min[r] * token_sum;                                        \
+    } else {                                                                                \
+      SCALE_ELEMENTS                                                                        \
+    }                                                                                       \
+    sums[r][t] = fragment;                                                                  \
+  }
+#define MULTIPLY_TOKEN(number)                                                              \
+  {                                                                                         \
+    const uint t = number;                                                                  \
+    coopmat<int8_t, gl_ScopeSubgroup, kK, kN, gl_MatrixUseB> x[kParts];                     \
+    [[unroll]] for (uint p = 0; p < kParts; ++p) {                                          \
+      const uint byte = kPadded ? g * 32 : (g * kParts + p) * kK;                           \
+      coopMatLoad(x[p], q_tile, q_line + t * kN * kQLine + byte / kWord, kQLine,            \
+                  COLUMNS_MAJOR);                                                           \
+    }                                                                                       \
+    SUMS(float) token_scale;                                                                \
+    SUMS(float) token_sum;                                                                  \
+    coopMatLoad(token_scale, floats, kQScaleAt + q_scales + t * kN, 0, ROWS_MAJOR);         \
+    if (kWithMins) coopMatLoad(token_sum, floats, kSumAt + q_scales + t * kN, 0, ROWS_MAJOR);   \
+    EACH_ROW(MULTIPLY_ONE)                                                                  \
+  }
+      EACH_ROW(LOAD_ROW)
+      EACH_TOKEN(MULTIPLY_TOKEN)
     }
   }
 }
 
-void Write() {
-  const uint thread = gl_LocalInvocationID.x;
+// A fragment of every subgroup at a time goes through shared memory.
+void WriteShared(uint write_row, uint write_token) {
   const uint slots = kRowSubgroups * kTokenSubgroups;
-  [[unroll]] for (uint r = 0; r < kFragmentRows; ++r) {
-    [[unroll]] for (uint t = 0; t < kFragmentTokens; ++t) {
-      barrier();
-      coopMatStore(sums[r][t], results, gl_SubgroupID * kM * kN, kM, COLUMNS_MAJOR);
-      barrier();
-      for (uint i = thread; i < slots * kM * kN; i += gl_WorkGroupSize.x) {
-        const uint slot = i / (kM * kN);
-        const uint row = first_row + (slot % kRowSubgroups * kFragmentRows + r) * kM + i % kM;
-        const uint token =
-            first_token + (slot / kRowSubgroups * kFragmentTokens + t) * kN + i / kM % kN;
-        float sum = results[i];
-        [[unroll]] for (uint b = 1; b < kBlockSubgroups; ++b) {
-          sum += results[b * slots * kM * kN + i];
-        }
-        if (cap != 0.0) sum = cap * SafeTanh(sum / cap);
-        if (row < rows && token < count) y[y_first + token * y_stride + row] = sum;
-      }
-    }
+  barrier();
+  for (uint i = gl_LocalInvocationID.x; i < slots * kM * kN; i += gl_WorkGroupSize.x) {
+    const uint slot = i / (kM * kN);
+    const uint row =
+        first_row + (slot % kRowSubgroups * kFragmentRows + write_row) * kM + i % kM;
+    const uint token = first_token +
+                       (slot / kRowSubgroups * kFragmentTokens + write_token) * kN + i / kM % kN;
+    float sum = floats[i];
+    [[unroll]] for (uint b = 1; b < kBlockSubgroups; ++b) sum += floats[b * slots * kM * kN + i];
+    if (cap != 0.0) sum = cap * SafeTanh(sum / cap);
+    if (row < rows && token < count) y[y_first + token * y_stride + row] = sum;
   }
+  barrier();
 }
+
+#define WRITE_ONE(number)                                                             \
+  {                                                                                   \
+    const uint r = number;                                                            \
+    coopMatStore(sums[r][t], floats, gl_SubgroupID * kM * kN, kM, COLUMNS_MAJOR);     \
+    WriteShared(r, t);                                                                  \
+  }
+#define WRITE_TOKEN(number)   \
+  {                           \
+    const uint t = number;    \
+    EACH_ROW(WRITE_ONE)       \
+  }
+#define CLEAR_ONE(number) sums[number][t] = SUMS(float)(0.0);
+#define CLEAR_TOKEN(number)   \
+  {                           \
+    const uint t = number;    \
+    EACH_ROW(CLEAR_ONE)       \
+  }
 
 void main() {
   first_token = gl_WorkGroupID.x * kTileTokens;
   first_row = gl_WorkGroupID.y * kTileRows;
-  [[unroll]] for (uint r = 0; r < kFragmentRows; ++r) {
-    [[unroll]] for (uint t = 0; t < kFragmentTokens; ++t) sums[r][t] = SUMS(float)(0.0);
-  }
+  EACH_TOKEN(CLEAR_TOKEN)
   const uint steps = (blocks + kSteps - 1) / kSteps;
   Fetch(0);
   Stash(0);
@@ -208,5 +286,5 @@ void main() {
     if (more) Stash(step + 1);
     barrier();
   }
-  Write();
+  EACH_TOKEN(WRITE_TOKEN)
 }
