@@ -40,6 +40,10 @@ struct EngineOptions {
   /// Whether each thread that the engine starts stays on one processor, fast cores first. The
   /// caller's own thread is left alone.
   bool pin = false;
+  /// Whether the CPU keeps activations in two parts of 8 bits, not one, in front of quantised
+  /// weights: results are those of the weights as they are stored, with no rounding of activations
+  /// to speak of, for up to twice the multiplications.
+  bool precise = false;
   int64_t chunk = 256;  ///< Most prompt tokens per step; less where memory asks for it.
   KvType kv = KvType::kAuto;
   bool memory_check = true;  ///< Refuse what cannot fit into memory, before taking any.

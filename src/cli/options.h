@@ -162,6 +162,7 @@ struct ModelOptions {
   std::string kv = "auto";
   int threads = 0;
   bool pin = false;
+  bool precise = false;
   int64_t context = 0;  ///< 0 = the model's.
   bool memory_check = true;
 };

@@ -47,7 +47,7 @@ size_t FindDevice(const std::string& name, const EngineOptions& options,
                 fmt::format("there is no device '{}' in this build", Printable(name)),
                 fmt::format("devices: auto, {}", fmt::join(DeviceNames(), ", ")));
   }
-  devices.push_back(MakeCpuDevice(options.threads, cpu::ChooseIsa(), options.pin));
+  devices.push_back(MakeCpuDevice(options.threads, cpu::ChooseIsa(), options.pin, options.precise));
   return devices.size() - 1;
 }
 
