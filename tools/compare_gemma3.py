@@ -11,7 +11,10 @@ FOLDER holds llama-server and llama-perplexity. Without --llama, `perplexity` me
 greedy: 40 prompts in ten languages, code and JSON. Both programs must make the same ids of each;
 then each continues those ids with its likeliest tokens. Where the replies part, the gap between the
 two best logits there says whether it was a near tie. Fails unless at least --least replies are
-identical and every gap is under --gap. With --llama-twice llama.cpp is compared with itself, as it
+identical and every gap is under --gap. For a file of quantised weights that is only to be had where
+neither program rounds activations to 8 bits: --precise says so to Tandem, and --llama-model names
+the same weights as F32 for llama.cpp (llama-quantize --allow-requantize MODEL FILE F32), which has
+no such switch. With --llama-twice llama.cpp is compared with itself, as it
 is and without the two things that only save time (repacked weights, flash attention): the yardstick
 for a file whose weights make both programs round activations to 8 bits.
 
@@ -71,12 +74,13 @@ class Tandem:
         self.program = options.tandem
         self.model = options.model
         self.threads = str(options.threads)
+        self.precise = ["--precise"] if options.precise else []
 
     def json(self, command, *arguments):
         """What a command of ours prints with --json."""
         line = [self.program, command, "-m", self.model, "-q", "--json", *arguments]
         if command != "tokenize":
-            line += ["-t", self.threads]
+            line += ["-t", self.threads, *self.precise]
         done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         if done.returncode != 0:
             fail(f"tandem {command}: {done.stderr.decode(errors='replace').strip()}")
@@ -113,8 +117,9 @@ class Server:
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
-            [f"{options.llama}/llama-server", "-m", options.model, "-t", str(options.threads), "-c", "1024",
-             "-np", "1", "-ngl", "0", "-dev", "none", "--no-webui", "--port", str(port), *arguments],
+            [f"{options.llama}/llama-server", "-m", options.llama_model or options.model,
+             "-t", str(options.threads), "-c", "1024", "-np", "1", "-ngl", "0", "-dev", "none", "--no-webui",
+             "--port", str(port), *arguments],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(600):
             if self.process.poll() is not None:
@@ -224,8 +229,9 @@ def compare_perplexity(options):
     print(f"tandem: perplexity {value:.4f} of {tokens} tokens in {chunks} chunks of {options.chunk}")
     if not options.llama:
         return
-    command = [f"{options.llama}/llama-perplexity", "-m", options.model, "-f", options.text, "-c", str(options.chunk),
-               "-b", str(options.chunk), "-t", str(options.threads), "-ngl", "0", "-dev", "none"]
+    command = [f"{options.llama}/llama-perplexity", "-m", options.llama_model or options.model, "-f", options.text,
+               "-c", str(options.chunk), "-b", str(options.chunk), "-t", str(options.threads),
+               "-ngl", "0", "-dev", "none"]
     if options.chunks:
         command += ["--chunks", str(options.chunks)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
@@ -246,6 +252,8 @@ def main():
     parser.add_argument("model")
     parser.add_argument("--tandem", default="build/tandem")
     parser.add_argument("--llama", help="folder of llama.cpp's programs")
+    parser.add_argument("--llama-model", metavar="FILE", help="what llama.cpp runs instead: the same weights as F32")
+    parser.add_argument("--precise", action="store_true", help="Tandem without 8-bit activations")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--tokens", type=int, default=48, help="of each greedy reply")
     parser.add_argument("--least", type=int, default=36, help="greedy replies that must be identical")

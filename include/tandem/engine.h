@@ -45,6 +45,10 @@ struct EngineOptions {
   /// Most prompt tokens per step; less where memory asks for it, and 512 instead of this default
   /// where a GPU reads prompts.
   int64_t chunk = 256;
+  /// Whether the CPU keeps activations in two parts of 8 bits, not one, in front of quantised
+  /// weights: results are those of the weights as they are stored, with no rounding of activations
+  /// to speak of, for up to twice the multiplications.
+  bool precise = false;
   KvType kv = KvType::kAuto;
   bool memory_check = true;  ///< Refuse what cannot fit into memory, before taking any.
   int64_t context = 0;       ///< Longest session planned, for that check; 0 = not known yet.

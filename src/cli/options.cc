@@ -139,6 +139,10 @@ void AddDevices(CLI::App& app, ModelOptions& options, std::vector<int>* thread_c
                            "CPU threads; 0 is one per fast core, several compare");
   threads->default_str("0")->group(kRunsGroup);
   app.add_flag("--pin", options.pin, "Keep each CPU thread on one processor")->group(kRunsGroup);
+  app.add_flag("--precise", options.precise,
+               "Activations in 16 bits instead of 8 in front of quantised weights: closer to the "
+               "weights' exact results, slower (CPU)")
+      ->group(kRunsGroup);
   AddKv(app, options)->group(kRunsGroup);
   app.add_flag_callback(
          "--no-memory-check", [&options] { options.memory_check = false; },
@@ -219,6 +223,7 @@ EngineOptions EngineOptionsOf(const ModelOptions& options) {
   engine.decode = options.decode;
   engine.threads = options.threads;
   engine.pin = options.pin;
+  engine.precise = options.precise;
   engine.gpu = options.gpu;
   const auto line = std::make_shared<ProgressLine>("bringing weights to the device",
                                                    ProgressLine::Elsewhere::kSilent,

@@ -163,6 +163,7 @@ struct ModelOptions {
   int threads = 0;
   int gpu = -1;  ///< -1 = the best.
   bool pin = false;
+  bool precise = false;
   int64_t context = 0;  ///< 0 = the model's.
   bool memory_check = true;
 };

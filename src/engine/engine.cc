@@ -55,7 +55,8 @@ size_t FindDevice(const std::string& name, const EngineOptions& options,
     vulkan.progress = options.load_progress;
     devices.push_back(MakeVulkanDevice(vulkan));
   } else if (wanted == "cpu") {
-    devices.push_back(MakeCpuDevice(options.threads, cpu::ChooseIsa(), options.pin));
+    devices.push_back(
+        MakeCpuDevice(options.threads, cpu::ChooseIsa(), options.pin, options.precise));
   } else {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("there is no device '{}' in this build", Printable(name)),
@@ -101,8 +102,7 @@ std::span<const float> Phase::Run(std::span<const std::span<const KvView>> cache
   }
   for (const auto& segment : segments_) segment->Submit(bindings, rows).Wait();
   if (logits == nullptr) logits = pointers_[static_cast<size_t>(program_.logits)];
-  return {logits,
-          static_cast<size_t>(wanted * program_.vocab_rows)};
+  return {logits, static_cast<size_t>(wanted * program_.vocab_rows)};
 } catch (const std::bad_alloc&) {
   NoMemory();
 }

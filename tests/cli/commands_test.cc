@@ -231,6 +231,18 @@ TEST(Bench, JsonHasItsRows) {
   }
 }
 
+TEST(Score, PreciseActivationsReachTheDevice) {
+  const std::vector<std::string> arguments = {"score", "-q", "--json", "--text", "One day a fox"};
+  auto precise = arguments;
+  precise.emplace_back("--precise");
+  const Json one = JsonOf(arguments), two = JsonOf(precise);
+  EXPECT_EQ(one["device"].get<std::string>().find("precise"), std::string::npos);
+  EXPECT_NE(two["device"].get<std::string>().find("precise"), std::string::npos);
+  EXPECT_NE(one["total_log_probability"], two["total_log_probability"]);
+  EXPECT_NEAR(one["total_log_probability"].get<double>(),
+              two["total_log_probability"].get<double>(), 1);
+}
+
 TEST(Bench, SeveralCountsOfThreadsAreCompared) {
   const std::vector<std::string> arguments = {"bench", "-q", "-p", "4",   "-n",   "2",
                                               "-r",    "1",  "-t", "1,2", "--pin"};

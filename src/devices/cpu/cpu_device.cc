@@ -73,9 +73,9 @@ namespace {
 
 class CpuSegment : public Segment {
  public:
-  CpuSegment(const Program& program, OpRange range, ThreadTeam& team, Isa isa,
+  CpuSegment(const Program& program, OpRange range, ThreadTeam& team, Isa isa, bool precise,
              NeuronCopies& neurons)
-      : program_(program), range_(range), step_(program, team, isa, neurons) {}
+      : program_(program), range_(range), step_(program, team, isa, precise, neurons) {}
 
   Fence Submit(const Bindings& bindings, std::span<const StepRow> rows) override {
     std::promise<void> done;
@@ -110,12 +110,13 @@ class CpuSegment : public Segment {
 
 class CpuDevice : public Device {
  public:
-  CpuDevice(int threads, Isa isa, bool pin) : team_(threads, pin), isa_(isa) {}
+  CpuDevice(int threads, Isa isa, bool pin, bool precise)
+      : team_(threads, pin), isa_(isa), precise_(precise) {}
 
   std::string_view name() const override { return "cpu"; }
   std::string description() const override {
-    return fmt::format("{}, {} thread{}", IsaName(isa_), team_.size(),
-                       team_.size() == 1 ? "" : "s");
+    return fmt::format("{}, {} thread{}{}", IsaName(isa_), team_.size(),
+                       team_.size() == 1 ? "" : "s", precise_ ? ", precise" : "");
   }
   Support Supports(const Program& program, const Op& op) const override {
     for (const ValueId id : UseOf(op.body).writes) {
@@ -130,12 +131,13 @@ class CpuDevice : public Device {
   }
   std::unique_ptr<Segment> Compile(const Program& program, OpRange range,
                                    const ShapeClass&) override {
-    return std::make_unique<CpuSegment>(program, range, team_, isa_, neurons_);
+    return std::make_unique<CpuSegment>(program, range, team_, isa_, precise_, neurons_);
   }
 
  private:
   ThreadTeam team_;
   Isa isa_;
+  bool precise_;
   NeuronCopies neurons_;  ///< Shared by the segments.
 };
 
@@ -146,8 +148,8 @@ std::unique_ptr<Device> MakeCpuDevice(int threads) {
   return MakeCpuDevice(threads, cpu::ChooseIsa());
 }
 
-std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa, bool pin) {
-  return std::make_unique<cpu::CpuDevice>(threads, isa, pin);
+std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa, bool pin, bool precise) {
+  return std::make_unique<cpu::CpuDevice>(threads, isa, pin, precise);
 }
 
 uint64_t CpuCopyBytes(const Program& program, cpu::Isa isa) {

@@ -17,8 +17,10 @@ namespace tandem {
 
 /// `threads` includes the caller's; 0 means what PlanThreads() advises.
 std::unique_ptr<Device> MakeCpuDevice(int threads = 0);
-/// The same on a given level of instructions; `pin` as for ThreadTeam. REQUIRES: an available one.
-std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa, bool pin = false);
+/// The same on a given level of instructions; `pin` as for ThreadTeam, `precise` as for Multiplier.
+/// REQUIRES: an available one.
+std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa, bool pin = false,
+                                      bool precise = false);
 
 /// Memory that the device takes in time for weights of `program` that it keeps in another order:
 /// `down` of the sparse layers.

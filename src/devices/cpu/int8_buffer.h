@@ -30,6 +30,16 @@ class Int8Buffer {
     kernels.quantize(x, rows_.cols, rows_.group, rows_.tile, q_.data() + At(t, 0),
                      groups_.data() + GroupAt(t, 0));
   }
+  /// rest = x - what row `t` holds of it [cols]; no numbers where the group holds none.
+  void Rest(int64_t t, const float* x, float* rest) const {
+    const int8_t* q = q_.data() + At(t, 0);
+    const Int8Group* group = groups_.data() + GroupAt(t, 0);
+    for (int64_t c = 0; c < rows_.cols; group += rows_.tile) {
+      for (const int64_t end = c + rows_.group; c < end; c += 4, q += 4 * rows_.tile) {
+        for (int i = 0; i < 4; ++i) rest[c + i] = x[c + i] - group->scale * q[i];
+      }
+    }
+  }
   const Int8Rows& rows() const { return rows_; }
   int8_t Value(int64_t t, int64_t column) const { return q_[static_cast<size_t>(At(t, column))]; }
   const Int8Group& Group(int64_t t, int64_t group) const {

@@ -30,9 +30,10 @@ bool IsRun(const int64_t* index, int count) { return index[count - 1] - index[0]
 
 }  // namespace
 
-Multiplier::Multiplier(ThreadTeam& team, Isa isa)
+Multiplier::Multiplier(ThreadTeam& team, Isa isa, bool precise)
     : team_(team),
       kernels_(isa == Isa::kReference ? nullptr : &KernelsOf(isa)),
+      parts_(precise ? 2 : 1),
       panels_(static_cast<size_t>(team.size())) {}
 
 void Multiplier::Load(const float* x, int64_t x_stride, int64_t rows, int64_t cols) {
@@ -89,15 +90,24 @@ std::span<const int64_t> Multiplier::LiveRows(std::span<const uint8_t> skip) {
 const Int8Rows& Multiplier::QuantizedRows(int group) {
   Quantized& quantized = quantized_[group == 32 ? 0 : 1];
   if (!quantized.valid) {
-    quantized.buffer.Resize(rows_, cols_, group);
-    team_.ParallelFor(rows_, kQuantizeWork / cols_ + 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t t = begin; t < end; ++t) {
-        quantized.buffer.Set(*kernels_, t, x_ + t * x_stride_);
-      }
+    quantized.buffer.Resize(rows_ * parts_, cols_, group);
+    GrowPanels(cols_);
+    const int64_t grain = kQuantizeWork / (cols_ * parts_) + 1;
+    team_.ParallelFor(rows_, grain, [&](int64_t begin, int64_t end, int worker) {
+      float* rest = panels_[static_cast<size_t>(worker)].data();
+      for (int64_t t = begin; t < end; ++t) QuantizeRow(quantized.buffer, t, rest);
     });
     quantized.valid = true;
   }
   return quantized.buffer.rows();
+}
+
+void Multiplier::QuantizeRow(Int8Buffer& buffer, int64_t t, float* rest) const {
+  const float* x = x_ + t * x_stride_;
+  buffer.Set(*kernels_, t * parts_, x);
+  if (parts_ == 1) return;
+  buffer.Rest(t * parts_, x, rest);
+  buffer.Set(*kernels_, t * parts_ + 1, rest);
 }
 
 void Multiplier::GrowPanels(int64_t size) {
@@ -109,20 +119,21 @@ void Multiplier::GrowPanels(int64_t size) {
 void Multiplier::RunInt8(const WeightView& w, std::span<const int64_t> rows_of_w, const Int8Rows& x,
                          float* y, int64_t y_stride) {
   const auto total = static_cast<int64_t>(rows_of_w.size());
-  if (total < w.rows) GrowPanels(x.rows * kPanelRows);
+  if (total < w.rows || parts_ > 1) GrowPanels(x.rows * kPanelRows);
   team_.ParallelFor(total, Grain(w.cols, x.rows), [&](int64_t begin, int64_t end, int worker) {
     std::vector<float>& gathered = panels_[static_cast<size_t>(worker)];
     for (int64_t r = begin; r < end; r += kPanelRows) {
       const int count = static_cast<int>(std::min<int64_t>(kPanelRows, end - r));
       const int64_t* index = rows_of_w.data() + r;
-      if (IsRun(index, count)) {
+      if (IsRun(index, count) && parts_ == 1) {
         kernels_->multiply_int8(w, index, count, x, y + index[0], y_stride);
         continue;
       }
       kernels_->multiply_int8(w, index, count, x, gathered.data(), kPanelRows);
-      for (int64_t t = 0; t < x.rows; ++t) {
+      const float* sums = gathered.data();
+      for (int64_t t = 0; t < rows_; ++t, sums += parts_ * kPanelRows) {
         for (int i = 0; i < count; ++i) {
-          y[t * y_stride + index[i]] = gathered[static_cast<size_t>(t * kPanelRows + i)];
+          y[t * y_stride + index[i]] = parts_ == 1 ? sums[i] : sums[i] + sums[kPanelRows + i];
         }
       }
     }
@@ -159,12 +170,16 @@ void Multiplier::RunLive(NeuronCopies& copies, const WeightView& w, float* y, in
   GrowPanels(copy->panels * kPanelRows);
   for (int64_t t = 0; t < x.rows; ++t) {
     const LiveInputs live = LiveInputsOf(x, t);
-    float* target = y + t * y_stride;
+    const bool first_part = t % parts_ == 0;
+    float* target = y + t / parts_ * y_stride;
     team_.ParallelFor(copy->panels, kPanelsTogether, [&](int64_t begin, int64_t end, int worker) {
       float* sums = panels_[static_cast<size_t>(worker)].data();
       kernels_->multiply_neurons(*copy, live, begin, end, sums);
       const int64_t first = begin * kPanelRows;
-      std::copy_n(sums, std::min(end * kPanelRows, w.rows) - first, target + first);
+      const int64_t count = std::min(end * kPanelRows, w.rows) - first;
+      for (int64_t i = 0; i < count; ++i) {
+        target[first + i] = first_part ? sums[i] : target[first + i] + sums[i];
+      }
     });
   }
 }

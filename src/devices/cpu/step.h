@@ -50,11 +50,11 @@ struct RowContext {
 /// One running step. Scratch buffers grow on first use and stay.
 class Step {
  public:
-  Step(const Program& program, ThreadTeam& team, Isa isa, NeuronCopies& neurons)
+  Step(const Program& program, ThreadTeam& team, Isa isa, bool precise, NeuronCopies& neurons)
       : program_(program),
         team_(team),
         neurons_(neurons),
-        multiplier_(team, isa),
+        multiplier_(team, isa, precise),
         row_(RowKernelsOf(isa)),
         attention_(AttentionKernelsOf(isa)) {}
 
