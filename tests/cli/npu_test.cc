@@ -81,6 +81,28 @@ TEST(Npu, ErrorsNameFileAndPlace) {
   EXPECT_NE(run.err.find("x.bin: word 0: too short"), std::string::npos) << run.err;
 }
 
+TEST(Npu, ReckonsProducts) {
+  const Json json = Json::parse(
+      Tandem({"npu", "gemm", "-m", "4032", "-k", "4032", "-n", "4032", "--tile", "112x112x112",
+              "--out", "i8", "--kernel-class", "chess", "--model-only", "--json"})
+          .out);
+  EXPECT_NEAR(json["tops"], 6.52, 0.35 * 6.52);
+  EXPECT_EQ(json["bound"], "compute");
+  EXPECT_EQ(json["modelled"], true);
+  const auto wrong = [](const std::string& option, const std::string& value) {
+    const Finished run =
+        Tandem({"npu", "gemm", "-m", "1", "-k", "1", "-n", "1", "--model-only", option, value});
+    EXPECT_EQ(run.code, 2) << option;
+    EXPECT_NE(run.err.find(option), std::string::npos) << run.err;
+  };
+  wrong("--tile", "64x64");
+  wrong("--tile", "64x64x64x64");
+  wrong("--tile", "64x-1x64");
+  wrong("--columns", "5");
+  wrong("--activations", "bf16");
+  wrong("--clock", "nan");
+}
+
 TEST(Npu, CommandsOfTheCommand) {
   EXPECT_EQ(Tandem({"npu"}).err,
             "error: no command given\nhint: tandem npu --help lists what there is\n");
