@@ -260,8 +260,9 @@ std::vector<std::string> Array::Waiting() const {
     for (const auto& channels : state.channels) {
       for (const DmaChannel& channel : channels) {
         if (!channel.task) continue;
-        lines.push_back(
-            fmt::format("{}, BD {}: {}", ChannelName(channel), channel.bd, channel.waits_for));
+        const bool locked = channel.phase == DmaChannel::Phase::kAcquire;
+        lines.push_back(fmt::format("{}, BD {}: {}", ChannelName(channel), channel.bd,
+                                    locked ? LockWait(channel) : channel.waits_for));
       }
     }
     const std::string core = CoreWaits(state);

@@ -67,6 +67,9 @@ class Array {
 
   bool StepCore(TileState& state);
   std::string CoreWaits(const TileState& state) const;
+  /// What a lock must be, and is, for one who acquires `value` as descriptors say it.
+  static std::string LockText(const TileState& state, size_t lock, int64_t value);
+  std::string LockWait(const DmaChannel& channel) const;
   bool StepChannel(DmaChannel& channel);
   void StartBd(DmaChannel& channel, int bd);
   bool TryAcquire(DmaChannel& channel);

@@ -39,13 +39,11 @@ struct CoreRun {
   std::vector<CoreOp> ops;
   size_t at = 0;
   std::vector<int64_t> rounds;  ///< Left of the loops around, innermost last.
-  std::string waits_for;        ///< For the report.
 
   bool done() const { return at == ops.size(); }
   void Restart() {
     at = 0;
     rounds.clear();
-    waits_for.clear();
   }
 };
 

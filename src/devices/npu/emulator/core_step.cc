@@ -28,12 +28,7 @@ bool Array::StepCore(TileState& state) {
     switch (op.kind) {
       case CoreOp::Kind::kAcquire: {
         int& held = At(op.tile).locks[op.lock];
-        if (op.value >= 0 ? held != op.value : held < -op.value) {
-          run.waits_for = fmt::format("lock {} of {} to be {}{}; it is {}", op.lock,
-                                      TileText(op.tile), op.value < 0 ? "at least " : "",
-                                      op.value < 0 ? -op.value : op.value, held);
-          return step > 0;
-        }
+        if (op.value >= 0 ? held != op.value : held < -op.value) return step > 0;
         held -= static_cast<int>(op.value < 0 ? -op.value : op.value);
         ++run.at;
         break;
@@ -78,12 +73,18 @@ bool Array::StepCore(TileState& state) {
   return true;
 }
 
+std::string Array::LockText(const TileState& state, size_t lock, int64_t value) {
+  return fmt::format("lock {} of {} to be {}{}; it is {}", lock, TileText(state.tile),
+                     value < 0 ? "at least " : "", value < 0 ? -value : value, state.locks[lock]);
+}
+
 std::string Array::CoreWaits(const TileState& state) const {
   if (!state.core_enabled) return {};
   if (state.core) {
     if (state.core->done()) return {};
-    if (state.core->waits_for.empty()) return "the core is at work";
-    return "the core waits for " + state.core->waits_for;
+    const CoreOp& op = state.core->ops[state.core->at];
+    if (op.kind != CoreOp::Kind::kAcquire) return "the core is at work";
+    return "the core waits for " + LockText(At(op.tile), op.lock, op.value);
   }
   return fmt::format("the core is enabled and {}", state.has_program
                                                        ? "has a program, which is not executed here"

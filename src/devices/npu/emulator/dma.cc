@@ -95,14 +95,20 @@ bool Array::TryAcquire(DmaChannel& channel) {
   int& held = state->locks[static_cast<size_t>(id)];
   const int64_t value = d.acquire_value;
   const bool granted = value >= 0 ? held == value : held >= -value;
-  if (!granted) {
-    channel.waits_for =
-        fmt::format("waits for lock {} of {} to be {}{}; it is {}", id, TileText(state->tile),
-                    value < 0 ? "at least " : "", value < 0 ? -value : value, held);
-    return false;
-  }
+  if (!granted) return false;
   held -= static_cast<int>(value < 0 ? -value : value);
   return true;
+}
+
+std::string Array::LockWait(const DmaChannel& channel) const {
+  const Descriptor& d = channel.descriptor;
+  Tile tile = channel.tile;
+  int64_t id = d.acquire_id;
+  if (KindOf(tile) == TileKind::kMemory) {
+    tile.column += static_cast<int>(id / 64) - 1;
+    id %= 64;
+  }
+  return "waits for " + LockText(At(tile), static_cast<size_t>(id), d.acquire_value);
 }
 
 void Array::Release(const DmaChannel& channel) {

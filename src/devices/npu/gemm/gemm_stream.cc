@@ -1,0 +1,135 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/gemm/gemm_stream.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "devices/npu/isa/registers.h"
+
+namespace tandem::npu {
+namespace {
+
+/// Runs of one push.
+constexpr int64_t kMostRuns = 256;
+/// Pushes of a channel on their way: one runs, the others wait.
+constexpr size_t kMostPushes = kQueueDepth + 1;
+/// The id in a shim's tokens, which its switch sends to the firmware.
+constexpr int kShimController = 15;
+
+class Maker {
+ public:
+  explicit Maker(const GemmPlan& plan) : plan_(plan) {}
+
+  Sequence Run() {
+    const Device& device = plan_.config.device;
+    sequence_.device = device;
+    for (const int64_t bytes : {plan_.a_bytes, plan_.b_bytes, plan_.c_bytes}) {
+      sequence_.arguments.push_back({ElementType::kI32, bytes / 4});
+    }
+    const int columns = device.columns;
+    for (int column = 0; column < columns; ++column) {
+      sequence_.controller_ids[{column, 0}] = kShimController;
+    }
+    std::vector<std::string> results;
+    for (int column = 0; column < columns; ++column) {
+      results.push_back(Start({{column, 0}, Direction::kS2mm, 0}, 2,
+                              column * plan_.c_bytes / columns, plan_.c_bytes / columns, 1,
+                              /*token=*/true));
+    }
+    for (int column = 0; column < columns; ++column) {
+      // All of a column's B, once for each block of M.
+      Start({{column, 0}, Direction::kMm2s, 1}, 1, column * plan_.b_bytes / columns,
+            plan_.b_bytes / columns, plan_.m_blocks, /*token=*/false);
+    }
+    StartA();
+    for (const std::string& task : results) sequence_.steps.push_back(FinishStep{task, true});
+    return std::move(sequence_);
+  }
+
+ private:
+  std::string Start(const Channel& channel, size_t argument, int64_t byte, int64_t bytes,
+                    int64_t runs, bool token) {
+    Transfer transfer;
+    transfer.buffer = argument;
+    transfer.offset = byte / 4;
+    transfer.length = bytes / 4;
+    ConfigureStep task;
+    task.task = fmt::format("t{}", tasks_++);
+    task.channel = channel;
+    task.transfers.push_back(transfer);
+    task.repeat = static_cast<int>(runs - 1);
+    task.token = token;
+    std::string name = task.task;
+    sequence_.steps.push_back(std::move(task));
+    sequence_.steps.push_back(StartStep{name});
+    return name;
+  }
+
+  /// A block of M's rows, once for each block of N, then the next: all core rows side by side.
+  void StartA() {
+    const int64_t row_bytes = plan_.a_bytes / kCoreRows;
+    const int64_t block_bytes = row_bytes / plan_.m_blocks;
+    std::deque<std::vector<std::string>> under_way;
+    const auto finish = [&] {
+      for (const std::string& task : under_way.front()) {
+        sequence_.steps.push_back(FinishStep{task, true});
+      }
+      under_way.pop_front();
+    };
+    for (int64_t block = 0; block < plan_.m_blocks; ++block) {
+      for (int64_t left = plan_.n_blocks; left > 0; left -= kMostRuns) {
+        if (under_way.size() == kMostPushes) finish();
+        under_way.emplace_back();
+        for (int row = 0; row < kCoreRows; ++row) {
+          const Channel channel{{SourceColumn(plan_.config.device, row), 0}, Direction::kMm2s, 0};
+          under_way.back().push_back(Start(channel, 0, row * row_bytes + block * block_bytes,
+                                           block_bytes, std::min(left, kMostRuns),
+                                           /*token=*/true));
+        }
+      }
+    }
+    while (!under_way.empty()) finish();
+  }
+
+  const GemmPlan& plan_;
+  Sequence sequence_;
+  int tasks_ = 0;
+};
+
+int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+}  // namespace
+
+GemmPlan PlanGemm(const GemmConfig& config, const GemmShape& shape) {
+  CheckGemmConfig(config);
+  if (shape.m < 1 || shape.m > kMostGemmRows || shape.k < 1 || shape.k > kMostGemmSum ||
+      shape.n < 1 || shape.n > kMostGemmColumns) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("a product of {}x{}x{}: at most {}x{}x{}", shape.m, shape.k, shape.n,
+                            kMostGemmRows, kMostGemmSum, kMostGemmColumns));
+  }
+  GemmPlan plan;
+  plan.config = config;
+  plan.shape = shape;
+  plan.tile = DesignTile(config.type);
+  const int64_t columns = config.device.columns;
+  plan.m_blocks = CeilDivide(shape.m, plan.tile.m * kCoreRows);
+  plan.k_steps = CeilDivide(shape.k, plan.tile.k);
+  plan.n_blocks = CeilDivide(shape.n, plan.tile.n * columns);
+  plan.a_bytes = plan.m_blocks * plan.k_steps * kCoreRows * TileABytes(config);
+  plan.b_bytes = plan.n_blocks * plan.k_steps * columns * TileBBytes(config);
+  plan.c_bytes = plan.m_blocks * plan.n_blocks * kCoreRows * columns * TileCBytes(config);
+  return plan;
+}
+
+Sequence GemmSequence(const GemmPlan& plan) { return Maker(plan).Run(); }
+Stream GemmStream(const GemmPlan& plan) { return EncodeSequence(GemmSequence(plan)); }
+
+}  // namespace tandem::npu
