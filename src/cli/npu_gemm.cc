@@ -1,7 +1,7 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// tandem npu gemm: a matrix product on the NPU, modelled.
+// tandem npu gemm: a matrix product on the NPU, emulated or modelled.
 #include "cli/npu_gemm.h"
 
 #include <fmt/format.h>
@@ -9,14 +9,22 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "core/atomic_file.h"
 #include "devices/npu/timing/gemm_time.h"
+#include "devices/npu/workbench/gemm_trial.h"
+#include "formats/npy.h"
 
 namespace tandem::cli {
 namespace {
@@ -37,6 +45,9 @@ struct GemmSettings {
   std::optional<double> clock;
   std::string kernel = "peano";
   bool model_only = false;
+  std::string device = "emulator";
+  uint64_t seed = 1;
+  std::string save;
 };
 
 /// "64x128x64".
@@ -99,21 +110,26 @@ npu::GemmCase CaseOf(const GemmSettings& settings) {
   return gemm;
 }
 
-void Report(const GemmSettings& settings, const npu::GemmTime& time) {
+void Report(const GemmSettings& settings, const npu::GemmTime& time, const npu::GemmTrial* trial) {
   if (settings.output.json) {
-    PrintJson({{"ok", true},
-               {"max_abs_error", nullptr},
-               {"time_us", time.seconds * 1e6},
-               {"tops", time.tops},
-               {"share_of_peak", time.share_of_peak},
-               {"bound", npu::GemmBoundName(time.bound)},
-               {"modelled", true},
-               {"cycles", time.cycles},
-               {"core_us", time.core_seconds * 1e6},
-               {"dram_us", time.dram_seconds * 1e6},
-               {"dispatch_us", time.dispatch_seconds * 1e6},
-               {"dram_bytes", time.dram_bytes}});
+    Json json = {{"ok", trial == nullptr || trial->ok}, {"max_abs_error", nullptr}};
+    if (trial != nullptr) json["max_abs_error"] = trial->max_abs_error;
+    json.update(Json{{"time_us", time.seconds * 1e6},
+                     {"tops", time.tops},
+                     {"share_of_peak", time.share_of_peak},
+                     {"bound", npu::GemmBoundName(time.bound)},
+                     {"modelled", true},
+                     {"cycles", time.cycles},
+                     {"core_us", time.core_seconds * 1e6},
+                     {"dram_us", time.dram_seconds * 1e6},
+                     {"dispatch_us", time.dispatch_seconds * 1e6},
+                     {"dram_bytes", time.dram_bytes}});
+    PrintJson(json);
     return;
+  }
+  if (trial != nullptr) {
+    Print(fmt::format("emulated: {}, largest error {:.3g}\n", trial->ok ? "right" : "WRONG",
+                      trial->max_abs_error));
   }
   Print(
       fmt::format("modelled: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak, bound by {}\n"
@@ -123,12 +139,66 @@ void Report(const GemmSettings& settings, const npu::GemmTime& time) {
                   time.dram_bytes / 1e6, time.dispatch_seconds * 1e6));
 }
 
-int RunGemm(const GemmSettings& settings) {
-  if (!settings.model_only) {
-    throw Error(ErrorKind::kInvalidArgument, "npu gemm: only --model-only is there yet");
+void SaveMatrix(const std::filesystem::path& path, const npu::TrialMatrix& matrix, int64_t rows,
+                int64_t columns) {
+  const int64_t shape[] = {rows, columns};
+  std::visit(
+      [&]<typename T>(const std::vector<T>& values) {
+        NpyWriter<T> writer(path, shape);
+        writer.Write(values);
+        writer.Finish();
+      },
+      matrix);
+}
+
+void Save(const std::filesystem::path& folder, const npu::GemmTrial& trial) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    throw Error(ErrorKind::kIo, fmt::format("{}: cannot be made: {}",
+                                            Printable(folder.string(), 400), error.message()));
   }
-  Report(settings, npu::ModelGemm(CaseOf(settings)));
-  return kExitOk;
+  const npu::GemmShape& shape = trial.plan.shape;
+  SaveMatrix(folder / "a.npy", trial.a, shape.m, shape.k);
+  SaveMatrix(folder / "b.npy", trial.b, shape.k, shape.n);
+  SaveMatrix(folder / "c.npy", trial.c, shape.m, shape.n);
+  const std::vector<uint32_t> words = npu::WriteStream(trial.stream);
+  AtomicFile file(folder / "gemm.bin");
+  file.Write(std::as_bytes(std::span(words)));
+  file.Commit();
+}
+
+int RunGemm(const GemmSettings& settings) {
+  const npu::GemmCase gemm = CaseOf(settings);
+  if (settings.model_only) {
+    if (!settings.save.empty()) {
+      throw Error(ErrorKind::kInvalidArgument, "--save: --model-only multiplies nothing");
+    }
+    Report(settings, npu::ModelGemm(gemm), nullptr);
+    return kExitOk;
+  }
+  if (settings.device == "xrt") {
+    throw Error(ErrorKind::kUnsupported, "--device xrt: not there yet",
+                "--device emulator runs on any machine");
+  }
+  if (gemm.tile != npu::DesignTile(gemm.type)) {
+    const npu::GemmShape tile = npu::DesignTile(gemm.type);
+    throw Error(ErrorKind::kUnsupported,
+                fmt::format("--tile {}: Tandem's design for {} multiplies {}x{}x{}", settings.tile,
+                            npu::GemmTypeName(gemm.type), tile.m, tile.k, tile.n),
+                "other tiles are for --model-only");
+  }
+  npu::GemmConfig config = {gemm.device, gemm.type, gemm.output};
+  // The array sums integers; their scales are the host's.
+  if (config.type == npu::GemmType::kI4 && config.output == npu::GemmOutput::kF32) {
+    config.output = npu::GemmOutput::kI32;
+  }
+  const npu::GemmTrial trial = npu::TryGemm(config, gemm.shape, settings.seed);
+  if (!settings.save.empty()) Save(settings.save, trial);
+  npu::GemmCase own = gemm;
+  own.layout = npu::GemmLayout::kPacked;
+  Report(settings, npu::ModelGemm(own), &trial);
+  return trial.ok ? kExitOk : kExitFailure;
 }
 
 }  // namespace
@@ -136,7 +206,9 @@ int RunGemm(const GemmSettings& settings) {
 void AddNpuGemm(CLI::App& npu, Action& action) {
   auto settings = std::make_shared<GemmSettings>();
   CLI::App& command =
-      *npu.add_subcommand("gemm", "Multiply matrices: how long it takes")->group("Commands");
+      *npu.add_subcommand("gemm",
+                          "Multiply matrices on the emulated NPU, and reckon how long it takes")
+           ->group("Commands");
   const auto side = [&](const char* name, int64_t& target, const char* help) {
     AddInteger<int64_t>(command, name, target, 1, kMostSide, help)->required();
   };
@@ -165,6 +237,12 @@ void AddNpuGemm(CLI::App& npu, Action& action) {
             "Whose compiler made the kernel: AMD's licensed one, or the open one")
       ->default_str("peano");
   command.add_flag("--model-only", settings->model_only, "Multiply nothing, only reckon the time");
+  AddChoice(command, "--device", settings->device, {"emulator", "xrt"}, "Where to multiply")
+      ->default_str("emulator");
+  AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up matrices")
+      ->default_str("1");
+  AddText(command, "--save", settings->save, "FOLDER",
+          "Write a.npy, b.npy, c.npy and the instruction stream gemm.bin there");
   AddJson(command, settings->output);
   command.final_callback(
       [settings, &action] { action = [settings] { return RunGemm(*settings); }; });

@@ -124,6 +124,8 @@ TEST(NpuGemm, ManyBlocks) {
   const GemmConfig config = Config(Generation::kNpu1, GemmType::kI8, GemmOutput::kI8);
   GemmArray array(config);
   CheckI8<int8_t>(array, config, {7 * 256 + 9, 130, 600}, 11, random);
+  // More runs than an iteration counts, and than a push does.
+  CheckI8<int8_t>(array, config, {3, 2, 258 * 256 + 1}, 0, random);
 }
 
 TEST(NpuGemm, NarrowI8RoundsAndSaturates) {

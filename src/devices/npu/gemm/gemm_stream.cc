@@ -5,10 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "core/error.h"
 #include "devices/npu/isa/registers.h"
@@ -19,7 +16,11 @@ namespace {
 /// Runs of one push.
 constexpr int64_t kMostRuns = 256;
 /// Pushes of a channel on their way: one runs, the others wait.
-constexpr size_t kMostPushes = kQueueDepth + 1;
+constexpr int64_t kMostPushes = kQueueDepth + 1;
+/// BDs of a shim.
+constexpr int kBdC = 0;
+constexpr int kBdB = 1;
+constexpr int kFirstBdA = 2;
 /// The id in a shim's tokens, which its switch sends to the firmware.
 constexpr int kShimController = 15;
 
@@ -37,70 +38,74 @@ class Maker {
     for (int column = 0; column < columns; ++column) {
       sequence_.controller_ids[{column, 0}] = kShimController;
     }
-    std::vector<std::string> results;
     for (int column = 0; column < columns; ++column) {
-      results.push_back(Start({{column, 0}, Direction::kS2mm, 0}, 2,
-                              column * plan_.c_bytes / columns, plan_.c_bytes / columns, 1,
-                              /*token=*/true));
+      Start({{column, 0}, Direction::kS2mm, 0}, kBdC, 2, column * plan_.c_bytes / columns,
+            plan_.c_bytes / columns, 1);
     }
     for (int column = 0; column < columns; ++column) {
       // All of a column's B, once for each block of M.
-      Start({{column, 0}, Direction::kMm2s, 1}, 1, column * plan_.b_bytes / columns,
-            plan_.b_bytes / columns, plan_.m_blocks, /*token=*/false);
+      Start({{column, 0}, Direction::kMm2s, 1}, kBdB, 1, column * plan_.b_bytes / columns,
+            plan_.b_bytes / columns, plan_.m_blocks);
     }
     StartA();
-    for (const std::string& task : results) sequence_.steps.push_back(FinishStep{task, true});
+    for (int column = 0; column < columns; ++column) {
+      sequence_.steps.push_back(WaitStep{{{column, 0}, Direction::kS2mm, 0}});
+    }
     return std::move(sequence_);
   }
 
  private:
-  std::string Start(const Channel& channel, size_t argument, int64_t byte, int64_t bytes,
-                    int64_t runs, bool token) {
-    Transfer transfer;
-    transfer.buffer = argument;
-    transfer.offset = byte / 4;
-    transfer.length = bytes / 4;
-    ConfigureStep task;
-    task.task = fmt::format("t{}", tasks_++);
-    task.channel = channel;
-    task.transfers.push_back(transfer);
-    task.repeat = static_cast<int>(runs - 1);
-    task.token = token;
-    std::string name = task.task;
-    sequence_.steps.push_back(std::move(task));
-    sequence_.steps.push_back(StartStep{name});
-    return name;
+  /// A linear transfer, `runs` times. The address is the patch's alone: whether firmware adds to
+  /// what a BD holds or replaces it, the result is the same.
+  void Start(const Channel& channel, int bd, size_t argument, int64_t byte, int64_t bytes,
+             int64_t runs, bool token = false) {
+    CopyStep copy;
+    copy.channel = channel;
+    copy.transfer.buffer = argument;
+    copy.transfer.offset = byte / 4;
+    copy.transfer.length = bytes / 4;
+    copy.transfer.sizes = {runs, 1, 1, bytes / 4};
+    copy.transfer.strides = {0, 0, 0, 1};
+    copy.transfer.bd = bd;
+    copy.token = token;
+    sequence_.steps.push_back(std::move(copy));
+  }
+
+  static Channel ChannelA(const Device& device, int row) {
+    return {{SourceColumn(device, row), 0}, Direction::kMm2s, 0};
   }
 
   /// A block of M's rows, once for each block of N, then the next: all core rows side by side.
   void StartA() {
+    const Device& device = plan_.config.device;
     const int64_t row_bytes = plan_.a_bytes / kCoreRows;
     const int64_t block_bytes = row_bytes / plan_.m_blocks;
-    std::deque<std::vector<std::string>> under_way;
-    const auto finish = [&] {
-      for (const std::string& task : under_way.front()) {
-        sequence_.steps.push_back(FinishStep{task, true});
+    int64_t under_way = 0;
+    int64_t pushes = 0;
+    const auto wait = [&] {
+      for (int row = 0; row < kCoreRows; ++row) {
+        sequence_.steps.push_back(WaitStep{ChannelA(device, row)});
       }
-      under_way.pop_front();
+      --under_way;
     };
     for (int64_t block = 0; block < plan_.m_blocks; ++block) {
       for (int64_t left = plan_.n_blocks; left > 0; left -= kMostRuns) {
-        if (under_way.size() == kMostPushes) finish();
-        under_way.emplace_back();
+        // The oldest must have ended before its BD is written again, and the queue is short.
+        if (under_way == kMostPushes) wait();
+        const int bd = kFirstBdA + static_cast<int>(pushes % kMostPushes);
         for (int row = 0; row < kCoreRows; ++row) {
-          const Channel channel{{SourceColumn(plan_.config.device, row), 0}, Direction::kMm2s, 0};
-          under_way.back().push_back(Start(channel, 0, row * row_bytes + block * block_bytes,
-                                           block_bytes, std::min(left, kMostRuns),
-                                           /*token=*/true));
+          Start(ChannelA(device, row), bd, 0, row * row_bytes + block * block_bytes, block_bytes,
+                std::min(left, kMostRuns), /*token=*/true);
         }
+        ++under_way;
+        ++pushes;
       }
     }
-    while (!under_way.empty()) finish();
+    while (under_way > 0) wait();
   }
 
   const GemmPlan& plan_;
   Sequence sequence_;
-  int tasks_ = 0;
 };
 
 int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
