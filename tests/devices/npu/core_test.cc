@@ -39,7 +39,7 @@ Design Base(std::vector<CoreStep> program) {
     design.buffers.push_back({"b", kTile, address, ElementType::kI8, bytes, std::move(init)});
   };
   add(0x400, 8, {0, 0, 0, 0, 6, 0, 0, 0});
-  add(0x800, kWeightHeaderBytes, {});
+  add(0x800, kTileHeaderBytes, {});
   add(0x8000, kTileSumBytes, {1, 2, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF});
   add(0x1000, kTileM * kTileN, {});
   design.cores.push_back({kTile, {}, std::move(program)});

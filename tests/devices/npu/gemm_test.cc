@@ -18,6 +18,7 @@
 #include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/gemm/pack.h"
+#include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/kernels/native_aie.h"
 
 namespace tandem::npu::test {
@@ -249,6 +250,25 @@ TEST(NpuGemm, StreamsAreTheSameTransfersForEveryShape) {
   EXPECT_LT(large.ops.size(), small.ops.size() + 30);
   const std::vector<uint32_t> words = WriteStream(large);
   EXPECT_EQ(ReadStream(std::as_bytes(std::span(words)), "stream").stream, large);
+}
+
+TEST(NpuGemm, TheModelOfTimeKnowsTheDesign) {
+  EXPECT_EQ(DesignTile(GemmType::kI8), (GemmShape{kTileM, kTileKI8, kTileN}));
+  EXPECT_EQ(DesignTile(GemmType::kI4), (GemmShape{kTileM, kTileKI8, kTileN}));
+  EXPECT_EQ(DesignTile(GemmType::kBf16), (GemmShape{kTileM, kTileKBf16, kTileN}));
+  const auto check = [](Generation generation, GemmType type, const MicroShape& micro) {
+    for (int64_t m = 1; m < 1000; ++m) {
+      const int64_t rows = DesignTileRows(generation, type, m);
+      const int64_t blocks = (m + 4 * kTileM - 1) / (4 * kTileM);
+      EXPECT_EQ(rows % RowGranule(micro), 0);
+      EXPECT_LE(rows, kTileM);
+      EXPECT_GE(rows * 4 * blocks, m);
+      EXPECT_LT((rows - RowGranule(micro)) * 4 * blocks, m);
+    }
+  };
+  check(Generation::kNpu1, GemmType::kI8, kMicroI8Npu1);
+  check(Generation::kNpu2, GemmType::kI4, kMicroI8Npu2);
+  check(Generation::kNpu2, GemmType::kBf16, kMicroBf16);
 }
 
 TEST(NpuGemm, RefusesWhatItHasNoDesignFor) {

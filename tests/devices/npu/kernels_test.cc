@@ -150,7 +150,14 @@ size_t PlaceOf(int row, int column, int r, int c, int blocks, bool by_column) {
 }
 
 struct Tiles {
-  explicit Tiles(size_t b_bytes) : a(kTileABytes), b(b_bytes), sums(kTileSumBytes) {}
+  explicit Tiles(size_t b_bytes) : a(kTileABytes), b(b_bytes), sums(kTileSumBytes) {
+    SetRows(kTileM);
+  }
+  void SetRows(uint32_t rows) {
+    ActivationTileHeader header;
+    header.rows = rows;
+    std::memcpy(a.data(), &header, sizeof header);
+  }
   std::vector<std::byte> a, b, wide = std::vector<std::byte>(kTileBBytes), sums;
   void SetHeader(uint32_t flags, int32_t shift = 0) {
     WeightTileHeader header;
@@ -174,12 +181,13 @@ TEST(NpuKernels, I8TilesAreExact) {
        {std::pair{"gemm_i8_npu1", kMicroI8Npu1}, std::pair{"gemm_i8_npu2", kMicroI8Npu2}}) {
     Tiles tiles(kTileBBytes);
     std::vector<int32_t> want(size_t{kTileM} * kTileN, 0);
-    auto* const a = reinterpret_cast<int8_t*>(tiles.a.data());
-    auto* const b = reinterpret_cast<int8_t*>(tiles.b.data() + kWeightHeaderBytes);
+    auto* const a = reinterpret_cast<int8_t*>(tiles.a.data() + kTileHeaderBytes);
+    auto* const b = reinterpret_cast<int8_t*>(tiles.b.data() + kTileHeaderBytes);
     // Three tiles of one sum; the first finds old sums there, which do not count.
     std::memset(tiles.sums.data(), 0x55, tiles.sums.size());
     for (int step = 0; step < 3; ++step) {
-      for (size_t i = 0; i < kTileABytes; ++i) a[i] = step == 1 ? int8_t{-128} : byte();
+      for (size_t i = 0; i < size_t{kTileM} * kTileKI8; ++i)
+        a[i] = step == 1 ? int8_t{-128} : byte();
       for (size_t i = 0; i < size_t{kTileKI8} * kTileN; ++i) {
         b[i] = step == 1 ? int8_t{-128} : byte();
       }
@@ -206,11 +214,38 @@ TEST(NpuKernels, I8TilesAreExact) {
   }
 }
 
+TEST(NpuKernels, RowsThatAreNotInUseStay) {
+  std::mt19937 random(7);
+  for (const auto& [name, granule] : {std::pair{"gemm_i8_npu1", RowGranule(kMicroI8Npu1)},
+                                      std::pair{"gemm_i8_npu2", RowGranule(kMicroI8Npu2)},
+                                      std::pair{"gemm_bf16", RowGranule(kMicroBf16)}}) {
+    Tiles all(kTileBBytes);
+    // Small bytes are finite floats, too.
+    for (std::byte& one : all.a) one = static_cast<std::byte>(random() % 63);
+    for (std::byte& one : all.b) one = static_cast<std::byte>(random() % 63);
+    all.SetHeader(kFirstOfSum);
+    for (int rows = 0; rows <= kTileM; rows += granule) {
+      Tiles some = all;
+      some.SetRows(static_cast<uint32_t>(rows));
+      all.SetRows(rows == kTileM ? 1000000 : kTileM);  // more than there are is all
+      CallKernel(name, {all.a.data(), all.b.data(), all.sums.data()});
+      CallKernel(name, {some.a.data(), some.b.data(), some.sums.data()});
+      const auto used = static_cast<size_t>(rows * kTileN * 4);
+      EXPECT_EQ(std::memcmp(some.sums.data(), all.sums.data(), used), 0);
+      for (size_t i = used; i < kTileSumBytes; ++i) {
+        ASSERT_EQ(some.sums[i], std::byte{}) << name << " " << rows;
+      }
+      std::fill(all.sums.begin(), all.sums.end(), std::byte{});
+    }
+  }
+}
+
 TEST(NpuKernels, I4WeightsBecomeRatioTimesNibble) {
   std::mt19937 random(4);
   Tiles tiles(kTileB4Bytes);
   for (std::byte& one : tiles.a) one = static_cast<std::byte>(random());
-  auto* const nibbles = reinterpret_cast<uint8_t*>(tiles.b.data() + kWeightHeaderBytes);
+  tiles.SetRows(kTileM);
+  auto* const nibbles = reinterpret_cast<uint8_t*>(tiles.b.data() + kTileHeaderBytes);
   auto* const ratios = nibbles + size_t{kTileKI8} * kTileN / 2;
   for (size_t i = 0; i < size_t{kTileKI8} * kTileN / 2; ++i) {
     nibbles[i] = static_cast<uint8_t>(random());
@@ -222,7 +257,7 @@ TEST(NpuKernels, I4WeightsBecomeRatioTimesNibble) {
   for (const char* name : {"gemm_i4_npu1", "gemm_i4_npu2"}) {
     CallKernel(name, {tiles.a.data(), tiles.b.data(), tiles.wide.data(), tiles.sums.data()});
     Tiles plain(kTileBBytes);
-    auto* const want = reinterpret_cast<int8_t*>(plain.b.data() + kWeightHeaderBytes);
+    auto* const want = reinterpret_cast<int8_t*>(plain.b.data() + kTileHeaderBytes);
     for (int k = 0; k < kTileKI8; ++k) {
       for (int n = 0; n < kTileN; ++n) {
         const size_t at = PlaceOf(k, n, 8, 8, kTileKI8 / 8, true);
@@ -244,8 +279,8 @@ TEST(NpuKernels, Bf16TilesSumInFloat) {
   std::mt19937 random(5);
   std::normal_distribution<float> normal;
   Tiles tiles(kTileBBytes);
-  auto* const a = reinterpret_cast<bfloat16*>(tiles.a.data());
-  auto* const b = reinterpret_cast<bfloat16*>(tiles.b.data() + kWeightHeaderBytes);
+  auto* const a = reinterpret_cast<bfloat16*>(tiles.a.data() + kTileHeaderBytes);
+  auto* const b = reinterpret_cast<bfloat16*>(tiles.b.data() + kTileHeaderBytes);
   std::vector<double> want(size_t{kTileM} * kTileN, 0);
   std::vector<double> size(want.size(), 0);
   constexpr int kSteps = 4;

@@ -95,12 +95,18 @@ TEST(NpuTiming, FollowsItsParts) {
     EXPECT_NEAR(ModelGemm(gemm).core_seconds, all.core_seconds / 2, 1e-9);
     EXPECT_EQ(ModelGemm(gemm).dram_seconds, all.dram_seconds);
 
-    // What pads a problem costs what a whole one costs.
+    // What pads a problem costs what a whole one costs, but for rows that short problems leave out.
     gemm = Case(generation, {1, 1, 1});
+    gemm.layout = GemmLayout::kTileRows;
     GemmCase whole = gemm;
     whole.shape = {gemm.tile.m * 4, gemm.tile.k, gemm.tile.n * gemm.device.columns};
     EXPECT_EQ(ModelGemm(gemm).seconds, ModelGemm(whole).seconds);
     EXPECT_EQ(ModelGemm(gemm).bound, GemmBound::kDispatch);
+
+    whole.layout = gemm.layout = GemmLayout::kPacked;
+    gemm.shape = {32, 2048, 2048};
+    whole.shape = {256, 2048, 2048};
+    EXPECT_LT(ModelGemm(gemm).seconds, ModelGemm(whole).seconds);
 
     // Short runs of bytes from DRAM cost.
     whole.shape = {4096, 4096, 4096};

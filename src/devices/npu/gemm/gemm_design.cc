@@ -184,8 +184,8 @@ class Maker {
     const int64_t b_bytes = TileBBytes(config_);
     const bool four = config_.type == GemmType::kI4;
     const bool narrows = Narrows(config_.output);
-    // 1 KB of stack, B twice, what B becomes or results become; A twice and the sums in the banks
-    // above.
+    // 1 KB of stack, B twice, what B becomes or results become; A twice and the sums above
+    // them.
     int64_t low = 0x400;
     const auto place_low = [&](const std::string& name, int64_t bytes) {
       const size_t buffer = AddBuffer(tile, name, low, bytes);
@@ -195,9 +195,11 @@ class Maker {
     const size_t b[] = {place_low("b0", b_bytes), place_low("b1", b_bytes)};
     const size_t wide = four ? place_low("wide", int64_t{kTileKI8} * kTileN) : 0;
     const size_t narrow = narrows ? place_low("c", TileCBytes(config_)) : 0;
-    const size_t a[] = {AddBuffer(tile, "a0", 0x8000, TileABytes(config_)),
-                        AddBuffer(tile, "a1", 0xA000, TileABytes(config_))};
-    const size_t sums = AddBuffer(tile, "sums", 0xC000, int64_t{kTileSumBytes});
+    constexpr int64_t kSums = 0xC000;
+    const int64_t a_bytes = TileABytes(config_);
+    const size_t a[] = {AddBuffer(tile, "a0", kSums - 2 * a_bytes, a_bytes),
+                        AddBuffer(tile, "a1", kSums - a_bytes, a_bytes)};
+    const size_t sums = AddBuffer(tile, "sums", kSums, int64_t{kTileSumBytes});
     const size_t result = narrows ? narrow : sums;
 
     const size_t a_locks = AddLocks(tile, "a", 0, 2);

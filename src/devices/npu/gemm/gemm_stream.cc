@@ -126,6 +126,7 @@ GemmPlan PlanGemm(const GemmConfig& config, const GemmShape& shape) {
   plan.tile = DesignTile(config.type);
   const int64_t columns = config.device.columns;
   plan.m_blocks = CeilDivide(shape.m, plan.tile.m * kCoreRows);
+  plan.tile_rows = DesignTileRows(config.device.generation, config.type, shape.m);
   plan.k_steps = CeilDivide(shape.k, plan.tile.k);
   plan.n_blocks = CeilDivide(shape.n, plan.tile.n * columns);
   plan.a_bytes = plan.m_blocks * plan.k_steps * kCoreRows * TileABytes(config);

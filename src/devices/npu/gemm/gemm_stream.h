@@ -17,11 +17,13 @@ namespace tandem::npu {
 ///   A [core row][m block][k step][tile]
 ///   B [column][n block][k step][tile]
 ///   C [column][m block][n block][core row][tile]
-/// A block of M is a tile for each core row, one of N a tile for each column.
+/// A block of M is a tile for each core row, one of N a tile for each column. The rows of a problem
+/// are spread evenly: a short one takes a few of each tile.
 struct GemmPlan {
   GemmConfig config;
   GemmShape shape;
   GemmShape tile;
+  int64_t tile_rows = 0;  ///< Of a tile's m that are in use, the same in all.
   int64_t m_blocks = 0;
   int64_t k_steps = 0;
   int64_t n_blocks = 0;

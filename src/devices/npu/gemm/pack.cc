@@ -68,13 +68,17 @@ void PackRows(const GemmPlan& plan, std::span<const T> rows, std::span<std::byte
   std::fill(out.begin(), out.end(), std::byte{});
   const MicroShape micro = MicroOf(plan.config);
   const auto places = Places(plan.tile.m, plan.tile.k, micro.r, micro.s, false);
-  auto* tile = reinterpret_cast<T*>(out.data());
+  std::byte* tile = out.data();
   for (int64_t core_row = 0; core_row < kCoreRows; ++core_row) {
     for (int64_t m = 0; m < plan.m_blocks; ++m) {
       for (int64_t k = 0; k < plan.k_steps; ++k) {
-        CopyTile(rows, plan.shape.m, plan.shape.k, (m * kCoreRows + core_row) * plan.tile.m,
-                 k * plan.tile.k, plan.tile.m, plan.tile.k, places, tile);
-        tile += plan.tile.m * plan.tile.k;
+        ActivationTileHeader header;
+        header.rows = static_cast<uint32_t>(plan.tile_rows);
+        std::memcpy(tile, &header, sizeof header);
+        CopyTile(rows, plan.shape.m, plan.shape.k, (m * kCoreRows + core_row) * plan.tile_rows,
+                 k * plan.tile.k, plan.tile_rows, plan.tile.k, places,
+                 reinterpret_cast<T*>(tile + kTileHeaderBytes));
+        tile += TileABytes(plan.config);
       }
     }
   }
@@ -109,7 +113,7 @@ void PackColumns(const GemmPlan& plan, std::span<const T> rows, int shift,
   const auto places = Places(plan.tile.k, plan.tile.n, micro.s, micro.t, true);
   ForTilesOfB(plan, shift, out, [&](std::byte* tile, int64_t k, int64_t n) {
     CopyTile(rows, plan.shape.k, plan.shape.n, k, n, plan.tile.k, plan.tile.n, places,
-             reinterpret_cast<T*>(tile + kWeightHeaderBytes));
+             reinterpret_cast<T*>(tile + kTileHeaderBytes));
   });
 }
 
@@ -170,7 +174,7 @@ void PackB4(const GemmPlan& plan, std::span<const int8_t> weights, std::span<con
     std::fill(wide.begin(), wide.end(), int8_t{0});
     CopyTile(weights, plan.shape.k, plan.shape.n, k, n, plan.tile.k, plan.tile.n, places,
              wide.data());
-    std::byte* const nibbles = tile + kWeightHeaderBytes;
+    std::byte* const nibbles = tile + kTileHeaderBytes;
     for (size_t i = 0; i < wide.size(); i += 2) {
       nibbles[i / 2] = static_cast<std::byte>((wide[i] & 15) | (wide[i + 1] & 15) << 4);
     }
@@ -212,9 +216,9 @@ void UnpackC(const GemmPlan& plan, std::span<const std::byte> packed, std::span<
     for (int64_t m = 0; m < plan.m_blocks; ++m) {
       for (int64_t n = 0; n < plan.n_blocks; ++n) {
         for (int64_t core_row = 0; core_row < kCoreRows; ++core_row) {
-          const int64_t top = (m * kCoreRows + core_row) * plan.tile.m;
+          const int64_t top = (m * kCoreRows + core_row) * plan.tile_rows;
           const int64_t left = (n * columns + column) * plan.tile.n;
-          for (int64_t row = 0; row < plan.tile.m && top + row < plan.shape.m; ++row) {
+          for (int64_t row = 0; row < plan.tile_rows && top + row < plan.shape.m; ++row) {
             T* const to = rows.data() + (top + row) * plan.shape.n + left;
             const uint32_t* const place = places.data() + row * plan.tile.n;
             for (int64_t i = 0; i < plan.tile.n && left + i < plan.shape.n; ++i) {

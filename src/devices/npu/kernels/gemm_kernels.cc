@@ -18,23 +18,35 @@ WeightTileHeader HeaderOf(const uint8_t* tile) {
   return header;
 }
 
-template <int R>
-void GemmI8(const int8_t* a, const uint8_t* b, int32_t* sums) {
-  SetModes();
-  MultiplyTile<kTileM, kTileKI8, kTileN, R, 8, 8, acc32>(
-      a, reinterpret_cast<const int8_t*>(b + kWeightHeaderBytes), sums,
-      (HeaderOf(b).flags & kFirstOfSum) != 0);
+/// At most a tile, whatever the header says.
+int RowsOf(const uint8_t* tile) {
+  ActivationTileHeader header;
+  std::memcpy(&header, tile, sizeof header);
+  return header.rows < kTileM ? static_cast<int>(header.rows) : kTileM;
+}
+
+/// What follows the header of a tile of A or B.
+template <typename T>
+const T* ValuesOf(const uint8_t* tile) {
+  return reinterpret_cast<const T*>(tile + kTileHeaderBytes);
 }
 
 template <int R>
-void GemmI4(const int8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums) {
+void GemmI8(const uint8_t* a, const uint8_t* b, int32_t* sums) {
   SetModes();
-  const uint8_t* const nibbles = b + kWeightHeaderBytes;
+  MultiplyTile<kTileKI8, kTileN, R, 8, 8, acc32>(ValuesOf<int8_t>(a), ValuesOf<int8_t>(b), sums,
+                                                 RowsOf(a), (HeaderOf(b).flags & kFirstOfSum) != 0);
+}
+
+template <int R>
+void GemmI4(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums) {
+  SetModes();
+  const auto* const nibbles = ValuesOf<uint8_t>(b);
   const auto* const ratios =
       reinterpret_cast<const int8_t*>(nibbles + size_t{kTileKI8} * kTileN / 2);
   ExpandWeights<kTileKI8, kTileN>(nibbles, ratios, wide);
-  MultiplyTile<kTileM, kTileKI8, kTileN, R, 8, 8, acc32>(a, wide, sums,
-                                                         (HeaderOf(b).flags & kFirstOfSum) != 0);
+  MultiplyTile<kTileKI8, kTileN, R, 8, 8, acc32>(ValuesOf<int8_t>(a), wide, sums, RowsOf(a),
+                                                 (HeaderOf(b).flags & kFirstOfSum) != 0);
 }
 
 template <typename Tag, typename Sum, typename Out>
@@ -48,26 +60,26 @@ void Narrow(const uint8_t* b, const Sum* sums, Out* out) {
 extern "C" {
 
 #if !defined(__AIEARCH__) || __AIEARCH__ == 20
-void tandem_gemm_i8_npu1(const int8_t* a, const uint8_t* b, int32_t* sums) {
+void tandem_gemm_i8_npu1(const uint8_t* a, const uint8_t* b, int32_t* sums) {
   GemmI8<kMicroI8Npu1.r>(a, b, sums);
 }
-void tandem_gemm_i4_npu1(const int8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums) {
+void tandem_gemm_i4_npu1(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums) {
   GemmI4<kMicroI8Npu1.r>(a, b, wide, sums);
 }
 #endif
 #if !defined(__AIEARCH__) || __AIEARCH__ == 21
-void tandem_gemm_i8_npu2(const int8_t* a, const uint8_t* b, int32_t* sums) {
+void tandem_gemm_i8_npu2(const uint8_t* a, const uint8_t* b, int32_t* sums) {
   GemmI8<kMicroI8Npu2.r>(a, b, sums);
 }
-void tandem_gemm_i4_npu2(const int8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums) {
+void tandem_gemm_i4_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums) {
   GemmI4<kMicroI8Npu2.r>(a, b, wide, sums);
 }
 #endif
 
-void tandem_gemm_bf16(const bfloat16* a, const uint8_t* b, float* sums) {
+void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums) {
   SetModes();
-  MultiplyTile<kTileM, kTileKBf16, kTileN, kMicroBf16.r, kMicroBf16.s, kMicroBf16.t, accfloat>(
-      a, reinterpret_cast<const bfloat16*>(b + kWeightHeaderBytes), sums,
+  MultiplyTile<kTileKBf16, kTileN, kMicroBf16.r, kMicroBf16.s, kMicroBf16.t, accfloat>(
+      ValuesOf<bfloat16>(a), ValuesOf<bfloat16>(b), sums, RowsOf(a),
       (HeaderOf(b).flags & kFirstOfSum) != 0);
 }
 

@@ -18,12 +18,12 @@ inline void SetModes() {
   aie::set_saturation(aie::saturation_mode::saturate);
 }
 
-/// sums += a b, or sums = a b for the first tile of a sum; tiles [M,K], [K,N], [M,N] in blocks of
-/// R, S and T. Two by two blocks of sums stay in registers, so each block that is loaded multiplies
-/// twice.
-template <int M, int K, int N, int R, int S, int T, typename Tag, typename Value, typename Sum>
-void MultiplyTile(const Value* a, const Value* b, Sum* sums, bool first) {
-  static_assert(M % (2 * R) == 0 && K % S == 0 && N % (2 * T) == 0);
+/// sums += a b, or sums = a b for the first tile of a sum; tiles [rows,K], [K,N], [rows,N] in
+/// blocks of R, S and T. Two by two blocks of sums stay in registers, so each block that is loaded
+/// multiplies twice.
+template <int K, int N, int R, int S, int T, typename Tag, typename Value, typename Sum>
+void MultiplyTile(const Value* a, const Value* b, Sum* sums, int rows, bool first) {
+  static_assert(K % S == 0 && N % (2 * T) == 0);
   using Block = aie::mmul<R, S, T, Value, Value, Tag>;
   constexpr int kRowOfA = K / S * Block::size_A;
   constexpr int kColumnOfB = K / S * Block::size_B;
@@ -32,7 +32,7 @@ void MultiplyTile(const Value* a, const Value* b, Sum* sums, bool first) {
     return first ? Block(aie::zeros<Sum, Block::size_C>())
                  : Block(aie::load_v<Block::size_C>(from));
   };
-  for (int i = 0; i < M / R; i += 2) {
+  for (int i = 0; i < rows / R; i += 2) {
     for (int j = 0; j < N / T; j += 2) {
       Sum* const top = sums + i * kRowOfSums + j * static_cast<int>(Block::size_C);
       Sum* const bottom = top + kRowOfSums;

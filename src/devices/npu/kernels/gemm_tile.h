@@ -16,8 +16,14 @@ struct WeightTileHeader {
   int32_t shift = 0;  ///< Of narrow results: their sums are divided by 2^shift.
   uint32_t reserved[14] = {};
 };
-inline constexpr size_t kWeightHeaderBytes = 64;
-static_assert(sizeof(WeightTileHeader) == kWeightHeaderBytes);
+/// And one of activations with this: a short prompt fills few of a tile's rows.
+struct ActivationTileHeader {
+  uint32_t rows = 0;  ///< In use, a multiple of RowGranule().
+  uint32_t reserved[15] = {};
+};
+inline constexpr size_t kTileHeaderBytes = 64;
+static_assert(sizeof(WeightTileHeader) == kTileHeaderBytes);
+static_assert(sizeof(ActivationTileHeader) == kTileHeaderBytes);
 inline constexpr uint32_t kFirstOfSum = 1;  ///< Sums start from zero.
 inline constexpr uint32_t kLastOfSum = 2;   ///< And are complete.
 
@@ -29,6 +35,8 @@ struct MicroShape {
 inline constexpr MicroShape kMicroI8Npu1 = {4, 8, 8};
 inline constexpr MicroShape kMicroI8Npu2 = {8, 8, 8};
 inline constexpr MicroShape kMicroBf16 = {4, 8, 4};
+/// Rows that a kernel takes at a time: two blocks.
+constexpr int RowGranule(const MicroShape& micro) { return 2 * micro.r; }
 
 /// Tiles of the design. i4 multiplies as i8 does.
 inline constexpr int kTileM = 64;
@@ -43,11 +51,11 @@ inline constexpr int kI4Block = 32;
 inline constexpr int kI4Shift = 3;
 inline constexpr size_t kI4RatioBytes = size_t{kTileKI8} / kI4Block * kTileN;
 
-inline constexpr size_t kTileABytes = size_t{kTileM} * kTileKI8;  // the same in bf16
-static_assert(kTileABytes == size_t{kTileM} * kTileKBf16 * 2);
-inline constexpr size_t kTileBBytes = kWeightHeaderBytes + size_t{kTileKI8} * kTileN;
+inline constexpr size_t kTileABytes = kTileHeaderBytes + size_t{kTileM} * kTileKI8;
+static_assert(kTileKI8 == 2 * kTileKBf16);  // as many bytes in bf16
+inline constexpr size_t kTileBBytes = kTileHeaderBytes + size_t{kTileKI8} * kTileN;
 inline constexpr size_t kTileB4Bytes =
-    kWeightHeaderBytes + size_t{kTileKI8} * kTileN / 2 + kI4RatioBytes;
+    kTileHeaderBytes + size_t{kTileKI8} * kTileN / 2 + kI4RatioBytes;
 inline constexpr size_t kTileSumBytes = size_t{kTileM} * kTileN * 4;
 
 }  // namespace tandem::npu

@@ -8,11 +8,11 @@
 #include "devices/npu/kernels/gemm_tile.h"
 
 extern "C" {
-void tandem_gemm_i8_npu1(const int8_t* a, const uint8_t* b, int32_t* sums);
-void tandem_gemm_i4_npu1(const int8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums);
-void tandem_gemm_i8_npu2(const int8_t* a, const uint8_t* b, int32_t* sums);
-void tandem_gemm_i4_npu2(const int8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums);
-void tandem_gemm_bf16(const tandem::npu::native::bfloat16* a, const uint8_t* b, float* sums);
+void tandem_gemm_i8_npu1(const uint8_t* a, const uint8_t* b, int32_t* sums);
+void tandem_gemm_i4_npu1(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums);
+void tandem_gemm_i8_npu2(const uint8_t* a, const uint8_t* b, int32_t* sums);
+void tandem_gemm_i4_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums);
+void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums);
 void tandem_narrow_i8(const uint8_t* b, const int32_t* sums, int8_t* out);
 void tandem_narrow_i16(const uint8_t* b, const int32_t* sums, int16_t* out);
 void tandem_narrow_bf16(const uint8_t* b, const float* sums, tandem::npu::native::bfloat16* out);
@@ -38,8 +38,8 @@ constexpr size_t kOuts = size_t{kTileM} * kTileN;
 constexpr size_t kI8Buffers[] = {kTileABytes, kTileBBytes, kTileSumBytes};
 constexpr size_t kI4Buffers[] = {kTileABytes, kTileB4Bytes, size_t{kTileKI8} * kTileN,
                                  kTileSumBytes};
-constexpr size_t kNarrow1[] = {kWeightHeaderBytes, kTileSumBytes, kOuts};
-constexpr size_t kNarrow2[] = {kWeightHeaderBytes, kTileSumBytes, 2 * kOuts};
+constexpr size_t kNarrow1[] = {kTileHeaderBytes, kTileSumBytes, kOuts};
+constexpr size_t kNarrow2[] = {kTileHeaderBytes, kTileSumBytes, 2 * kOuts};
 
 constexpr Kernel kKernels[] = {
     {"gemm_i8_npu1", kI8Buffers, Caller<tandem_gemm_i8_npu1>::Run},

@@ -131,6 +131,15 @@ GemmShape DesignTile(GemmType type) {
                                                         : GemmShape{64, 64, 64};
 }
 
+int64_t DesignTileRows(Generation generation, GemmType type, int64_t m) {
+  const int64_t tile = DesignTile(type).m;
+  const int64_t blocks = CeilDivide(m, tile * (kRows - 2));
+  // Two blocks of mmul's rows.
+  const bool eight = generation == Generation::kNpu1 || type == GemmType::kBf16;
+  const int64_t granule = eight ? 8 : 16;
+  return CeilDivide(CeilDivide(m, blocks * (kRows - 2)), granule) * granule;
+}
+
 double ModelClock(Generation generation) { return kArray[static_cast<int>(generation)].clock_hz; }
 
 double PeakMacs(Generation generation, GemmType type) {
@@ -188,7 +197,11 @@ GemmTime ModelGemm(const GemmCase& gemm) {
 
   const KernelConstants kernel = KernelOf(generation, gemm.type, gemm.kernel, bfp16);
   const double block_cycles = kernel.fixed + kernel.per_byte * c_bytes;
-  double compute = m * k * n / kernel.macs + m * n / kernel.block * block_cycles;
+  // Our kernels leave out the rows of a tile that a short problem does not fill.
+  const double rows = gemm.layout == GemmLayout::kPacked && tile == DesignTile(gemm.type)
+                          ? static_cast<double>(DesignTileRows(generation, gemm.type, shape.m))
+                          : m;
+  double compute = rows * k * n / kernel.macs + rows * n / kernel.block * block_cycles;
   if (gemm.type == GemmType::kI4) compute += k * n * ExpandCycles(gemm.kernel);
   const double stream = std::max(m * k * a_bytes, k * n * b_bytes) / kStreamBytes;
   // One C per core: nothing is multiplied while it leaves.

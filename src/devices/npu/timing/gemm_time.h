@@ -102,6 +102,8 @@ GemmTime ModelGemm(const GemmCase& gemm);
 
 /// What a core multiplies at a time in our design.
 GemmShape DesignTile(GemmType type);
+/// How many of a tile's rows our design multiplies for m rows: spread evenly over cores and blocks.
+int64_t DesignTileRows(Generation generation, GemmType type, int64_t m);
 /// The clock of the cores that the model takes where none is given.
 double ModelClock(Generation generation);
 /// Multiply-adds of a core and cycle at most.
