@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Tandem Authors
 # SPDX-License-Identifier: Apache-2.0
-"""compare_aiebu.py TANDEM AIEBU_FOLDER [COUNT [SEED]]: random transfers through AMD's own tools.
+"""compare_aiebu.py [--gemm] TANDEM AIEBU_FOLDER [COUNT [SEED]]: our streams through AMD's own tools.
 
-Encodes COUNT random sequences of shim transfers, assembles each stream with AMD's aiebu-asm, disassembles it
-with aiebu-dump, and compares operation, address and data of every line with `tandem npu insts`. The tools
-are in XRT 2.25 (Debian: libxrt-utils-npu). Exit status 1 when anything differs or is refused.
+Encodes COUNT random sequences of shim transfers (with --gemm: multiplies COUNT random matrices on the
+emulated array), assembles each stream with AMD's aiebu-asm, disassembles it with aiebu-dump, and compares
+operation, address and data of every line with `tandem npu insts`. The tools are in XRT 2.25 (Debian:
+libxrt-utils-npu). Exit status 1 when anything differs or is refused.
 """
 import json
 import os
@@ -38,6 +39,16 @@ def random_sequence(rng):
     return {"device": generation, "args": args, "allocs": allocs, "tiles": [], "ops": ops}
 
 
+def gemm_stream(tandem, rng, folder):
+    """The stream of a random product of matrices."""
+    command = [tandem, "npu", "gemm", "--save", folder, "--json",
+               "--type", rng.choice(["i8", "i4", "bf16"]), "--generation", rng.choice(["npu1", "npu2"])]
+    for side, most in (("-m", 600), ("-k", 600), ("-n", 1500)):
+        command += [side, str(rng.randint(1, most))]
+    subprocess.run(command, check=True, capture_output=True)
+    return f"{folder}/gemm.bin"
+
+
 def our_lines(tandem, stream):
     text = subprocess.run([tandem, "npu", "insts", "--json", stream], check=True, text=True,
                           capture_output=True).stdout
@@ -49,6 +60,8 @@ def our_lines(tandem, stream):
         elif op["op"] == "BLOCKWRITE":
             lines.append(f"BLOCKWRITE @{op['address']:#x}, [{len(op['data'])}]")
             lines += [f"BLOCKWRITE.{i} {word:#x}" for i, word in enumerate(op["data"]) if word]
+        elif op["op"] == "MASKWRITE":
+            lines.append(f"MASKWRITE @{op['address']:#x}, {op['mask']:#x}(), {op['value']:#x}")
         elif op["op"] == "DDR_PATCH":
             lines.append(f"CUSTOM_OP_DDR_PATCH @{op['address']:#x}, #{fields['argument']}, "
                          f"+{fields['offset']:#x}")
@@ -73,18 +86,23 @@ def their_lines(folder, stream):
 
 
 def main():
-    if len(sys.argv) < 3:
+    args = [arg for arg in sys.argv[1:] if arg != "--gemm"]
+    gemm = len(args) < len(sys.argv) - 1
+    if len(args) < 2:
         sys.exit(__doc__)
-    tandem, folder = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-    count = int(sys.argv[3]) if len(sys.argv) > 3 else 200
-    rng = random.Random(int(sys.argv[4]) if len(sys.argv) > 4 else 1)
+    tandem, folder = os.path.abspath(args[0]), os.path.abspath(args[1])
+    count = int(args[2]) if len(args) > 2 else 200
+    rng = random.Random(int(args[3]) if len(args) > 3 else 1)
     differ = 0
     with tempfile.TemporaryDirectory() as scratch:
         source, stream = f"{scratch}/sequence.json", f"{scratch}/stream.bin"
         for _ in range(count):
-            with open(source, "w", encoding="utf-8") as file:
-                json.dump(random_sequence(rng), file)
-            subprocess.run([tandem, "npu", "encode", "-q", source, "-o", stream], check=True)
+            if gemm:
+                stream = gemm_stream(tandem, rng, scratch)
+            else:
+                with open(source, "w", encoding="utf-8") as file:
+                    json.dump(random_sequence(rng), file)
+                subprocess.run([tandem, "npu", "encode", "-q", source, "-o", stream], check=True)
             ours, theirs = our_lines(tandem, stream), their_lines(folder, stream)
             if ours != theirs:
                 differ += 1

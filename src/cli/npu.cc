@@ -12,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/npu_gemm.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
 #include "core/log.h"
@@ -154,6 +155,7 @@ void AddNpuCommand(CLI::App& app, Action& action) {
   AddEncoder(npu, action, "config", "Write the configuration of a lowered design", "DESIGN",
              "The design, as JSON", RunConfig, /*with_flow=*/false);
   AddInsts(npu, action);
+  AddNpuGemm(npu, action);
 }
 
 }  // namespace tandem::cli

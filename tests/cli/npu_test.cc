@@ -5,9 +5,14 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cli/process.h"
+#include "formats/npy.h"
 
 namespace tandem::test {
 namespace {
@@ -79,6 +84,91 @@ TEST(Npu, ErrorsNameFileAndPlace) {
   run = Tandem({"npu", "insts", folder / "x.bin"});
   EXPECT_EQ(run.code, 3);
   EXPECT_NE(run.err.find("x.bin: word 0: too short"), std::string::npos) << run.err;
+}
+
+TEST(Npu, ReckonsProducts) {
+  const Json json = Json::parse(
+      Tandem({"npu", "gemm", "-m", "4032", "-k", "4032", "-n", "4032", "--tile", "112x112x112",
+              "--out", "i8", "--kernel-class", "chess", "--model-only", "--json"})
+          .out);
+  EXPECT_NEAR(json["tops"], 6.52, 0.35 * 6.52);
+  EXPECT_EQ(json["bound"], "compute");
+  EXPECT_EQ(json["modelled"], true);
+  const auto wrong = [](const std::string& option, const std::string& value) {
+    const Finished run =
+        Tandem({"npu", "gemm", "-m", "1", "-k", "1", "-n", "1", "--model-only", option, value});
+    EXPECT_EQ(run.code, 2) << option;
+    EXPECT_NE(run.err.find(option), std::string::npos) << run.err;
+  };
+  wrong("--tile", "64x64");
+  wrong("--tile", "64x64x64x64");
+  wrong("--tile", "64x-1x64");
+  wrong("--columns", "5");
+  wrong("--activations", "bf16");
+  wrong("--clock", "nan");
+}
+
+TEST(Npu, MultipliesOnTheEmulatedArray) {
+  const TemporaryFolder folder;
+  const auto multiply = [&](const std::string& type, const std::string& generation,
+                            const std::vector<std::string>& more = {}) {
+    std::vector<std::string> args = {
+        "npu", "gemm",   "-m",           "3",        "-k",     "200",         "-n", "70", "--type",
+        type,  "--json", "--generation", generation, "--save", folder / "out"};
+    args.insert(args.end(), more.begin(), more.end());
+    const Finished run = Tandem(args);
+    EXPECT_EQ(run.code, 0) << run.err;
+    return Json::parse(run.out);
+  };
+  for (const std::string generation : {"npu1", "npu2"}) {
+    for (const std::string type : {"i8", "i4", "bf16"}) {
+      const Json json = multiply(type, generation);
+      EXPECT_EQ(json["ok"], true);
+      EXPECT_EQ(json["modelled"], true);
+      // The files say the same as the report.
+      const auto check = [&]<typename T>(T) {
+        const auto a = ReadNpy<T>(folder / "out/a.npy");
+        const auto b = ReadNpy<T>(folder / "out/b.npy");
+        const auto c = ReadNpy<T>(folder / "out/c.npy");
+        EXPECT_EQ(a.shape, (std::vector<int64_t>{3, 200}));
+        EXPECT_EQ(b.shape, (std::vector<int64_t>{200, 70}));
+        ASSERT_EQ(c.shape, (std::vector<int64_t>{3, 70}));
+        double most = 0;
+        double largest = 0;
+        for (size_t m = 0; m < 3; ++m) {
+          for (size_t n = 0; n < 70; ++n) {
+            double sum = 0;
+            for (size_t k = 0; k < 200; ++k) {
+              sum += static_cast<double>(a.values[m * 200 + k]) *
+                     static_cast<double>(b.values[k * 70 + n]);
+            }
+            most = std::max(most, std::abs(sum - static_cast<double>(c.values[m * 70 + n])));
+            largest = std::max(largest, std::abs(sum));
+          }
+        }
+        EXPECT_NEAR(most, json["max_abs_error"].get<double>(), 1e-9 * largest);
+        EXPECT_LE(most, (type == "i8" ? 0 : type == "i4" ? 2e-2 : 1e-5) * largest);
+      };
+      type == "i8" ? check(int64_t{}) : check(float{});
+      const Json stream =
+          Json::parse(Tandem({"npu", "insts", "--json", folder / "out/gemm.bin"}).out);
+      EXPECT_EQ(stream["generation"], generation);
+    }
+  }
+  EXPECT_EQ(multiply("i8", "npu1", {"--out", "i8", "--seed", "7"})["max_abs_error"], 0);
+  EXPECT_EQ(multiply("bf16", "npu2", {"--out", "bf16", "--columns", "4"})["ok"], true);
+  const auto refuse = [&](const std::vector<std::string>& more, const std::string& says) {
+    std::vector<std::string> args = {"npu", "gemm", "-m", "1", "-k", "1", "-n", "1"};
+    args.insert(args.end(), more.begin(), more.end());
+    const Finished run = Tandem(args);
+    EXPECT_NE(run.code, 0);
+    EXPECT_NE(run.err.find(says), std::string::npos) << run.err;
+  };
+  refuse({"--device", "xrt"}, "not there yet");
+  refuse({"--tile", "32x32x32"}, "64x128x64");
+  refuse({"--out", "f32"}, "i8 to f32");
+  refuse({"--columns", "3"}, "3 columns");
+  refuse({"--model-only", "--save", "x"}, "--save");
 }
 
 TEST(Npu, CommandsOfTheCommand) {

@@ -88,6 +88,25 @@ TEST(NpuAddressWalk, IsNestedLoops) {
       walk.Advance();
     }
     ASSERT_TRUE(walk.done());
+    // The same, several words at a time.
+    AddressWalk runs(bd);
+    const auto words = Reference(bd);
+    for (size_t at = 0; at < words.size();) {
+      const int64_t run = runs.Run();
+      ASSERT_GT(run, 0);
+      const auto first = words[at];
+      const int64_t some = 1 + below(run);
+      for (int64_t i = 0; i < run; ++i) {
+        ASSERT_EQ(words[at + static_cast<size_t>(i)].first, first.first);
+        ASSERT_EQ(words[at + static_cast<size_t>(i)].second, first.second + i * runs.step());
+      }
+      runs.Advance(some);
+      at += static_cast<size_t>(some);
+      if (at < words.size()) {
+        ASSERT_EQ(runs.Peek().offset, words[at].second);
+      }
+    }
+    ASSERT_TRUE(runs.done());
   }
 }
 

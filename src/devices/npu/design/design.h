@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/json_document.h"
+#include "devices/npu/design/core_steps.h"
 #include "devices/npu/design/model.h"
 #include "devices/npu/isa/ports.h"
 #include "devices/npu/stream/stream.h"
@@ -23,7 +24,8 @@ namespace tandem::npu {
 
 struct Core {
   Tile tile;
-  std::string elf;  ///< Name of the program's file; empty for none.
+  std::string elf;                ///< Name of the program's file; empty for none.
+  std::vector<CoreStep> program;  ///< What it does, for the emulator; empty where nobody says.
 };
 
 /// A channel that a design starts before any run: `repeat` is runs - 1.

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/npu/emulator/address_walk.h"
 
+#include <algorithm>
+
 namespace tandem::npu {
 
 AddressWalk::AddressWalk(const Descriptor& bd)
@@ -24,14 +26,22 @@ AddressWalk::Step AddressWalk::Peek() const {
   return step;
 }
 
-void AddressWalk::Advance() {
-  --left_;
+int64_t AddressWalk::Run() const {
+  if (wrap_[0] == 0) return left_;
+  int64_t end = before_[0];
+  if (at_[0] >= end) end += wrap_[0];
+  if (at_[0] >= end) end += after_[0];
+  return std::min(end - at_[0], left_);
+}
+
+void AddressWalk::Advance(int64_t count) {
+  left_ -= count;
+  at_[0] += count;
   for (int d = 0; d < 3; ++d) {
-    ++at_[d];
     if (wrap_[d] == 0 || at_[d] < before_[d] + wrap_[d] + after_[d]) return;
     at_[d] = 0;
+    ++at_[d + 1];
   }
-  ++at_[3];
 }
 
 }  // namespace tandem::npu

@@ -26,7 +26,12 @@ class AddressWalk {
   };
   /// Where the next word comes from or goes to. Not done().
   Step Peek() const;
-  void Advance();
+  void Advance() { Advance(1); }
+  /// How many words from the next one on are alike, padding or not, and lie step() apart.
+  int64_t Run() const;
+  int64_t step() const { return step_[0]; }
+  /// Takes `count` words, at most Run().
+  void Advance(int64_t count);
 
  private:
   int64_t total_ = 0;

@@ -90,6 +90,11 @@ void Array::Write(uint32_t address, uint32_t value) {
     case kSlaveSlot:
       state.slots[index * kSlotsPerSlave + static_cast<size_t>(reg->sub)] = value;
       return;
+    case kCoreControl:
+      state.other[offset] = value;
+      state.core_enabled = (value & (kCoreEnable | kCoreReset)) == kCoreEnable;
+      if (state.core && (value & kCoreReset) != 0) state.core->Restart();
+      return;
     default: state.other[offset] = value; return;
   }
 }
@@ -240,8 +245,11 @@ bool Array::Step() {
   bool moved = false;
   for (TileState& state : tiles_) {
     for (auto& channels : state.channels) {
-      for (DmaChannel& channel : channels) moved = StepChannel(channel) || moved;
+      for (DmaChannel& channel : channels) {
+        if (channel.task || !channel.queue.empty()) moved = StepChannel(channel) || moved;
+      }
     }
+    moved = StepCore(state) || moved;
   }
   return moved;
 }
@@ -252,15 +260,13 @@ std::vector<std::string> Array::Waiting() const {
     for (const auto& channels : state.channels) {
       for (const DmaChannel& channel : channels) {
         if (!channel.task) continue;
-        lines.push_back(
-            fmt::format("{}, BD {}: {}", ChannelName(channel), channel.bd, channel.waits_for));
+        const bool locked = channel.phase == DmaChannel::Phase::kAcquire;
+        lines.push_back(fmt::format("{}, BD {}: {}", ChannelName(channel), channel.bd,
+                                    locked ? LockWait(channel) : channel.waits_for));
       }
     }
-    const auto control = state.other.find(kCoreControlOffset);
-    if (control == state.other.end() || (control->second & 3) != kCoreEnable) continue;
-    lines.push_back(fmt::format(
-        "{}: the core is enabled and {}", TileText(state.tile),
-        state.has_program ? "has a program, which is not executed here" : "has no program"));
+    const std::string core = CoreWaits(state);
+    if (!core.empty()) lines.push_back(fmt::format("{}: {}", TileText(state.tile), core));
   }
   return lines;
 }

@@ -3,7 +3,7 @@
 //
 // The array at the level of its registers: tiles with memories, locks, DMA channels and stream
 // switches that move data as the registers say. No notion of time: what can happen happens, in some
-// order that locks and streams allow. Cores execute nothing. One thread.
+// order that locks and streams allow. Cores execute the steps of their design. One thread.
 //
 // Modelled: BDs with all their dimensions, iteration, padding, chains; queues, repeats, tokens;
 // locks with neighbours' windows; circuit and packet switching, multicast, arbitration packet by
@@ -39,6 +39,9 @@ class Array {
   void Write(uint32_t address, uint32_t value);
   uint32_t Read(uint32_t address);
 
+  /// What the core of a tile does once it is enabled.
+  void SetProgram(Tile tile, CoreRun run);
+
   /// Moves what can move, once around. Returns whether anything did. Throws Error kInvalidArgument
   /// for wrong programs, with tile, channel, BD and word.
   bool Step();
@@ -62,23 +65,36 @@ class Array {
   uint32_t Status(const DmaChannel& channel) const;
   void WriteLock(TileState& state, int id, uint32_t value);
 
+  bool StepCore(TileState& state);
+  std::string CoreWaits(const TileState& state) const;
+  /// What a lock must be, and is, for one who acquires `value` as descriptors say it.
+  static std::string LockText(const TileState& state, size_t lock, int64_t value);
+  std::string LockWait(const DmaChannel& channel) const;
   bool StepChannel(DmaChannel& channel);
   void StartBd(DmaChannel& channel, int bd);
   bool TryAcquire(DmaChannel& channel);
   void Release(const DmaChannel& channel);
   bool Transfer(DmaChannel& channel);
-  bool Send(DmaChannel& channel);
-  bool Receive(DmaChannel& channel);
+  /// Both move at most `most` words, and return how many.
+  int64_t Send(DmaChannel& channel, int64_t most);
+  int64_t Receive(DmaChannel& channel, int64_t most);
   void FinishBd(DmaChannel& channel);
   bool SendToken(DmaChannel& channel);
   bool OpenRoute(DmaChannel& channel, std::optional<uint32_t> header);
   void CloseRoute(DmaChannel& channel);
-  bool HasRoom(const Route& route) const;
-  void Deliver(const Route& route, Beat beat, bool header);
-  void TakeControl(TileState& state, Beat beat, bool header);
+  /// Words that all receivers of a route take.
+  int64_t RoomOf(const Route& route) const;
+  void TakeControl(TileState& state, uint32_t word, bool header);
 
-  /// The word of a channel's next step, and what its memory says who wrote it last.
-  std::pair<uint32_t*, uint32_t*> Memory(DmaChannel& channel, int64_t offset);
+  /// The next words of a channel, and what their memory says who wrote them last. They lie `step`
+  /// apart in one memory; `count` is cut to those that do.
+  struct Words {
+    uint32_t* word = nullptr;
+    uint32_t* writer = nullptr;
+    int64_t step = 1;
+    int64_t count = 0;
+  };
+  Words Memory(DmaChannel& channel, int64_t count);
   /// A memory tile's neighbour, a lock of one: throws where it is none.
   TileState& Neighbour(const DmaChannel& channel, int64_t third, std::string_view what);
 
@@ -89,7 +105,7 @@ class Array {
   std::vector<TileState> tiles_;
   std::map<uint32_t, const DmaChannel*> link_owner_;  ///< Packets on their way.
   std::map<std::tuple<Tile, Direction, int>, int> tokens_;
-  std::map<uint64_t, uint32_t> host_writer_;      ///< By word index.
+  std::vector<uint32_t> host_writer_;             ///< By word index.
   std::map<uint32_t, const DmaChannel*> active_;  ///< Executions that write, by number.
   uint32_t instances_ = 0;
 };

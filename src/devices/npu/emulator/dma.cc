@@ -14,11 +14,8 @@
 namespace tandem::npu {
 namespace {
 
-/// Words that wait in front of an S2MM channel: switches and their FIFOs, roughly. Programs that
-/// need more or less than a few are wrong anyway.
-constexpr size_t kFifoWords = 32;
 /// Words that a channel moves before others get their turn.
-constexpr int kBurst = 64;
+constexpr int64_t kBurst = 64;
 
 }  // namespace
 
@@ -98,14 +95,20 @@ bool Array::TryAcquire(DmaChannel& channel) {
   int& held = state->locks[static_cast<size_t>(id)];
   const int64_t value = d.acquire_value;
   const bool granted = value >= 0 ? held == value : held >= -value;
-  if (!granted) {
-    channel.waits_for =
-        fmt::format("waits for lock {} of {} to be {}{}; it is {}", id, TileText(state->tile),
-                    value < 0 ? "at least " : "", value < 0 ? -value : value, held);
-    return false;
-  }
+  if (!granted) return false;
   held -= static_cast<int>(value < 0 ? -value : value);
   return true;
+}
+
+std::string Array::LockWait(const DmaChannel& channel) const {
+  const Descriptor& d = channel.descriptor;
+  Tile tile = channel.tile;
+  int64_t id = d.acquire_id;
+  if (KindOf(tile) == TileKind::kMemory) {
+    tile.column += static_cast<int>(id / 64) - 1;
+    id %= 64;
+  }
+  return "waits for " + LockText(At(tile), static_cast<size_t>(id), d.acquire_value);
 }
 
 void Array::Release(const DmaChannel& channel) {
@@ -128,28 +131,41 @@ void Array::Release(const DmaChannel& channel) {
 }
 
 bool Array::Transfer(DmaChannel& channel) {
-  bool moved = false;
-  for (int i = 0; i < kBurst && !channel.walk.done(); ++i) {
-    const bool one = channel.direction == Direction::kMm2s ? Send(channel) : Receive(channel);
-    if (!one) break;
-    moved = true;
+  int64_t moved = 0;
+  while (moved < kBurst && !channel.walk.done()) {
+    const int64_t some = channel.direction == Direction::kMm2s ? Send(channel, kBurst - moved)
+                                                               : Receive(channel, kBurst - moved);
+    if (some == 0) break;
+    moved += some;
   }
-  return moved;
+  return moved > 0;
 }
 
-std::pair<uint32_t*, uint32_t*> Array::Memory(DmaChannel& channel, int64_t offset) {
+Array::Words Array::Memory(DmaChannel& channel, int64_t count) {
+  const int64_t offset = channel.walk.Peek().offset;
   const int64_t word = channel.descriptor.base + offset;
   const auto outside = [&](const std::string& what) {
     Fail(channel, fmt::format("BD {}, word {}: {}", channel.bd, channel.walk.taken(), what));
+  };
+  Words words;
+  words.step = channel.walk.step();
+  // Of `room` words from the first one on, as many as are a step apart.
+  const auto cut = [&](int64_t room) {
+    words.count = std::min(count, (room - 1) / words.step + 1);
+    return words;
   };
   TileState* state = &At(channel.tile);
   switch (KindOf(channel.tile)) {
     case TileKind::kShim: {
       const int64_t address = channel.descriptor.base + 4 * offset;
       uint64_t index = 0;
-      uint32_t* const at = host_->Word(static_cast<uint64_t>(address), &index);
-      if (at == nullptr) outside(fmt::format("0x{:X} is in no buffer of the host", address));
-      return {at, &host_writer_[index]};
+      uint64_t room = 0;
+      words.word = host_->Word(static_cast<uint64_t>(address), &index, &room);
+      if (words.word == nullptr)
+        outside(fmt::format("0x{:X} is in no buffer of the host", address));
+      if (host_writer_.size() < host_->words()) host_writer_.resize(host_->words());
+      words.writer = &host_writer_[index];
+      return cut(static_cast<int64_t>(room));
     }
     case TileKind::kMemory: {
       constexpr int64_t kWords = 0x80000 / 4;
@@ -158,50 +174,66 @@ std::pair<uint32_t*, uint32_t*> Array::Memory(DmaChannel& channel, int64_t offse
       }
       state = &Neighbour(channel, word / kWords, "its memory");
       const auto index = static_cast<size_t>(word % kWords);
-      return {&state->data[index], &state->writer[index]};
+      words.word = &state->data[index];
+      words.writer = &state->writer[index];
+      return cut(kWords - word % kWords);
     }
     case TileKind::kCore: break;
   }
   if (word < 0 || static_cast<size_t>(word) >= state->data.size()) {
     outside(fmt::format("word address 0x{:X} is outside of the tile's memory", word));
   }
-  return {&state->data[static_cast<size_t>(word)], &state->writer[static_cast<size_t>(word)]};
+  words.word = &state->data[static_cast<size_t>(word)];
+  words.writer = &state->writer[static_cast<size_t>(word)];
+  return cut(static_cast<int64_t>(state->data.size()) - word);
 }
 
-bool Array::Send(DmaChannel& channel) {
+int64_t Array::Send(DmaChannel& channel, int64_t most) {
   const Descriptor& d = channel.descriptor;
-  const AddressWalk::Step step = channel.walk.Peek();
   const bool heads = d.enable_packet != 0 && !channel.header_sent && !channel.in_packet;
-  Beat beat;
-  if (heads) {
-    beat.word = PacketHeaderWord(
-        {static_cast<uint32_t>(d.packet_id), static_cast<uint32_t>(d.packet_type), channel.tile});
-  } else {
-    if (step.padding) {
-      const auto pad =
-          At(channel.tile).other.find(kPadValueOffset + 4 * static_cast<uint32_t>(channel.number));
-      beat.word = pad == At(channel.tile).other.end() ? 0 : pad->second;
-    } else {
-      beat.word = *Memory(channel, step.offset).first;
-    }
-    beat.last = channel.walk.taken() + 1 == d.length && d.tlast_suppress == 0;
-  }
-  // The first word of a packet says where it goes, whoever made it.
+  // The first word of a packet says where it goes, whoever made it: it goes alone.
   const bool first = !channel.in_packet;
-  if (first && !OpenRoute(channel, beat.word)) return false;
-  if (!HasRoom(*channel.route)) {
-    channel.waits_for = "waits for those who receive its stream";
-    return false;
+  int64_t count = first ? 1 : std::min(most, channel.walk.Run());
+  uint32_t constant = 0;
+  Words words{&constant, nullptr, 0, count};
+  if (heads) {
+    constant = PacketHeaderWord(
+        {static_cast<uint32_t>(d.packet_id), static_cast<uint32_t>(d.packet_type), channel.tile});
+  } else if (channel.walk.Peek().padding) {
+    const auto& other = At(channel.tile).other;
+    const auto pad = other.find(kPadValueOffset + 4 * static_cast<uint32_t>(channel.number));
+    if (pad != other.end()) constant = pad->second;
+  } else {
+    words = Memory(channel, count);
   }
-  Deliver(*channel.route, beat, first);
-  channel.in_packet = !beat.last;
-  if (beat.last) CloseRoute(channel);
+  if (first && !OpenRoute(channel, *words.word)) return 0;
+  count = std::min(words.count, RoomOf(*channel.route));
+  if (count == 0) {
+    channel.waits_for = "waits for those who receive its stream";
+    return 0;
+  }
+  const bool ends = !heads && channel.walk.taken() + count == d.length && d.tlast_suppress == 0;
+  for (const Sink& sink : channel.route->sinks) {
+    if (first && !sink.keep_header) continue;
+    TileState& state = At(sink.tile);
+    if (sink.kind == Sink::Kind::kDma) {
+      Fifo& fifo = state.channels[0][static_cast<size_t>(sink.channel)].fifo;
+      const uint32_t* word = words.word;
+      for (int64_t i = 0; i < count; ++i, word += words.step) {
+        fifo.push({*word, ends && i + 1 == count});
+      }
+    } else if (sink.kind == Sink::Kind::kControl) {
+      for (int64_t i = 0; i < count; ++i) TakeControl(state, words.word[i * words.step], first);
+    }
+  }
+  channel.in_packet = !ends;
+  if (ends) CloseRoute(channel);
   if (heads) {
     channel.header_sent = true;
   } else {
-    channel.walk.Advance();
+    channel.walk.Advance(count);
   }
-  return true;
+  return count;
 }
 
 bool Array::OpenRoute(DmaChannel& channel, std::optional<uint32_t> header) {
@@ -240,62 +272,58 @@ void Array::CloseRoute(DmaChannel& channel) {
   channel.in_packet = false;
 }
 
-bool Array::HasRoom(const Route& route) const {
+int64_t Array::RoomOf(const Route& route) const {
+  int64_t room = kBurst;
   for (const Sink& sink : route.sinks) {
-    if (sink.kind == Sink::Kind::kCore) return false;
+    if (sink.kind == Sink::Kind::kCore) return 0;
     if (sink.kind != Sink::Kind::kDma) continue;
-    if (At(sink.tile).channels[0][static_cast<size_t>(sink.channel)].fifo.size() >= kFifoWords) {
-      return false;
-    }
+    const Fifo& fifo = At(sink.tile).channels[0][static_cast<size_t>(sink.channel)].fifo;
+    room = std::min(room, static_cast<int64_t>(fifo.room()));
   }
-  return true;
+  return room;
 }
 
-void Array::Deliver(const Route& route, Beat beat, bool header) {
-  for (const Sink& sink : route.sinks) {
-    if (header && !sink.keep_header) continue;
-    TileState& state = At(sink.tile);
-    if (sink.kind == Sink::Kind::kDma) {
-      state.channels[0][static_cast<size_t>(sink.channel)].fifo.push_back(beat);
-    } else if (sink.kind == Sink::Kind::kControl) {
-      TakeControl(state, beat, header);
-    }
-  }
-}
-
-void Array::TakeControl(TileState& state, Beat beat, bool header) {
+void Array::TakeControl(TileState& state, uint32_t word, bool header) {
   if (header) return;
   if (state.control_left == 0) {
-    if ((beat.word >> 22 & 3) != 0) {
+    if ((word >> 22 & 3) != 0) {
       throw Error(ErrorKind::kUnsupported,
                   fmt::format("{}: control packets that do more than write are not emulated",
                               TileText(state.tile)));
     }
-    state.control_offset = beat.word & kOffsetMask;
-    state.control_left = static_cast<int>(beat.word >> 20 & 3) + 1;
+    state.control_offset = word & kOffsetMask;
+    state.control_left = static_cast<int>(word >> 20 & 3) + 1;
     return;
   }
-  Write(AddressOf(state.tile, state.control_offset), beat.word);
+  Write(AddressOf(state.tile, state.control_offset), word);
   state.control_offset += 4;
   --state.control_left;
 }
 
-bool Array::Receive(DmaChannel& channel) {
+int64_t Array::Receive(DmaChannel& channel, int64_t most) {
   if (channel.fifo.empty()) {
     channel.waits_for = "waits for its stream";
-    return false;
+    return 0;
   }
-  const auto [word, writer] = Memory(channel, channel.walk.Peek().offset);
-  const auto other = active_.find(*writer);
-  if (other != active_.end() && *writer != channel.instance) {
-    Fail(channel, fmt::format("BD {}, word {}: overwrites what {} is writing", channel.bd,
-                              channel.walk.taken(), ChannelName(*other->second)));
+  const Words words = Memory(
+      channel, std::min({most, channel.walk.Run(), static_cast<int64_t>(channel.fifo.size())}));
+  uint32_t harmless = channel.instance;
+  for (int64_t i = 0; i < words.count; ++i) {
+    uint32_t& writer = words.writer[i * words.step];
+    if (writer != harmless && writer != channel.instance) {
+      const auto other = active_.find(writer);
+      if (other != active_.end()) {
+        Fail(channel, fmt::format("BD {}, word {}: overwrites what {} is writing", channel.bd,
+                                  channel.walk.taken() + i, ChannelName(*other->second)));
+      }
+      harmless = writer;
+    }
+    words.word[i * words.step] = channel.fifo.front().word;
+    writer = channel.instance;
+    channel.fifo.pop();
   }
-  *word = channel.fifo.front().word;
-  *writer = channel.instance;
-  channel.fifo.pop_front();
-  channel.walk.Advance();
-  return true;
+  channel.walk.Advance(words.count);
+  return words.count;
 }
 
 void Array::FinishBd(DmaChannel& channel) {

@@ -11,6 +11,8 @@ namespace {
 
 /// Arguments that the firmware translates; streams translate the others themselves.
 constexpr uint32_t kTranslatedArguments = 5;
+/// Rounds of work for one wait: some gigabytes through each channel.
+constexpr int64_t kMostRoundsOfWait = 1 << 25;
 
 }  // namespace
 
@@ -134,7 +136,7 @@ class Interpreter {
   template <typename Condition>
   bool WorkUntil(const Condition& holds) {
     for (int64_t round = 0; !holds(); ++round) {
-      if (round == Emulator::kMostRounds || !array_.Step()) return false;
+      if (round == kMostRoundsOfWait || !array_.Step()) return false;
     }
     return true;
   }
@@ -166,6 +168,14 @@ std::optional<Stall> Emulator::Run(const Stream& stream, std::span<const uint64_
   }
   if (at_end == AtEnd::kSettle) Settle();
   return std::nullopt;
+}
+
+void Emulator::Load(const Design& design, const ProgramLoader& load_program) {
+  for (const Core& core : design.cores) {
+    if (core.program.empty()) continue;
+    array_.SetProgram(core.tile, CompileCore(design, core));
+  }
+  Run(EncodeConfiguration(design, load_program), {}, AtEnd::kStop);
 }
 
 void Emulator::Settle() {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "devices/npu/design/design.h"
 #include "devices/npu/emulator/array.h"
 #include "devices/npu/emulator/host_memory.h"
 #include "devices/npu/stream/stream.h"
@@ -32,6 +33,10 @@ struct Stall {
 class Emulator {
  public:
   explicit Emulator(const Device& device);
+
+  /// Configures the array and gives its cores their programs (Core::program). Throws as Run and
+  /// EncodeConfiguration, and Error kInvalidArgument for programs that cannot be.
+  void Load(const Design& design, const ProgramLoader& load_program = {});
 
   /// A kernel argument's memory, which must outlive the emulator. Returns its device address.
   uint64_t AddBuffer(std::span<std::byte> bytes) { return host_.Add(bytes); }

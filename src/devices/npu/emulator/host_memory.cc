@@ -14,11 +14,12 @@ uint64_t HostMemory::Add(std::span<std::byte> bytes) {
   return begin;
 }
 
-uint32_t* HostMemory::Word(uint64_t address, uint64_t* index) {
+uint32_t* HostMemory::Word(uint64_t address, uint64_t* index, uint64_t* room) {
   for (const Range& range : ranges_) {
     if (address < range.begin || address - range.begin + 4 > range.bytes.size()) continue;
     const uint64_t at = (address - range.begin) / 4;
     *index = range.first_index + at;
+    *room = range.bytes.size() / 4 - at;
     return reinterpret_cast<uint32_t*>(range.bytes.data()) + at;
   }
   return nullptr;

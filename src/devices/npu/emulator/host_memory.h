@@ -21,8 +21,11 @@ class HostMemory {
   /// are a whole number of words.
   uint64_t Add(std::span<std::byte> bytes);
 
-  /// The word at an address of the array, or nullptr outside of every buffer.
-  uint32_t* Word(uint64_t address, uint64_t* index);
+  /// The word at an address of the array, its number, and how many there are from it to the end of
+  /// its buffer; nullptr outside of every buffer.
+  uint32_t* Word(uint64_t address, uint64_t* index, uint64_t* room);
+  /// Words of all buffers.
+  uint64_t words() const { return words_; }
 
  private:
   struct Range {

@@ -4,6 +4,8 @@
 // What the registers and memories of one tile hold. Internal to the emulator.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "devices/npu/emulator/address_walk.h"
+#include "devices/npu/emulator/core_run.h"
 #include "devices/npu/isa/descriptor.h"
 #include "devices/npu/isa/tile.h"
 
@@ -21,6 +24,28 @@ namespace tandem::npu {
 struct Beat {
   uint32_t word = 0;
   bool last = false;
+};
+
+/// Words that wait in front of an S2MM channel: switches and their FIFOs, roughly. Programs that
+/// need more or less than a few are wrong anyway.
+class Fifo {
+ public:
+  static constexpr size_t kWords = 32;
+  size_t size() const { return size_; }
+  size_t room() const { return kWords - size_; }
+  bool empty() const { return size_ == 0; }
+  void clear() { size_ = 0; }
+  void push(const Beat& beat) { beats_[(first_ + size_++) % kWords] = beat; }
+  const Beat& front() const { return beats_[first_]; }
+  void pop() {
+    first_ = (first_ + 1) % kWords;
+    --size_;
+  }
+
+ private:
+  std::array<Beat, kWords> beats_;
+  size_t first_ = 0;
+  size_t size_ = 0;
 };
 
 /// A push to a channel's queue.
@@ -82,7 +107,7 @@ struct DmaChannel {
   std::optional<Route> route;
 
   // S2MM: what has arrived.
-  std::deque<Beat> fifo;
+  Fifo fifo;
 
   std::string waits_for;  ///< For the report.
 };
@@ -102,6 +127,9 @@ struct TileState {
   std::vector<DmaChannel> channels[2];  ///< By direction.
   uint32_t overflow[2] = {0, 0};        ///< Lock latches, 32 locks each.
   uint32_t underflow[2] = {0, 0};
+
+  bool core_enabled = false;
+  std::optional<CoreRun> core;
 
   // A control packet that is arriving: 0 header next, 1 control word next, 2 data.
   int control_state = 0;

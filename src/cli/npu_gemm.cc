@@ -1,0 +1,251 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// tandem npu gemm: a matrix product on the NPU, emulated or modelled.
+#include "cli/npu_gemm.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "cli/exit_code.h"
+#include "cli/output.h"
+#include "core/atomic_file.h"
+#include "devices/npu/timing/gemm_time.h"
+#include "devices/npu/workbench/gemm_trial.h"
+#include "formats/npy.h"
+
+namespace tandem::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int64_t kMostSide = 1 << 20;
+
+struct GemmSettings {
+  OutputOptions output;
+  npu::GemmShape shape;
+  std::string type = "i8";
+  std::string activations;
+  std::string generation = "npu1";
+  std::string out;
+  std::string tile;
+  int columns = 0;
+  std::optional<double> clock;
+  std::string kernel = "peano";
+  bool model_only = false;
+  std::string device = "emulator";
+  uint64_t seed = 1;
+  std::string save;
+};
+
+/// "64x128x64".
+npu::GemmShape ParseTile(const std::string& text) {
+  std::array<int64_t, 3> sides{};
+  size_t start = 0;
+  for (size_t i = 0; i < sides.size(); ++i) {
+    const size_t cross = i < 2 ? text.find('x', start) : text.size();
+    if (cross == std::string::npos) ThrowBadValue("--tile", text, "MxKxN, as in 64x128x64");
+    sides[i] = ParseInteger<int64_t>("--tile", std::string_view(text).substr(start, cross - start),
+                                     1, 4096);
+    start = cross + 1;
+  }
+  return {sides[0], sides[1], sides[2]};
+}
+
+npu::GemmType TypeOf(const GemmSettings& settings) {
+  // Who wants 4-bit weights and bf16 out most likely has bf16 activations, too.
+  const bool floats =
+      settings.activations == "bf16" || (settings.activations.empty() && settings.model_only &&
+                                         settings.out == "bf16" && settings.type == "i4");
+  if (settings.type == "bf16") {
+    if (settings.activations == "i8") {
+      throw Error(ErrorKind::kInvalidArgument, "--activations i8: --type bf16 has bf16 ones");
+    }
+    return npu::GemmType::kBf16;
+  }
+  if (settings.type == "i4") return floats ? npu::GemmType::kW4Bf16 : npu::GemmType::kI4;
+  if (floats) throw Error(ErrorKind::kInvalidArgument, "--activations bf16: --type i8 has i8 ones");
+  return npu::GemmType::kI8;
+}
+
+npu::GemmCase CaseOf(const GemmSettings& settings) {
+  npu::GemmCase gemm;
+  gemm.device.generation =
+      settings.generation == "npu1" ? npu::Generation::kNpu1 : npu::Generation::kNpu2;
+  const int most = npu::MaxColumns(gemm.device.generation);
+  if (settings.columns > most) {
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("--columns {}: {} has {}", settings.columns, settings.generation, most));
+  }
+  gemm.device.columns = settings.columns > 0 ? settings.columns : most;
+  gemm.type = TypeOf(settings);
+  const std::string out = !settings.out.empty()             ? settings.out
+                          : gemm.type == npu::GemmType::kI8 ? "i32"
+                                                            : "f32";
+  gemm.output = npu::ParseGemmOutput(out).value();
+  gemm.shape = settings.shape;
+  const bool chess = settings.kernel == "chess";
+  gemm.kernel = chess ? npu::KernelClass::kChess : npu::KernelClass::kPeano;
+  if (settings.clock) gemm.clock_hz = *settings.clock * 1e9;
+  if (settings.tile.empty()) {
+    gemm.tile = npu::DesignTile(gemm.type);
+  } else {
+    // A tile is a question about designs as they were published.
+    gemm.tile = ParseTile(settings.tile);
+    gemm.layout = chess ? npu::GemmLayout::kBlockRows : npu::GemmLayout::kTileRows;
+  }
+  return gemm;
+}
+
+void Report(const GemmSettings& settings, const npu::GemmTime& time, const npu::GemmTrial* trial) {
+  if (settings.output.json) {
+    Json json = {{"ok", trial == nullptr || trial->ok}, {"max_abs_error", nullptr}};
+    if (trial != nullptr) json["max_abs_error"] = trial->max_abs_error;
+    json.update(Json{{"time_us", time.seconds * 1e6},
+                     {"tops", time.tops},
+                     {"share_of_peak", time.share_of_peak},
+                     {"bound", npu::GemmBoundName(time.bound)},
+                     {"modelled", true},
+                     {"cycles", time.cycles},
+                     {"core_us", time.core_seconds * 1e6},
+                     {"dram_us", time.dram_seconds * 1e6},
+                     {"dispatch_us", time.dispatch_seconds * 1e6},
+                     {"dram_bytes", time.dram_bytes}});
+    PrintJson(json);
+    return;
+  }
+  if (trial != nullptr) {
+    Print(fmt::format("emulated: {}, largest error {:.3g}\n", trial->ok ? "right" : "WRONG",
+                      trial->max_abs_error));
+  }
+  Print(
+      fmt::format("modelled: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak, bound by {}\n"
+                  "  cores {:.1f} us, DRAM {:.1f} us ({:.1f} MB), dispatch {:.1f} us\n",
+                  time.seconds * 1e6, time.tops, time.share_of_peak * 100,
+                  npu::GemmBoundName(time.bound), time.core_seconds * 1e6, time.dram_seconds * 1e6,
+                  time.dram_bytes / 1e6, time.dispatch_seconds * 1e6));
+}
+
+void SaveMatrix(const std::filesystem::path& path, const npu::TrialMatrix& matrix, int64_t rows,
+                int64_t columns) {
+  const int64_t shape[] = {rows, columns};
+  std::visit(
+      [&]<typename T>(const std::vector<T>& values) {
+        NpyWriter<T> writer(path, shape);
+        writer.Write(values);
+        writer.Finish();
+      },
+      matrix);
+}
+
+void Save(const std::filesystem::path& folder, const npu::GemmTrial& trial) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    throw Error(ErrorKind::kIo, fmt::format("{}: cannot be made: {}",
+                                            Printable(folder.string(), 400), error.message()));
+  }
+  const npu::GemmShape& shape = trial.plan.shape;
+  SaveMatrix(folder / "a.npy", trial.a, shape.m, shape.k);
+  SaveMatrix(folder / "b.npy", trial.b, shape.k, shape.n);
+  SaveMatrix(folder / "c.npy", trial.c, shape.m, shape.n);
+  const std::vector<uint32_t> words = npu::WriteStream(trial.stream);
+  AtomicFile file(folder / "gemm.bin");
+  file.Write(std::as_bytes(std::span(words)));
+  file.Commit();
+}
+
+int RunGemm(const GemmSettings& settings) {
+  const npu::GemmCase gemm = CaseOf(settings);
+  if (settings.model_only) {
+    if (!settings.save.empty()) {
+      throw Error(ErrorKind::kInvalidArgument, "--save: --model-only multiplies nothing");
+    }
+    Report(settings, npu::ModelGemm(gemm), nullptr);
+    return kExitOk;
+  }
+  if (settings.device == "xrt") {
+    throw Error(ErrorKind::kUnsupported, "--device xrt: not there yet",
+                "--device emulator runs on any machine");
+  }
+  if (gemm.tile != npu::DesignTile(gemm.type)) {
+    const npu::GemmShape tile = npu::DesignTile(gemm.type);
+    throw Error(ErrorKind::kUnsupported,
+                fmt::format("--tile {}: Tandem's design for {} multiplies {}x{}x{}", settings.tile,
+                            npu::GemmTypeName(gemm.type), tile.m, tile.k, tile.n),
+                "other tiles are for --model-only");
+  }
+  npu::GemmConfig config = {gemm.device, gemm.type, gemm.output};
+  // The array sums integers; their scales are the host's.
+  if (config.type == npu::GemmType::kI4 && config.output == npu::GemmOutput::kF32) {
+    config.output = npu::GemmOutput::kI32;
+  }
+  const npu::GemmTrial trial = npu::TryGemm(config, gemm.shape, settings.seed);
+  if (!settings.save.empty()) Save(settings.save, trial);
+  npu::GemmCase own = gemm;
+  own.layout = npu::GemmLayout::kPacked;
+  Report(settings, npu::ModelGemm(own), &trial);
+  return trial.ok ? kExitOk : kExitFailure;
+}
+
+}  // namespace
+
+void AddNpuGemm(CLI::App& npu, Action& action) {
+  auto settings = std::make_shared<GemmSettings>();
+  CLI::App& command =
+      *npu.add_subcommand("gemm",
+                          "Multiply matrices on the emulated NPU, and reckon how long it takes")
+           ->group("Commands");
+  const auto side = [&](const char* name, int64_t& target, const char* help) {
+    AddInteger<int64_t>(command, name, target, 1, kMostSide, help)->required();
+  };
+  side("-m", settings->shape.m, "Rows of the activations (tokens)");
+  side("-k", settings->shape.k, "Length of the sums");
+  side("-n", settings->shape.n, "Columns of the weights");
+  AddChoice(command, "--type", settings->type, {"i8", "i4", "bf16"}, "Type of the weights")
+      ->default_str("i8");
+  AddChoice(command, "--activations", settings->activations, {"i8", "bf16"},
+            "Type of the activations: bf16 with --type i4 is modelled only")
+      ->default_str("i8; bf16 with --type bf16, and with --model-only --type i4 --out bf16");
+  AddChoice(command, "--generation", settings->generation, {"npu1", "npu2"},
+            "npu1: Phoenix, Hawk Point; npu2: Strix, Krackan")
+      ->default_str("npu1");
+  AddChoice(command, "--out", settings->out, {"i8", "i16", "i32", "bf16", "f32"},
+            "Type of the result")
+      ->default_str("i32 for i8, else f32");
+  AddText(command, "--tile", settings->tile, "MxKxN",
+          "What a core multiplies at a time: models designs as others published them, rather than "
+          "Tandem's own");
+  AddInteger<int>(command, "--columns", settings->columns, 1, 8, "Columns of the array")
+      ->default_str("all");
+  AddReal(command, "--clock", settings->clock, 0.1, 10, "Clock of the cores in GHz")
+      ->default_str("1.0 for npu1, 1.8 for npu2");
+  AddChoice(command, "--kernel-class", settings->kernel, {"chess", "peano"},
+            "Whose compiler made the kernel: AMD's licensed one, or the open one")
+      ->default_str("peano");
+  command.add_flag("--model-only", settings->model_only, "Multiply nothing, only reckon the time");
+  AddChoice(command, "--device", settings->device, {"emulator", "xrt"}, "Where to multiply")
+      ->default_str("emulator");
+  AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up matrices")
+      ->default_str("1");
+  AddText(command, "--save", settings->save, "FOLDER",
+          "Write a.npy, b.npy, c.npy and the instruction stream gemm.bin there");
+  AddJson(command, settings->output);
+  command.final_callback(
+      [settings, &action] { action = [settings] { return RunGemm(*settings); }; });
+}
+
+}  // namespace tandem::cli

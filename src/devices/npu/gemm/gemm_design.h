@@ -1,0 +1,46 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The array design of matrix products: one configuration per type, loaded once, that multiplies
+// matrices of any size. Pure functions; thread-safe.
+//
+// Core (c, r) computes tiles [64,64] of C. Row r of cores shares a stream of A, column c one of B,
+// each through a memory tile; the four results of a column leave together. Everything moves in the
+// order in which it lies in DRAM, so no descriptor has a dimension. How many steps a sum has, only
+// the tiles of B know: their header says which is the first and which the last (gemm_tile.h). So
+// neither cores nor memory tiles hold anything of a problem, and a runtime stream is a few
+// transfers of the shims.
+#pragma once
+
+#include <cstdint>
+
+#include "devices/npu/design/design.h"
+#include "devices/npu/timing/gemm_time.h"
+
+namespace tandem::npu {
+
+/// What a configuration multiplies. i8 gives i8, i16 or i32; i4 gives i32; bf16 gives bf16 or f32.
+struct GemmConfig {
+  Device device;  ///< Of 4 columns, or 8.
+  GemmType type = GemmType::kI8;
+  GemmOutput output = GemmOutput::kI32;
+  friend bool operator==(const GemmConfig&, const GemmConfig&) = default;
+};
+
+/// Throws Error kUnsupported for what there is no design of.
+void CheckGemmConfig(const GemmConfig& config);
+/// The design. Throws as CheckGemmConfig.
+Design MakeGemmDesign(const GemmConfig& config);
+
+/// Rows of cores, each with a stream of A that enters in this column.
+inline constexpr int kCoreRows = kRows - 2;
+constexpr int SourceColumn(const Device& device, int core_row) {
+  return core_row * device.columns / kCoreRows;
+}
+
+/// Bytes of the tiles that the array moves.
+int64_t TileABytes(const GemmConfig& config);
+int64_t TileBBytes(const GemmConfig& config);
+int64_t TileCBytes(const GemmConfig& config);
+
+}  // namespace tandem::npu

@@ -1,0 +1,241 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/gemm/pack.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+#include "core/error.h"
+#include "devices/npu/kernels/gemm_tile.h"
+
+namespace tandem::npu {
+namespace {
+
+MicroShape MicroOf(const GemmConfig& config) {
+  if (config.type == GemmType::kBf16) return kMicroBf16;
+  return config.device.generation == Generation::kNpu1 ? kMicroI8Npu1 : kMicroI8Npu2;
+}
+
+void CheckSize(size_t got, int64_t want, const char* what) {
+  if (got != static_cast<size_t>(want)) {
+    throw Error(ErrorKind::kInternal, std::string("packing: wrong size of ") + what);
+  }
+}
+
+/// Calls visit(place in the tile, row, column) for each element of a tile of [rows, columns] in
+/// blocks of [r, c], which go along the rows, or for B down the columns.
+template <typename Visit>
+void ForTile(int64_t rows, int64_t columns, int r, int c, bool by_column, const Visit& visit) {
+  const int64_t blocks = by_column ? rows / r : columns / c;
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t column = 0; column < columns; ++column) {
+      const int64_t block =
+          by_column ? column / c * blocks + row / r : row / r * blocks + column / c;
+      visit(block * r * c + row % r * c + column % c, row, column);
+    }
+  }
+}
+
+/// The same as a table, since every tile is laid out alike: [rows, columns] -> place.
+std::vector<uint32_t> Places(int64_t rows, int64_t columns, int r, int c, bool by_column) {
+  std::vector<uint32_t> places(static_cast<size_t>(rows * columns));
+  ForTile(rows, columns, r, c, by_column, [&](int64_t place, int64_t row, int64_t column) {
+    places[static_cast<size_t>(row * columns + column)] = static_cast<uint32_t>(place);
+  });
+  return places;
+}
+
+/// Copies the part of a row-major matrix [height, width] that a tile at (top, left) covers.
+template <typename T>
+void CopyTile(std::span<const T> matrix, int64_t height, int64_t width, int64_t top, int64_t left,
+              int64_t rows, int64_t columns, const std::vector<uint32_t>& places, T* tile) {
+  for (int64_t row = 0; row < std::min(rows, height - top); ++row) {
+    const T* const from = matrix.data() + (top + row) * width + left;
+    const uint32_t* const place = places.data() + row * columns;
+    for (int64_t column = 0; column < std::min(columns, width - left); ++column) {
+      tile[place[column]] = from[column];
+    }
+  }
+}
+
+template <typename T>
+void PackRows(const GemmPlan& plan, std::span<const T> rows, std::span<std::byte> out) {
+  CheckSize(rows.size(), plan.shape.m * plan.shape.k, "A");
+  CheckSize(out.size(), plan.a_bytes, "packed A");
+  std::fill(out.begin(), out.end(), std::byte{});
+  const MicroShape micro = MicroOf(plan.config);
+  const auto places = Places(plan.tile.m, plan.tile.k, micro.r, micro.s, false);
+  std::byte* tile = out.data();
+  for (int64_t core_row = 0; core_row < kCoreRows; ++core_row) {
+    for (int64_t m = 0; m < plan.m_blocks; ++m) {
+      for (int64_t k = 0; k < plan.k_steps; ++k) {
+        ActivationTileHeader header;
+        header.rows = static_cast<uint32_t>(plan.tile_rows);
+        std::memcpy(tile, &header, sizeof header);
+        CopyTile(rows, plan.shape.m, plan.shape.k, (m * kCoreRows + core_row) * plan.tile_rows,
+                 k * plan.tile.k, plan.tile_rows, plan.tile.k, places,
+                 reinterpret_cast<T*>(tile + kTileHeaderBytes));
+        tile += TileABytes(plan.config);
+      }
+    }
+  }
+}
+
+/// Calls visit(tile's bytes, first row, first column) for each tile of B, with its header written.
+template <typename Visit>
+void ForTilesOfB(const GemmPlan& plan, int shift, std::span<std::byte> out, const Visit& visit) {
+  CheckSize(out.size(), plan.b_bytes, "packed B");
+  std::fill(out.begin(), out.end(), std::byte{});
+  const int64_t columns = plan.config.device.columns;
+  std::byte* tile = out.data();
+  for (int64_t column = 0; column < columns; ++column) {
+    for (int64_t n = 0; n < plan.n_blocks; ++n) {
+      for (int64_t k = 0; k < plan.k_steps; ++k) {
+        WeightTileHeader header;
+        header.flags = (k == 0 ? kFirstOfSum : 0) | (k + 1 == plan.k_steps ? kLastOfSum : 0);
+        header.shift = shift;
+        std::memcpy(tile, &header, sizeof header);
+        visit(tile, k * plan.tile.k, (n * columns + column) * plan.tile.n);
+        tile += TileBBytes(plan.config);
+      }
+    }
+  }
+}
+
+template <typename T>
+void PackColumns(const GemmPlan& plan, std::span<const T> rows, int shift,
+                 std::span<std::byte> out) {
+  CheckSize(rows.size(), plan.shape.k * plan.shape.n, "B");
+  const MicroShape micro = MicroOf(plan.config);
+  const auto places = Places(plan.tile.k, plan.tile.n, micro.s, micro.t, true);
+  ForTilesOfB(plan, shift, out, [&](std::byte* tile, int64_t k, int64_t n) {
+    CopyTile(rows, plan.shape.k, plan.shape.n, k, n, plan.tile.k, plan.tile.n, places,
+             reinterpret_cast<T*>(tile + kTileHeaderBytes));
+  });
+}
+
+int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+constexpr int kMostRatio = 127;
+
+/// Ratios [blocks, n] of the scales to the largest of their column, whose share is column_scales.
+std::vector<int8_t> RatiosOf(const GemmShape& shape, std::span<const float> scales,
+                             std::span<float> column_scales) {
+  const int64_t blocks = CeilDivide(shape.k, kI4Block);
+  CheckSize(scales.size(), blocks * shape.n, "scales");
+  CheckSize(column_scales.size(), shape.n, "column scales");
+  std::vector<int8_t> ratios(scales.size());
+  for (int64_t n = 0; n < shape.n; ++n) {
+    float most = 0;
+    for (int64_t block = 0; block < blocks; ++block) {
+      const float scale = std::abs(scales[static_cast<size_t>(block * shape.n + n)]);
+      if (std::isfinite(scale)) most = std::max(most, scale);
+    }
+    column_scales[static_cast<size_t>(n)] = most * (1 << kI4Shift) / kMostRatio;
+    if (most == 0) continue;
+    for (int64_t block = 0; block < blocks; ++block) {
+      const auto at = static_cast<size_t>(block * shape.n + n);
+      const float scale = std::isfinite(scales[at]) ? scales[at] : 0;
+      ratios[at] = static_cast<int8_t>(std::nearbyint(scale / most * kMostRatio));
+    }
+  }
+  return ratios;
+}
+
+}  // namespace
+
+void PackA(const GemmPlan& plan, std::span<const int8_t> rows, std::span<std::byte> out) {
+  PackRows(plan, rows, out);
+}
+void PackA(const GemmPlan& plan, std::span<const uint16_t> rows, std::span<std::byte> out) {
+  PackRows(plan, rows, out);
+}
+void PackB(const GemmPlan& plan, std::span<const int8_t> rows, int shift,
+           std::span<std::byte> out) {
+  PackColumns(plan, rows, shift, out);
+}
+void PackB(const GemmPlan& plan, std::span<const uint16_t> rows, int shift,
+           std::span<std::byte> out) {
+  PackColumns(plan, rows, shift, out);
+}
+
+void PackB4(const GemmPlan& plan, std::span<const int8_t> weights, std::span<const float> scales,
+            std::span<float> column_scales, std::span<std::byte> out) {
+  CheckSize(weights.size(), plan.shape.k * plan.shape.n, "B");
+  const std::vector<int8_t> ratios = RatiosOf(plan.shape, scales, column_scales);
+  const MicroShape micro = MicroOf(plan.config);
+  const auto places = Places(plan.tile.k, plan.tile.n, micro.s, micro.t, true);
+  const int64_t blocks = plan.tile.k / kI4Block;
+  std::vector<int8_t> wide(static_cast<size_t>(plan.tile.k * plan.tile.n));
+  ForTilesOfB(plan, 0, out, [&](std::byte* tile, int64_t k, int64_t n) {
+    std::fill(wide.begin(), wide.end(), int8_t{0});
+    CopyTile(weights, plan.shape.k, plan.shape.n, k, n, plan.tile.k, plan.tile.n, places,
+             wide.data());
+    std::byte* const nibbles = tile + kTileHeaderBytes;
+    for (size_t i = 0; i < wide.size(); i += 2) {
+      nibbles[i / 2] = static_cast<std::byte>((wide[i] & 15) | (wide[i + 1] & 15) << 4);
+    }
+    auto* const ratio = reinterpret_cast<int8_t*>(nibbles + wide.size() / 2);
+    for (int64_t block = 0; block < blocks && k + block * kI4Block < plan.shape.k; ++block) {
+      for (int64_t i = 0; i < plan.tile.n && n + i < plan.shape.n; ++i) {
+        ratio[(i / 8 * blocks + block) * 8 + i % 8] =
+            ratios[static_cast<size_t>((k / kI4Block + block) * plan.shape.n + n + i)];
+      }
+    }
+  });
+}
+
+std::vector<int8_t> ExpandB4(const GemmShape& shape, std::span<const int8_t> weights,
+                             std::span<const float> scales, std::span<float> column_scales) {
+  const std::vector<int8_t> ratios = RatiosOf(shape, scales, column_scales);
+  std::vector<int8_t> wide(weights.size());
+  for (int64_t k = 0; k < shape.k; ++k) {
+    for (int64_t n = 0; n < shape.n; ++n) {
+      const auto at = static_cast<size_t>(k * shape.n + n);
+      const int ratio = ratios[static_cast<size_t>(k / kI4Block * shape.n + n)];
+      // Exact in double; ties go to even numbers, as in the kernel.
+      wide[at] = static_cast<int8_t>(std::nearbyint(weights[at] * ratio / double{1 << kI4Shift}));
+    }
+  }
+  return wide;
+}
+
+template <typename T>
+void UnpackC(const GemmPlan& plan, std::span<const std::byte> packed, std::span<T> rows) {
+  CheckSize(packed.size(), plan.c_bytes, "packed C");
+  CheckSize(rows.size(), plan.shape.m * plan.shape.n, "C");
+  CheckSize(sizeof(T), OutputBytes(plan.config.output), "an element of C");
+  const MicroShape micro = MicroOf(plan.config);
+  const auto places = Places(plan.tile.m, plan.tile.n, micro.r, micro.t, false);
+  const int64_t columns = plan.config.device.columns;
+  const auto* tile = reinterpret_cast<const T*>(packed.data());
+  for (int64_t column = 0; column < columns; ++column) {
+    for (int64_t m = 0; m < plan.m_blocks; ++m) {
+      for (int64_t n = 0; n < plan.n_blocks; ++n) {
+        for (int64_t core_row = 0; core_row < kCoreRows; ++core_row) {
+          const int64_t top = (m * kCoreRows + core_row) * plan.tile_rows;
+          const int64_t left = (n * columns + column) * plan.tile.n;
+          for (int64_t row = 0; row < plan.tile_rows && top + row < plan.shape.m; ++row) {
+            T* const to = rows.data() + (top + row) * plan.shape.n + left;
+            const uint32_t* const place = places.data() + row * plan.tile.n;
+            for (int64_t i = 0; i < plan.tile.n && left + i < plan.shape.n; ++i) {
+              to[i] = tile[place[i]];
+            }
+          }
+          tile += plan.tile.m * plan.tile.n;
+        }
+      }
+    }
+  }
+}
+
+template void UnpackC(const GemmPlan&, std::span<const std::byte>, std::span<int8_t>);
+template void UnpackC(const GemmPlan&, std::span<const std::byte>, std::span<int16_t>);
+template void UnpackC(const GemmPlan&, std::span<const std::byte>, std::span<uint16_t>);
+template void UnpackC(const GemmPlan&, std::span<const std::byte>, std::span<int32_t>);
+template void UnpackC(const GemmPlan&, std::span<const std::byte>, std::span<float>);
+
+}  // namespace tandem::npu

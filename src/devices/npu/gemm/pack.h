@@ -1,0 +1,40 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Matrices to and from the order in which the array takes them (GemmPlan, gemm_tile.h). What a
+// problem lacks of whole tiles is zeros. Pure functions on the caller's memory; thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "devices/npu/gemm/gemm_stream.h"
+
+namespace tandem::npu {
+
+/// A, row-major [m,k], into the plan's a_bytes. Elements are int8_t, or the bits of bfloat16.
+void PackA(const GemmPlan& plan, std::span<const int8_t> rows, std::span<std::byte> out);
+void PackA(const GemmPlan& plan, std::span<const uint16_t> rows, std::span<std::byte> out);
+/// B, row-major [k,n], into b_bytes. `shift` is for narrow results (WeightTileHeader).
+void PackB(const GemmPlan& plan, std::span<const int8_t> rows, int shift, std::span<std::byte> out);
+void PackB(const GemmPlan& plan, std::span<const uint16_t> rows, int shift,
+           std::span<std::byte> out);
+
+/// 4-bit weights: [k,n] in -8 to 7, and a scale for each 32 along K, [ceil(k/32), n]. The array
+/// sees a ratio of -127 to 127 for each scale; the columns' scales, of the products' integers, go
+/// to `column_scales` [n].
+void PackB4(const GemmPlan& plan, std::span<const int8_t> weights, std::span<const float> scales,
+            std::span<float> column_scales, std::span<std::byte> out);
+/// The 8-bit weights [k,n] that the array multiplies instead of those: the nearest to
+/// weight x scale / column scale that a ratio can say.
+std::vector<int8_t> ExpandB4(const GemmShape& shape, std::span<const int8_t> weights,
+                             std::span<const float> scales, std::span<float> column_scales);
+
+/// C out of c_bytes, row-major [m,n]. Elements: int8_t, int16_t, int32_t, the bits of bfloat16 as
+/// uint16_t, float, by the plan's output.
+template <typename T>
+void UnpackC(const GemmPlan& plan, std::span<const std::byte> packed, std::span<T> rows);
+
+}  // namespace tandem::npu

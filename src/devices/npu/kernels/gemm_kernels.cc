@@ -1,0 +1,96 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Entries of the kernels, as core programs call them. An AIE compiler takes those of its
+// generation.
+#include "devices/npu/kernels/gemm_kernels.h"
+
+#include <cstring>
+
+using namespace tandem::npu;           // NOLINT(google-build-using-namespace): C names only
+using namespace tandem::npu::kernels;  // NOLINT(google-build-using-namespace)
+
+namespace {
+
+WeightTileHeader HeaderOf(const uint8_t* tile) {
+  WeightTileHeader header;
+  std::memcpy(&header, tile, sizeof header);
+  return header;
+}
+
+/// At most a tile, whatever the header says.
+int RowsOf(const uint8_t* tile) {
+  ActivationTileHeader header;
+  std::memcpy(&header, tile, sizeof header);
+  return header.rows < kTileM ? static_cast<int>(header.rows) : kTileM;
+}
+
+/// What follows the header of a tile of A or B.
+template <typename T>
+const T* ValuesOf(const uint8_t* tile) {
+  return reinterpret_cast<const T*>(tile + kTileHeaderBytes);
+}
+
+template <int R>
+void GemmI8(const uint8_t* a, const uint8_t* b, int32_t* sums) {
+  SetModes();
+  MultiplyTile<kTileKI8, kTileN, R, 8, 8, acc32>(ValuesOf<int8_t>(a), ValuesOf<int8_t>(b), sums,
+                                                 RowsOf(a), (HeaderOf(b).flags & kFirstOfSum) != 0);
+}
+
+template <int R>
+void GemmI4(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums) {
+  SetModes();
+  const auto* const nibbles = ValuesOf<uint8_t>(b);
+  const auto* const ratios =
+      reinterpret_cast<const int8_t*>(nibbles + size_t{kTileKI8} * kTileN / 2);
+  ExpandWeights<kTileKI8, kTileN>(nibbles, ratios, wide);
+  MultiplyTile<kTileKI8, kTileN, R, 8, 8, acc32>(ValuesOf<int8_t>(a), wide, sums, RowsOf(a),
+                                                 (HeaderOf(b).flags & kFirstOfSum) != 0);
+}
+
+template <typename Tag, typename Sum, typename Out>
+void Narrow(const uint8_t* b, const Sum* sums, Out* out) {
+  SetModes();
+  NarrowSums<kTileM * kTileN, Tag>(sums, out, HeaderOf(b).shift);
+}
+
+}  // namespace
+
+extern "C" {
+
+#if !defined(__AIEARCH__) || __AIEARCH__ == 20
+void tandem_gemm_i8_npu1(const uint8_t* a, const uint8_t* b, int32_t* sums) {
+  GemmI8<kMicroI8Npu1.r>(a, b, sums);
+}
+void tandem_gemm_i4_npu1(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums) {
+  GemmI4<kMicroI8Npu1.r>(a, b, wide, sums);
+}
+#endif
+#if !defined(__AIEARCH__) || __AIEARCH__ == 21
+void tandem_gemm_i8_npu2(const uint8_t* a, const uint8_t* b, int32_t* sums) {
+  GemmI8<kMicroI8Npu2.r>(a, b, sums);
+}
+void tandem_gemm_i4_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums) {
+  GemmI4<kMicroI8Npu2.r>(a, b, wide, sums);
+}
+#endif
+
+void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums) {
+  SetModes();
+  MultiplyTile<kTileKBf16, kTileN, kMicroBf16.r, kMicroBf16.s, kMicroBf16.t, accfloat>(
+      ValuesOf<bfloat16>(a), ValuesOf<bfloat16>(b), sums, RowsOf(a),
+      (HeaderOf(b).flags & kFirstOfSum) != 0);
+}
+
+void tandem_narrow_i8(const uint8_t* b, const int32_t* sums, int8_t* out) {
+  Narrow<acc32>(b, sums, out);
+}
+void tandem_narrow_i16(const uint8_t* b, const int32_t* sums, int16_t* out) {
+  Narrow<acc32>(b, sums, out);
+}
+void tandem_narrow_bf16(const uint8_t* b, const float* sums, bfloat16* out) {
+  Narrow<accfloat>(b, sums, out);
+}
+
+}  // extern "C"

@@ -1,0 +1,107 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernels of matrix products. The same source is for AIE compilers, who make a core's program
+// of it, and for this machine. Pointers are to the core's memory, which vectors are aligned in.
+#pragma once
+
+#include <cstdint>
+
+#include "devices/npu/kernels/aie.h"
+#include "devices/npu/kernels/gemm_tile.h"
+
+namespace tandem::npu::kernels {
+
+/// Modes stay as the last kernel left them: everyone sets both.
+inline void SetModes() {
+  aie::set_rounding(aie::rounding_mode::conv_even);
+  aie::set_saturation(aie::saturation_mode::saturate);
+}
+
+/// sums += a b, or sums = a b for the first tile of a sum; tiles [rows,K], [K,N], [rows,N] in
+/// blocks of R, S and T. Two by two blocks of sums stay in registers, so each block that is loaded
+/// multiplies twice.
+template <int K, int N, int R, int S, int T, typename Tag, typename Value, typename Sum>
+void MultiplyTile(const Value* a, const Value* b, Sum* sums, int rows, bool first) {
+  static_assert(K % S == 0 && N % (2 * T) == 0);
+  using Block = aie::mmul<R, S, T, Value, Value, Tag>;
+  constexpr int kRowOfA = K / S * Block::size_A;
+  constexpr int kColumnOfB = K / S * Block::size_B;
+  constexpr int kRowOfSums = N / T * Block::size_C;
+  const auto start = [first](const Sum* from) {
+    return first ? Block(aie::zeros<Sum, Block::size_C>())
+                 : Block(aie::load_v<Block::size_C>(from));
+  };
+  for (int i = 0; i < rows / R; i += 2) {
+    for (int j = 0; j < N / T; j += 2) {
+      Sum* const top = sums + i * kRowOfSums + j * static_cast<int>(Block::size_C);
+      Sum* const bottom = top + kRowOfSums;
+      Block s00 = start(top);
+      Block s01 = start(top + Block::size_C);
+      Block s10 = start(bottom);
+      Block s11 = start(bottom + Block::size_C);
+      const Value* a0 = a + i * kRowOfA;
+      const Value* a1 = a0 + kRowOfA;
+      const Value* b0 = b + j * kColumnOfB;
+      const Value* b1 = b0 + kColumnOfB;
+      for (int k = 0; k < K / S; ++k)
+        AIE_PREPARE_FOR_PIPELINING AIE_LOOP_MIN_ITERATION_COUNT(K / S) {
+          const auto left0 = aie::load_v<Block::size_A>(a0);
+          const auto left1 = aie::load_v<Block::size_A>(a1);
+          const auto right0 = aie::load_v<Block::size_B>(b0);
+          const auto right1 = aie::load_v<Block::size_B>(b1);
+          a0 += Block::size_A;
+          a1 += Block::size_A;
+          b0 += Block::size_B;
+          b1 += Block::size_B;
+          s00.mac(left0, right0);
+          s01.mac(left0, right1);
+          s10.mac(left1, right0);
+          s11.mac(left1, right1);
+        }
+      aie::store_v(top, s00.template to_vector<Sum>());
+      aie::store_v(top + Block::size_C, s01.template to_vector<Sum>());
+      aie::store_v(bottom, s10.template to_vector<Sum>());
+      aie::store_v(bottom + Block::size_C, s11.template to_vector<Sum>());
+    }
+  }
+}
+
+/// Turns 4-bit weights into 8-bit ones: nibble x ratio / 8, to the nearest. Once per tile, for all
+/// of its rows of A.
+template <int K, int N>
+void ExpandWeights(const uint8_t* nibbles, const int8_t* ratios, int8_t* out) {
+  constexpr int kPairs = K / (2 * kI4Block);
+  for (int column = 0; column < N / 8; ++column) {
+    for (int pair = 0; pair < kPairs; ++pair) {
+      // Two blocks' ratios of eight columns, each repeated for the eight rows of a block of B.
+      const auto both = aie::load_v<16>(ratios);
+      ratios += 16;
+      const auto twice = aie::interleave_zip(both, both, 8);
+      const auto expand = [&](const auto& ratio16) {
+        const auto ratio = aie::concat(ratio16, ratio16, ratio16, ratio16);
+        for (int block = 0; block < kI4Block / 8; ++block) {
+          const auto packed = aie::load_v<64>(reinterpret_cast<const int4*>(nibbles));
+          nibbles += 32;
+          const auto products = aie::mul(aie::unpack(packed), ratio);
+          aie::store_v(out, products.template to_vector<int8_t>(kI4Shift));
+          out += 64;
+        }
+      };
+      expand(twice.first);
+      expand(twice.second);
+    }
+  }
+}
+
+/// Complete sums to a narrower type: divided by 2^shift, to the nearest, held at the ends.
+template <int Count, typename Tag, typename Sum, typename Out>
+void NarrowSums(const Sum* sums, Out* out, int shift) {
+  constexpr int kLanes = 16;
+  for (int i = 0; i < Count; i += kLanes) {
+    const aie::accum<Tag, kLanes> sum(aie::load_v<kLanes>(sums + i));
+    aie::store_v(out + i, sum.template to_vector<Out>(shift));
+  }
+}
+
+}  // namespace tandem::npu::kernels

@@ -1,0 +1,61 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a core multiplies at a time: sizes and layouts of tiles that kernels, designs and those who
+// pack matrices agree on. Also included by AIE compilers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tandem::npu {
+
+/// A tile of weights begins with this, since it alone knows where in K it stands.
+struct WeightTileHeader {
+  uint32_t flags = 0;
+  int32_t shift = 0;  ///< Of narrow results: their sums are divided by 2^shift.
+  uint32_t reserved[14] = {};
+};
+/// And one of activations with this: a short prompt fills few of a tile's rows.
+struct ActivationTileHeader {
+  uint32_t rows = 0;  ///< In use, a multiple of RowGranule().
+  uint32_t reserved[15] = {};
+};
+inline constexpr size_t kTileHeaderBytes = 64;
+static_assert(sizeof(WeightTileHeader) == kTileHeaderBytes);
+static_assert(sizeof(ActivationTileHeader) == kTileHeaderBytes);
+inline constexpr uint32_t kFirstOfSum = 1;  ///< Sums start from zero.
+inline constexpr uint32_t kLastOfSum = 2;   ///< And are complete.
+
+/// Blocks [R,S] x [S,T] that one call of mmul multiplies. A tile of A is [m/R][k/S] such blocks, of
+/// B [n/T][k/S], of C [m/R][n/T]; blocks are row-major inside.
+struct MicroShape {
+  int r, s, t;
+};
+inline constexpr MicroShape kMicroI8Npu1 = {4, 8, 8};
+inline constexpr MicroShape kMicroI8Npu2 = {8, 8, 8};
+inline constexpr MicroShape kMicroBf16 = {4, 8, 4};
+/// Rows that a kernel takes at a time: two blocks.
+constexpr int RowGranule(const MicroShape& micro) { return 2 * micro.r; }
+
+/// Tiles of the design. i4 multiplies as i8 does.
+inline constexpr int kTileM = 64;
+inline constexpr int kTileN = 64;
+inline constexpr int kTileKI8 = 128;
+inline constexpr int kTileKBf16 = 64;
+
+/// 4-bit weights: blocks of 32 along K share a ratio of 0 to 127 to the column's scale. A tile is
+/// header, nibbles in the order of i8 (the low half of a byte first), ratios [n/8][k/32][8].
+inline constexpr int kI4Block = 32;
+/// The weight in 8 bits is nibble x ratio / 2^3.
+inline constexpr int kI4Shift = 3;
+inline constexpr size_t kI4RatioBytes = size_t{kTileKI8} / kI4Block * kTileN;
+
+inline constexpr size_t kTileABytes = kTileHeaderBytes + size_t{kTileM} * kTileKI8;
+static_assert(kTileKI8 == 2 * kTileKBf16);  // as many bytes in bf16
+inline constexpr size_t kTileBBytes = kTileHeaderBytes + size_t{kTileKI8} * kTileN;
+inline constexpr size_t kTileB4Bytes =
+    kTileHeaderBytes + size_t{kTileKI8} * kTileN / 2 + kI4RatioBytes;
+inline constexpr size_t kTileSumBytes = size_t{kTileM} * kTileN * 4;
+
+}  // namespace tandem::npu

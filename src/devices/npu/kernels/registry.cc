@@ -1,0 +1,64 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/kernels/registry.h"
+
+#include <cstdint>
+
+#include "devices/npu/kernels/aie.h"
+#include "devices/npu/kernels/gemm_tile.h"
+
+extern "C" {
+void tandem_gemm_i8_npu1(const uint8_t* a, const uint8_t* b, int32_t* sums);
+void tandem_gemm_i4_npu1(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums);
+void tandem_gemm_i8_npu2(const uint8_t* a, const uint8_t* b, int32_t* sums);
+void tandem_gemm_i4_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums);
+void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums);
+void tandem_narrow_i8(const uint8_t* b, const int32_t* sums, int8_t* out);
+void tandem_narrow_i16(const uint8_t* b, const int32_t* sums, int16_t* out);
+void tandem_narrow_bf16(const uint8_t* b, const float* sums, tandem::npu::native::bfloat16* out);
+}
+
+namespace tandem::npu {
+namespace {
+
+/// Calls a kernel with as many buffers as it has arguments.
+template <auto Function>
+struct Caller;
+template <typename... Arguments, void (*Function)(Arguments*...)>
+struct Caller<Function> {
+  static void Run(std::byte* const* buffers) {
+    [&]<size_t... I>(std::index_sequence<I...>) {
+      Function(reinterpret_cast<Arguments*>(buffers[I])...);
+    }
+    (std::index_sequence_for<Arguments...>());
+  }
+};
+
+constexpr size_t kOuts = size_t{kTileM} * kTileN;
+constexpr size_t kI8Buffers[] = {kTileABytes, kTileBBytes, kTileSumBytes};
+constexpr size_t kI4Buffers[] = {kTileABytes, kTileB4Bytes, size_t{kTileKI8} * kTileN,
+                                 kTileSumBytes};
+constexpr size_t kNarrow1[] = {kTileHeaderBytes, kTileSumBytes, kOuts};
+constexpr size_t kNarrow2[] = {kTileHeaderBytes, kTileSumBytes, 2 * kOuts};
+
+constexpr Kernel kKernels[] = {
+    {"gemm_i8_npu1", kI8Buffers, Caller<tandem_gemm_i8_npu1>::Run},
+    {"gemm_i4_npu1", kI4Buffers, Caller<tandem_gemm_i4_npu1>::Run},
+    {"gemm_i8_npu2", kI8Buffers, Caller<tandem_gemm_i8_npu2>::Run},
+    {"gemm_i4_npu2", kI4Buffers, Caller<tandem_gemm_i4_npu2>::Run},
+    {"gemm_bf16", kI8Buffers, Caller<tandem_gemm_bf16>::Run},
+    {"narrow_i8", kNarrow1, Caller<tandem_narrow_i8>::Run},
+    {"narrow_i16", kNarrow2, Caller<tandem_narrow_i16>::Run},
+    {"narrow_bf16", kNarrow2, Caller<tandem_narrow_bf16>::Run},
+};
+
+}  // namespace
+
+const Kernel* FindKernel(std::string_view name) {
+  for (const Kernel& kernel : kKernels) {
+    if (kernel.name == name) return &kernel;
+  }
+  return nullptr;
+}
+
+}  // namespace tandem::npu

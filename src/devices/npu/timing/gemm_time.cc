@@ -1,0 +1,271 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/timing/gemm_time.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <span>
+
+#include "core/error.h"
+
+namespace tandem::npu {
+namespace {
+
+// Sources, by the short names that docs/npu.md resolves:
+//   SB      "Striking the Balance", arXiv 2512.13282: npu1 on a 7940HS, npu2 on an AI 7 350
+//   hipfire github.com/xynexus/hipfire, docs/npu: ports traced on Phoenix and on Strix Halo
+//   atassis github.com/atassis/xdna-engine, docs: roofline of a Strix Point
+//   W4A16   the third-party study of 4-bit weights on an HX PRO 370
+
+/// What a generation has, whatever runs on it.
+struct ArrayConstants {
+  /// SB measured 1.0 and 1.808 GHz under load.
+  double clock_hz;
+  /// All shims together, long runs. npu1: 30.8 GB/s, eight streams of 3.95 (hipfire). npu2: 67.6
+  /// GB/s, reads and writes mixed (atassis).
+  double dram_bytes_s;
+  /// What each run of bytes costs, in bytes that would have passed meanwhile. npu1: 370 makes runs
+  /// of 448 and 112 bytes 16.9 and 7.2 GB/s; SB's product at the one is 2.4 times that at the
+  /// other. npu2: 110 from the sweep of tiles of hipfire, rows of 32 to 128 bytes.
+  double run_bytes;
+  /// Driver, firmware, host: 155 us for a run that does nothing and up to 260 with buffers on npu1,
+  /// 73 to 155 us on npu2 (hipfire).
+  double dispatch_s;
+};
+constexpr ArrayConstants kArray[] = {{1.0e9, 30.8e9, 370, 0.2e-3}, {1.8e9, 67.6e9, 110, 0.1e-3}};
+
+/// Share of the bandwidth that the first columns reach. npu1: streams add up (hipfire). npu2: 13.4,
+/// 25.8, 44.5 and 55.3 GB/s for 1, 2, 4 and 8 (hipfire); linear in between.
+constexpr double kColumnShares1[] = {0.25, 0.5, 0.75, 1};
+constexpr double kColumnShares2[] = {0.242, 0.467, 0.636, 0.805, 0.854, 0.902, 0.951, 1};
+
+/// Writes hide behind reads by half: 52.7 GB/s of reads, 67.6 of both (atassis).
+constexpr double kWriteShare = 0.5;
+/// A stream's bytes per cycle. 8 were seen at a core of npu2 (hipfire); SB reckons with 4.
+constexpr double kStreamBytes = 4;
+/// Data memory of a core beside 1 KB of stack.
+constexpr double kCoreBytes = 63 * 1024;
+/// Rows that a design with blocks in memory tiles reads: SB's bf16 design at its best.
+constexpr double kBlockRowBytes = 448;
+/// bfp16: eight values in nine bytes.
+constexpr double kBfp16Bytes = 9.0 / 8;
+
+/// A kernel computes blocks of outputs that stay in registers while K passes: `macs` per cycle, and
+/// per block and call `fixed` cycles, `per_byte` for each byte of an output that is loaded and
+/// stored.
+struct KernelConstants {
+  double macs;
+  double block;
+  double fixed;
+  double per_byte;
+};
+
+KernelConstants KernelOf(Generation generation, GemmType type, KernelClass kernel, bool bfp16) {
+  const bool npu1 = generation == Generation::kNpu1;
+  const bool floats = type == GemmType::kBf16 || type == GemmType::kW4Bf16;
+  if (bfp16) {
+    // 512 at most; the block's cost from MLIR-AIE's pull request 3650, two tiles.
+    return {512, 16 * 16, 40, 0};
+  }
+  if (kernel == KernelClass::kChess) {
+    // SB, tables 1 to 3: one line through two lengths of K for each type of output.
+    if (floats) {
+      return npu1 ? KernelConstants{128, 8 * 8, 7.5, 0} : KernelConstants{170, 16 * 16, 17.4, 0};
+    }
+    return npu1 ? KernelConstants{256, 8 * 16, 4, 7.5} : KernelConstants{512, 16 * 16, 11.5, 5.3};
+  }
+  // Peano, operands streamed from the core's memory. npu2: 157 for i8 (hipfire), 54 for bf16
+  // through bfp16 (W4A16). npu1: bf16 at half of the peak (mlir-aie issue 2735); i8 at the 157 of
+  // npu2 times 150 / 250, what 4-bit weights reach on one and on the other (hipfire): no
+  // measurement.
+  if (floats) return {npu1 ? 64.0 : 54.0, 1, 0, 0};
+  return {npu1 ? 94.0 : 157.0, 1, 0, 0};
+}
+
+/// Cycles for turning a 4-bit weight with its block's scale into 8 bits: unpack, multiply by a
+/// ratio, round. Two, and five, per 64 weights; counted in slots, never measured.
+double ExpandCycles(KernelClass kernel) { return (kernel == KernelClass::kChess ? 2.0 : 5.0) / 64; }
+
+double ActivationBytes(GemmType type) {
+  return type == GemmType::kI8 || type == GemmType::kI4 ? 1 : 2;
+}
+double WeightBytes(GemmType type) {
+  switch (type) {
+    case GemmType::kI8: return 1;
+    case GemmType::kBf16: return 2;
+    case GemmType::kI4:
+    case GemmType::kW4Bf16: break;
+  }
+  return 17.0 / 32;  // a byte of scale for 32 weights
+}
+
+int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+}  // namespace
+
+std::string_view GemmTypeName(GemmType type) {
+  static constexpr std::string_view kNames[] = {"i8", "i4", "bf16", "w4bf16"};
+  return kNames[static_cast<int>(type)];
+}
+std::string_view GemmOutputName(GemmOutput output) {
+  static constexpr std::string_view kNames[] = {"i8", "i16", "i32", "bf16", "f32"};
+  return kNames[static_cast<int>(output)];
+}
+std::optional<GemmOutput> ParseGemmOutput(std::string_view name) {
+  for (const GemmOutput output :
+       {GemmOutput::kI8, GemmOutput::kI16, GemmOutput::kI32, GemmOutput::kBf16, GemmOutput::kF32}) {
+    if (GemmOutputName(output) == name) return output;
+  }
+  return std::nullopt;
+}
+std::string_view GemmBoundName(GemmBound bound) {
+  static constexpr std::string_view kNames[] = {"compute", "stream", "dram", "dispatch"};
+  return kNames[static_cast<int>(bound)];
+}
+
+GemmShape DesignTile(GemmType type) {
+  return type == GemmType::kI8 || type == GemmType::kI4 ? GemmShape{64, 128, 64}
+                                                        : GemmShape{64, 64, 64};
+}
+
+int64_t DesignTileRows(Generation generation, GemmType type, int64_t m) {
+  const int64_t tile = DesignTile(type).m;
+  const int64_t blocks = CeilDivide(m, tile * (kRows - 2));
+  // Two blocks of mmul's rows.
+  const bool eight = generation == Generation::kNpu1 || type == GemmType::kBf16;
+  const int64_t granule = eight ? 8 : 16;
+  return CeilDivide(CeilDivide(m, blocks * (kRows - 2)), granule) * granule;
+}
+
+double ModelClock(Generation generation) { return kArray[static_cast<int>(generation)].clock_hz; }
+
+double PeakMacs(Generation generation, GemmType type) {
+  const bool npu1 = generation == Generation::kNpu1;
+  switch (type) {
+    case GemmType::kI8: return npu1 ? 256 : 512;
+    case GemmType::kI4: return 512;
+    case GemmType::kBf16:
+    case GemmType::kW4Bf16: break;
+  }
+  return npu1 ? 128 : 256;
+}
+
+GemmTime ModelGemm(const GemmCase& gemm) {
+  const Generation generation = gemm.device.generation;
+  const ArrayConstants& array = kArray[static_cast<int>(generation)];
+  const GemmShape& shape = gemm.shape;
+  const GemmShape& tile = gemm.tile;
+  if (shape.m < 1 || shape.k < 1 || shape.n < 1 || tile.m < 4 || tile.k < 4 || tile.n < 4 ||
+      tile.m % 4 != 0 || tile.k % 4 != 0 || tile.n % 4 != 0) {
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("a tile of {}x{}x{}: sides are multiples of 4", tile.m, tile.k, tile.n));
+  }
+  const auto m = static_cast<double>(tile.m);
+  const auto k = static_cast<double>(tile.k);
+  const auto n = static_cast<double>(tile.n);
+  double a_bytes = ActivationBytes(gemm.type);
+  double b_bytes = WeightBytes(gemm.type);
+  const auto c_bytes = static_cast<double>(OutputBytes(gemm.output));
+
+  // Tiles that do not fit twice belong to designs that hold half of A at a time, read blocks into
+  // memory tiles, and turn bf16 into bfp16 on npu2 (MLIR-AIE's pull request 3650).
+  bool blocks = gemm.layout == GemmLayout::kBlockRows;
+  bool bfp16 = false;
+  if (gemm.layout != GemmLayout::kPacked &&
+      2 * m * k * a_bytes + 2 * k * n * b_bytes + m * n * c_bytes > kCoreBytes) {
+    blocks = true;
+    bfp16 = gemm.type == GemmType::kBf16 && generation == Generation::kNpu2;
+    if (bfp16) a_bytes = b_bytes = kBfp16Bytes;
+    const double once = m * k * a_bytes / 2 + k * n * b_bytes + m * n * c_bytes;
+    if (once > kCoreBytes) {
+      throw Error(ErrorKind::kInvalidArgument,
+                  fmt::format("a tile of {}x{}x{} takes {:.0f} bytes of a core's memory: {:.0f} is "
+                              "the most",
+                              tile.m, tile.k, tile.n, once, kCoreBytes));
+    }
+  }
+
+  const int64_t columns = gemm.device.columns;
+  constexpr int64_t kCoreRows = kRows - 2;
+  const int64_t m_blocks = CeilDivide(shape.m, tile.m * kCoreRows);
+  const int64_t n_blocks = CeilDivide(shape.n, tile.n * columns);
+  const int64_t k_steps = CeilDivide(shape.k, tile.k);
+
+  const KernelConstants kernel = KernelOf(generation, gemm.type, gemm.kernel, bfp16);
+  const double block_cycles = kernel.fixed + kernel.per_byte * c_bytes;
+  // Our kernels leave out the rows of a tile that a short problem does not fill.
+  const double rows = gemm.layout == GemmLayout::kPacked && tile == DesignTile(gemm.type)
+                          ? static_cast<double>(DesignTileRows(generation, gemm.type, shape.m))
+                          : m;
+  double compute = rows * k * n / kernel.macs + rows * n / kernel.block * block_cycles;
+  if (gemm.type == GemmType::kI4) compute += k * n * ExpandCycles(gemm.kernel);
+  const double stream = std::max(m * k * a_bytes, k * n * b_bytes) / kStreamBytes;
+  // One C per core: nothing is multiplied while it leaves.
+  const bool c_waits = gemm.layout == GemmLayout::kPacked
+                           ? c_bytes == 4
+                           : blocks && gemm.kernel == KernelClass::kChess;
+  const double drain = c_waits ? m * n * c_bytes / kStreamBytes : 0;
+  const double core_cycles = static_cast<double>(m_blocks * n_blocks) *
+                             (static_cast<double>(k_steps) * std::max(compute, stream) + drain);
+
+  // DRAM: A once per group of columns, B once per group of rows, C once.
+  const auto padded_m = static_cast<double>(m_blocks * kCoreRows) * m;
+  const auto padded_n = static_cast<double>(n_blocks * columns) * n;
+  const auto padded_k = static_cast<double>(k_steps) * k;
+  const double a_total = padded_m * padded_k * a_bytes * static_cast<double>(n_blocks);
+  const double b_total = padded_k * padded_n * b_bytes * static_cast<double>(m_blocks);
+  const double c_total = padded_m * padded_n * c_bytes;
+  double a_run = k * a_bytes;
+  double b_run = n * b_bytes;
+  double c_run = n * c_bytes;
+  if (gemm.layout == GemmLayout::kPacked) {
+    a_run = padded_k * m * a_bytes;
+    b_run = padded_k * n * b_bytes;
+    c_run = m * n * c_bytes;
+  } else if (blocks) {
+    a_run = std::max(1.0, std::floor(kBlockRowBytes / (k * a_bytes))) * k * a_bytes;
+    b_run = std::max(1.0, std::floor(kBlockRowBytes / (k * b_bytes))) * k * b_bytes;
+  } else if (gemm.type == GemmType::kI4 || gemm.type == GemmType::kW4Bf16) {
+    b_run = k * n * b_bytes;  // 4-bit weights come as whole tiles with their scales
+  }
+  const std::span<const double> shares = generation == Generation::kNpu1
+                                             ? std::span<const double>(kColumnShares1)
+                                             : std::span<const double>(kColumnShares2);
+  const double long_run_s = 1 / (array.dram_bytes_s * shares[static_cast<size_t>(columns) - 1]);
+  // What a run costs is the shim's time, and columns share it.
+  const double run_s = array.run_bytes / array.dram_bytes_s *
+                       static_cast<double>(MaxColumns(generation)) / static_cast<double>(columns);
+  const auto seconds_of = [&](double bytes, double run) {
+    return bytes * (long_run_s + run_s / run);
+  };
+
+  GemmTime time;
+  const double clock = gemm.clock_hz.value_or(array.clock_hz);
+  time.core_seconds = core_cycles / clock;
+  time.dram_seconds = seconds_of(a_total, a_run) + seconds_of(b_total, b_run) +
+                      kWriteShare * seconds_of(c_total, c_run);
+  time.dispatch_seconds = array.dispatch_s;
+  time.dram_bytes = a_total + b_total + c_total;
+  const double work = std::max(time.core_seconds, time.dram_seconds);
+  time.seconds = work + time.dispatch_seconds;
+  time.cycles = time.seconds * clock;
+  const double macs =
+      static_cast<double>(shape.m) * static_cast<double>(shape.k) * static_cast<double>(shape.n);
+  time.tops = 2 * macs / time.seconds / 1e12;
+  time.share_of_peak = macs / (time.cycles * PeakMacs(generation, gemm.type) *
+                               static_cast<double>(columns * kCoreRows));
+  if (time.dispatch_seconds > work) {
+    time.bound = GemmBound::kDispatch;
+  } else if (time.dram_seconds > time.core_seconds) {
+    time.bound = GemmBound::kDram;
+  } else {
+    time.bound = stream > compute ? GemmBound::kStream : GemmBound::kCompute;
+  }
+  return time;
+}
+
+}  // namespace tandem::npu

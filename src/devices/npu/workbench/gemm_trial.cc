@@ -1,0 +1,266 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/workbench/gemm_trial.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <random>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+#include "devices/npu/emulator/emulator.h"
+#include "devices/npu/gemm/gemm_design.h"
+#include "devices/npu/gemm/pack.h"
+#include "devices/npu/kernels/gemm_tile.h"
+#include "devices/npu/kernels/native_aie.h"
+
+namespace tandem::npu {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+float FloatOf(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
+
+/// [m,k] x [k,n] in Sum. `Sum` is exact for the integers that come.
+template <typename Sum, typename Value>
+std::vector<Sum> Product(const GemmShape& shape, std::span<const Value> a,
+                         std::span<const Value> b) {
+  std::vector<Sum> c(static_cast<size_t>(shape.m * shape.n));
+  for (int64_t m = 0; m < shape.m; ++m) {
+    Sum* const row = c.data() + m * shape.n;
+    for (int64_t k = 0; k < shape.k; ++k) {
+      const auto left = static_cast<Sum>(a[static_cast<size_t>(m * shape.k + k)]);
+      const Value* const right = b.data() + k * shape.n;
+      for (int64_t n = 0; n < shape.n; ++n) row[n] += left * static_cast<Sum>(right[n]);
+    }
+  }
+  return c;
+}
+
+class Trial {
+ public:
+  Trial(const GemmConfig& config, const GemmShape& shape, uint64_t seed) : random_(seed) {
+    trial_.plan = PlanGemm(config, shape);
+    trial_.stream = GemmStream(trial_.plan);
+  }
+
+  GemmTrial Run() {
+    switch (trial_.plan.config.type) {
+      case GemmType::kI8: RunI8(); break;
+      case GemmType::kI4: RunI4(); break;
+      default: RunBf16(); break;
+    }
+    return std::move(trial_);
+  }
+
+ private:
+  size_t SizeOfA() const { return static_cast<size_t>(shape().m * shape().k); }
+  size_t SizeOfB() const { return static_cast<size_t>(shape().k * shape().n); }
+  size_t SizeOfC() const { return static_cast<size_t>(shape().m * shape().n); }
+  const GemmShape& shape() const { return trial_.plan.shape; }
+
+  /// Packs by `pack_a`, `pack_b`, multiplies, returns C as the array left it.
+  template <typename T, typename PackingA, typename PackingB>
+  std::vector<T> Multiply(const PackingA& pack_a, const PackingB& pack_b) {
+    const GemmPlan& plan = trial_.plan;
+    Bytes a(static_cast<size_t>(plan.a_bytes));
+    Bytes b(static_cast<size_t>(plan.b_bytes));
+    Bytes c(static_cast<size_t>(plan.c_bytes));
+    pack_a(std::span(a));
+    pack_b(std::span(b));
+    Emulator emulator(plan.config.device);
+    emulator.Load(MakeGemmDesign(plan.config));
+    const uint64_t arguments[] = {emulator.AddBuffer(a), emulator.AddBuffer(b),
+                                  emulator.AddBuffer(c)};
+    if (const std::optional<Stall> stall = emulator.Run(trial_.stream, arguments)) {
+      throw Error(ErrorKind::kInternal, "the emulated array stopped: " + stall->Text());
+    }
+    std::vector<T> rows(SizeOfC());
+    UnpackC<T>(plan, c, rows);
+    return rows;
+  }
+
+  void RunI8() {
+    std::vector<int8_t> a(SizeOfA());
+    std::vector<int8_t> b(SizeOfB());
+    for (std::vector<int8_t>* const matrix : {&a, &b}) {
+      for (int8_t& value : *matrix) value = static_cast<int8_t>(random_());
+    }
+    const std::vector<int32_t> sums =
+        Product<int32_t, int8_t>(shape(), std::span<const int8_t>(a), std::span<const int8_t>(b));
+    switch (trial_.plan.config.output) {
+      case GemmOutput::kI8: CheckI8<int8_t>(a, b, sums); break;
+      case GemmOutput::kI16: CheckI8<int16_t>(a, b, sums); break;
+      default: CheckI8<int32_t>(a, b, sums); break;
+    }
+    trial_.a = std::vector<int64_t>(a.begin(), a.end());
+    trial_.b = std::vector<int64_t>(b.begin(), b.end());
+  }
+
+  template <typename T>
+  void CheckI8(const std::vector<int8_t>& a, const std::vector<int8_t>& b,
+               const std::vector<int32_t>& sums) {
+    constexpr double kMost = std::numeric_limits<T>::max();
+    // Sums of products of uniform bytes deviate by 74 x 74 x sqrt(K): a few of them are held.
+    int shift = 0;
+    if (sizeof(T) < 4) {
+      const double most = 3 * 74.0 * 74.0 * std::sqrt(static_cast<double>(shape().k));
+      shift = std::max(0, static_cast<int>(std::ceil(std::log2(most / kMost))));
+    }
+    const auto c =
+        Multiply<T>([&](std::span<std::byte> out) { PackA(trial_.plan, a, out); },
+                    [&](std::span<std::byte> out) { PackB(trial_.plan, b, shift, out); });
+    for (size_t i = 0; i < c.size(); ++i) {
+      const double rounded = std::nearbyint(std::ldexp(static_cast<double>(sums[i]), -shift));
+      const double want = std::clamp(rounded, -kMost - 1, kMost);
+      trial_.max_abs_error =
+          std::max(trial_.max_abs_error, std::abs(static_cast<double>(c[i]) - want));
+    }
+    trial_.ok = trial_.max_abs_error == 0;
+    trial_.c = std::vector<int64_t>(c.begin(), c.end());
+  }
+
+  void RunI4() {
+    const auto [m, k, n] = shape();
+    std::vector<int8_t> a(SizeOfA());
+    std::vector<float> a_values(a.size());
+    std::vector<float> row_scales(static_cast<size_t>(m));
+    std::vector<float> row(static_cast<size_t>(k));
+    for (int64_t i = 0; i < m; ++i) {
+      float most = 0;
+      for (float& value : row) {
+        value = normal_(random_);
+        most = std::max(most, std::abs(value));
+      }
+      const float scale = most / 127;
+      row_scales[static_cast<size_t>(i)] = scale;
+      for (int64_t j = 0; j < k; ++j) {
+        const auto at = static_cast<size_t>(i * k + j);
+        a[at] = static_cast<int8_t>(std::nearbyint(row[static_cast<size_t>(j)] / scale));
+        a_values[at] = static_cast<float>(a[at]) * scale;
+      }
+    }
+    const int64_t blocks = (k + kI4Block - 1) / kI4Block;
+    std::vector<int8_t> b(SizeOfB());
+    std::vector<float> b_values(b.size());
+    std::vector<float> scales(static_cast<size_t>(blocks * n));
+    std::vector<float> weights(static_cast<size_t>(kI4Block * n));
+    for (int64_t block = 0; block < blocks; ++block) {
+      const int64_t rows = std::min<int64_t>(kI4Block, k - block * kI4Block);
+      for (float& weight : weights) weight = normal_(random_);
+      for (int64_t j = 0; j < n; ++j) {
+        // As Q4_0 does it: the largest becomes -8.
+        float most = 0;
+        for (int64_t i = 0; i < rows; ++i) {
+          const float weight = weights[static_cast<size_t>(i * n + j)];
+          if (std::abs(weight) > std::abs(most)) most = weight;
+        }
+        const float scale = most / -8;
+        scales[static_cast<size_t>(block * n + j)] = scale;
+        for (int64_t i = 0; i < rows; ++i) {
+          const auto at = static_cast<size_t>((block * kI4Block + i) * n + j);
+          const float steps = std::nearbyint(weights[static_cast<size_t>(i * n + j)] / scale);
+          b[at] = static_cast<int8_t>(std::clamp(steps, -8.0F, 7.0F));
+          b_values[at] = static_cast<float>(b[at]) * scale;
+        }
+      }
+    }
+    std::vector<float> column_scales(static_cast<size_t>(n));
+    const auto sums = Multiply<int32_t>(
+        [&](std::span<std::byte> out) { PackA(trial_.plan, a, out); },
+        [&](std::span<std::byte> out) { PackB4(trial_.plan, b, scales, column_scales, out); });
+    const std::vector<int8_t> wide = ExpandB4(shape(), b, scales, column_scales);
+    const auto want = Product<int32_t, int8_t>(shape(), std::span<const int8_t>(a),
+                                               std::span<const int8_t>(wide));
+    trial_.ok = sums == want;
+    std::vector<float> c(sums.size());
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        const auto at = static_cast<size_t>(i * n + j);
+        c[at] = static_cast<float>(sums[at]) * row_scales[static_cast<size_t>(i)] *
+                column_scales[static_cast<size_t>(j)];
+      }
+    }
+    const auto exact = Product<double, float>(shape(), std::span<const float>(a_values),
+                                              std::span<const float>(b_values));
+    for (size_t i = 0; i < c.size(); ++i) {
+      trial_.max_abs_error = std::max(trial_.max_abs_error, std::abs(c[i] - exact[i]));
+    }
+    trial_.a = std::move(a_values);
+    trial_.b = std::move(b_values);
+    trial_.c = std::move(c);
+  }
+
+  void RunBf16() {
+    const auto [m, k, n] = shape();
+    const auto fill = [&](size_t count, std::vector<uint16_t>& bits, std::vector<float>& values) {
+      bits.resize(count);
+      values.resize(count);
+      for (size_t i = 0; i < count; ++i) {
+        bits[i] = native::bfloat16(normal_(random_)).bits;
+        values[i] = FloatOf(bits[i]);
+      }
+    };
+    std::vector<uint16_t> a;
+    std::vector<uint16_t> b;
+    std::vector<float> a_values;
+    std::vector<float> b_values;
+    fill(SizeOfA(), a, a_values);
+    fill(SizeOfB(), b, b_values);
+    const auto pack_a = [&](std::span<std::byte> out) { PackA(trial_.plan, a, out); };
+    const auto pack_b = [&](std::span<std::byte> out) { PackB(trial_.plan, b, 0, out); };
+    std::vector<float> c(SizeOfC());
+    const bool narrow = trial_.plan.config.output == GemmOutput::kBf16;
+    if (narrow) {
+      const auto bits = Multiply<uint16_t>(pack_a, pack_b);
+      std::transform(bits.begin(), bits.end(), c.begin(), FloatOf);
+    } else {
+      c = Multiply<float>(pack_a, pack_b);
+    }
+    const auto exact = Product<double, float>(shape(), std::span<const float>(a_values),
+                                              std::span<const float>(b_values));
+    // |a| |b| bounds the sum of sizes; each of K additions rounds by 2^-24 of a partial sum.
+    std::vector<double> rows(static_cast<size_t>(m));
+    std::vector<double> columns(static_cast<size_t>(n));
+    for (size_t i = 0; i < a_values.size(); ++i) {
+      rows[i / static_cast<size_t>(k)] += double{a_values[i]} * a_values[i];
+    }
+    for (size_t i = 0; i < b_values.size(); ++i) {
+      columns[i % static_cast<size_t>(n)] += double{b_values[i]} * b_values[i];
+    }
+    trial_.ok = true;
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        const auto at = static_cast<size_t>(i * n + j);
+        const double error = std::abs(c[at] - exact[at]);
+        const double size =
+            std::sqrt(rows[static_cast<size_t>(i)] * columns[static_cast<size_t>(j)]);
+        double bound = static_cast<double>(k) * std::ldexp(size, -24);
+        if (narrow) bound += std::ldexp(std::abs(exact[at]) + bound, -8);
+        trial_.ok = trial_.ok && error <= bound;
+        trial_.max_abs_error = std::max(trial_.max_abs_error, error);
+      }
+    }
+    trial_.a = std::move(a_values);
+    trial_.b = std::move(b_values);
+    trial_.c = std::move(c);
+  }
+
+  std::mt19937_64 random_;
+  std::normal_distribution<float> normal_;
+  GemmTrial trial_;
+};
+
+}  // namespace
+
+GemmTrial TryGemm(const GemmConfig& config, const GemmShape& shape, uint64_t seed) {
+  return Trial(config, shape, seed).Run();
+}
+
+}  // namespace tandem::npu

@@ -1,0 +1,40 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A matrix product with made-up data on the emulated array, compared with a plain reference. Pure
+// functions; thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "devices/npu/gemm/gemm_stream.h"
+#include "devices/npu/stream/stream.h"
+
+namespace tandem::npu {
+
+/// A matrix as it is shown: integers where the array's are, else floats. Row-major.
+using TrialMatrix = std::variant<std::vector<int64_t>, std::vector<float>>;
+
+struct GemmTrial {
+  GemmPlan plan;
+  Stream stream;  ///< What the array was told for it.
+  /// What was multiplied: for bf16 the values after rounding, for i4 quantised activations and
+  /// weights times their scales; and what came of it.
+  TrialMatrix a;
+  TrialMatrix b;
+  TrialMatrix c;
+  /// Integers of the array: equal to the reference's, bit for bit. bf16: within what rounding of
+  /// K additions in float (and of the result) can do.
+  bool ok = false;
+  /// Against the product of a and b in integers (narrow results: rounded and held as they should
+  /// be) or in double.
+  double max_abs_error = 0;
+};
+
+/// Equal seeds give equal data. Throws Error as PlanGemm, and kInternal with the report where the
+/// emulated array stops.
+GemmTrial TryGemm(const GemmConfig& config, const GemmShape& shape, uint64_t seed);
+
+}  // namespace tandem::npu

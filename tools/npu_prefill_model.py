@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# Copyright 2026 The Tandem Authors
+# SPDX-License-Identifier: Apache-2.0
+"""npu_prefill_model.py TANDEM: what the model of matrix products says of Gemma 3n's prefill on the NPU.
+
+The products of the layers that run for every token of a prompt, in 4-bit weights, in chunks of at most 512
+tokens, one call per layer and chunk. Attention, norms, per-layer inputs and what the host does are not in
+it. Prints the table of docs/npu.md.
+"""
+import functools
+import json
+import subprocess
+import sys
+
+# Layers that run for all tokens (those before the last owner of keys and values), neurons. Of that
+# owner only keys and values do.
+MODELS = {"E2B": (19, 8192), "E4B": (19, 16384)}
+MACHINES = {"Phoenix": ("npu1", 1.0), "Hawk Point": ("npu1", 1.6), "Strix": ("npu2", 1.8)}
+PEAK_MACS = {"npu1": 16 * 512, "npu2": 32 * 512}
+CHUNK = 512
+
+
+@functools.lru_cache(None)
+def product(tandem, machine, kernel, m, k, n):
+    generation, clock = MACHINES[machine]
+    command = [tandem, "npu", "gemm", "--model-only", "--json", "--type", "i4", "--generation", generation,
+               "--clock", str(clock), "--kernel-class", kernel, "-m", str(m), "-k", str(k), "-n", str(n)]
+    time = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return max(time["core_us"], time["dram_us"]) * 1e-6, time["dispatch_us"] * 1e-6
+
+
+def products(neurons):
+    return [(2048, 3072), (2048, 2048), (2048, 2 * neurons), (neurons, 2048)]
+
+
+KEYS_AND_VALUES = (2048, 1024)
+
+
+def prefill(tandem, machine, kernel, layers, neurons, tokens):
+    """Seconds, and multiply-adds."""
+    seconds = macs = 0
+    for start in range(0, tokens, CHUNK):
+        rows = min(CHUNK, tokens - start)
+        for times, (k, n) in [(layers, one) for one in products(neurons)] + [(1, KEYS_AND_VALUES)]:
+            work, dispatch = product(tandem, machine, kernel, rows, k, n)
+            seconds += times * work
+            macs += times * rows * k * n
+        seconds += (layers + 1) * dispatch
+    return seconds, macs
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    tandem = sys.argv[1]
+    print("| model | machine | compiler | 32 tokens | 128 | 512 | 2048 | tokens/s at 2048 | share of peak | weights |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for model, (layers, neurons) in MODELS.items():
+        weights = (layers * sum(k * n for k, n in products(neurons)) + 2048 * 1024) * 4416 / 8192
+        for machine, (generation, clock) in MACHINES.items():
+            for kernel in ("peano", "chess"):
+                times = {tokens: prefill(tandem, machine, kernel, layers, neurons, tokens)
+                         for tokens in (32, 128, 512, 2048)}
+                seconds, macs = times[2048]
+                share = macs / (seconds * clock * 1e9 * PEAK_MACS[generation])
+                cells = " | ".join(f"{1000 * times[t][0]:.0f} ms" for t in times)
+                print(f"| {model} | {machine} | {kernel} | {cells} | {2048 / seconds:.0f} | {100 * share:.0f} % | "
+                      f"{weights / 1e9:.2f} GB |")
+
+
+if __name__ == "__main__":
+    main()
