@@ -26,6 +26,7 @@ deps: ## Install the apt packages that everything below needs
 .PHONY: build
 build: ## Install what is missing and build build/tandem and the library
 	@$(deps) build
+	@tools/fetch-glslc.sh
 	@$(call configure,$(TANDEM_PRESET) $(without_tests))
 	@$(call compile,build) --target product
 
@@ -43,6 +44,7 @@ chat: ## Build, fetch Gemma 3 270M (asks first; YES=1 agrees), chat with it
 .PHONY: tests
 tests: # Everything that is not optional, in build/
 	@$(deps) build test
+	@tools/fetch-glslc.sh
 	@$(call configure,$(TANDEM_PRESET) -DTANDEM_BUILD_TESTS=ON)
 	@$(call compile,build)
 
@@ -61,6 +63,7 @@ accuracy: tests ## Exact replies of fable in every weight type (SEED=20261123), 
 .PHONY: bench
 bench: ## Build and run the micro-benchmarks (BENCH=regular expression of names)
 	@$(deps) build bench
+	@tools/fetch-glslc.sh
 	@$(call configure,$(TANDEM_PRESET) $(without_tests) -DTANDEM_BUILD_BENCH=ON)
 	@$(call compile,build)
 	@for program in build/bench/*; do [[ ! -f $$program || ! -x $$program ]] || $$program $(if $(BENCH),--benchmark_filter='$(BENCH)') || exit; done

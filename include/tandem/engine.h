@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +38,7 @@ struct EngineOptions {
   /// cores of two kinds the fast ones, if there are four or more; no more than a control group's
   /// quota of processor time.
   int threads = 0;
+  int gpu = -1;  ///< Number of the Vulkan device; -1 = the best (`tandem doctor`).
   /// Whether each thread that the engine starts stays on one processor, fast cores first. The
   /// caller's own thread is left alone.
   bool pin = false;
@@ -49,6 +51,9 @@ struct EngineOptions {
   /// it, runs it on its own devices, and gives every session a second, hidden one that follows it
   /// where drafts are asked for; that takes keys and values too.
   std::shared_ptr<const Model> draft_model = nullptr;
+  /// Told while a device that keeps weights of its own gets them, in bytes of the model. Must not
+  /// throw.
+  std::function<void(uint64_t done, uint64_t total)> load_progress = nullptr;
 };
 
 /// Names that EngineOptions accepts besides "auto".
@@ -57,8 +62,9 @@ TANDEM_API std::vector<std::string> DeviceNames();
 class TANDEM_API Engine {
  public:
   /// Compiles the model for the devices. Throws Error kInvalidArgument for no model, an unknown
-  /// device or an option out of range, kUnsupported for an op that no device runs or a draft model
-  /// of another vocabulary (naming the first difference), kResource without memory or threads.
+  /// device or an option out of range, kNotFound for a GPU that is not there, kUnsupported for one
+  /// that cannot be used, an op that no device runs or a draft model of another vocabulary (naming
+  /// the first difference), kResource without memory or threads.
   explicit Engine(std::shared_ptr<const Model> model, const EngineOptions& options = {});
   ~Engine();
   Engine(const Engine&) = delete;

@@ -23,6 +23,7 @@ enum class ErrorKind {
   kIo,               ///< The operating system refused a read, write, map, sync or rename.
   kResource,         ///< Not enough memory, context or threads.
   kCancelled,        ///< The caller asked to stop.
+  kDeviceLost,       ///< A GPU or NPU stopped working; what it held is lost, sessions are not.
   kInternal,         ///< An invariant of Tandem is broken: please report it.
 };
 

@@ -35,7 +35,8 @@ ExitCode ExitCodeOf(ErrorKind kind) {
     case ErrorKind::kInvalidArgument: return kExitUsage;
     case ErrorKind::kNotFound:
     case ErrorKind::kCorruptFile:
-    case ErrorKind::kUnsupported: return kExitModel;
+    case ErrorKind::kUnsupported:
+    case ErrorKind::kDeviceLost: return kExitModel;
     case ErrorKind::kIo: return kExitIo;
     case ErrorKind::kResource: return kExitResource;
     case ErrorKind::kCancelled: return kExitCancelled;

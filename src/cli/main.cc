@@ -84,6 +84,7 @@ int Main(int argc, const char* const* argv) {
   AddInfoCommand(app, action);
   AddTokenizeCommand(app, action);
   AddBenchCommand(app, action);
+  AddDoctorCommand(app, action);
   AddNpuCommand(app, action);
   AddCompletionCommand(app, action);
   AddManualCommand(app, action);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/output.h"
 #include "core/log.h"
 
 namespace tandem::cli {
@@ -127,6 +128,9 @@ void AddDevices(CLI::App& app, ModelOptions& options, std::vector<int>* thread_c
       ->group(kRunsGroup);
   AddChoice(app, "--decode", options.decode, devices, "Device of new tokens, if another")
       ->group(kRunsGroup);
+  AddInteger(app, "--gpu", options.gpu, 0, 255,
+             "Which Vulkan device, as tandem doctor numbers them; the best if not given")
+      ->group(kRunsGroup);
   CLI::Option* threads =
       thread_counts == nullptr
           ? AddInteger(app, "-t,--threads", options.threads, 0, kMaxThreads,
@@ -215,6 +219,17 @@ EngineOptions EngineOptionsOf(const ModelOptions& options) {
   engine.decode = options.decode;
   engine.threads = options.threads;
   engine.pin = options.pin;
+  engine.gpu = options.gpu;
+  const auto line = std::make_shared<ProgressLine>("bringing weights to the device",
+                                                   ProgressLine::Elsewhere::kSilent,
+                                                   log::StderrLevel() >= log::Level::kWarning);
+  engine.load_progress = [line](uint64_t done, uint64_t total) {
+    if (done < total) {
+      line->Update(done, total);
+    } else {
+      line->Clear();
+    }
+  };
   engine.kv = KvTypeOf(options);
   engine.memory_check = options.memory_check;
   return engine;

@@ -161,6 +161,7 @@ struct ModelOptions {
   std::string decode;
   std::string kv = "auto";
   int threads = 0;
+  int gpu = -1;  ///< -1 = the best.
   bool pin = false;
   int64_t context = 0;  ///< 0 = the model's.
   bool memory_check = true;

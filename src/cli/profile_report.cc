@@ -26,6 +26,18 @@ std::string Row(const OpLine& op, const PhaseProfile& phase, const MachineLimits
                      percent(op.peak_share(limits)));
 }
 
+// Each kernel between waits of its own: their sum is more than what a step takes.
+std::string KernelText(const PhaseProfile& phase) {
+  std::string out = fmt::format("\n{:<28} {:<26} {:>10} {:>8} {:>9} {:>9}\n", "kernel, alone", "of",
+                                "workgroups", "calls", "us each", "ms");
+  for (const KernelLine& line : phase.kernel_lines) {
+    out += fmt::format("{:<28} {:<26} {:>10} {:>8} {:>9.1f} {:>9.2f}\n", line.name, line.op,
+                       line.workgroups, line.calls,
+                       line.seconds * 1e6 / static_cast<double>(line.calls), line.seconds * 1e3);
+  }
+  return out + "\n";
+}
+
 std::string PhaseText(const PhaseProfile& phase, const MachineLimits& limits) {
   std::string out = fmt::format(
       "\n{}: {:.1f} ms, {:.1f} tokens/s\n\n{:<26} {:>6} {:>10} {:>8} {:>9} {:>8} {:>9} {:>8}\n",
@@ -36,6 +48,12 @@ std::string PhaseText(const PhaseProfile& phase, const MachineLimits& limits) {
   between.name = "between ops";
   between.seconds = phase.between();
   out += Row(between, phase, limits) + Row(phase.total, phase, limits);
+  if (phase.kernels > 0 && phase.steps > 0) {
+    const auto steps = static_cast<uint64_t>(phase.steps);
+    out += fmt::format("kernels of a step: {}, of which {} waited for those before\n",
+                       phase.kernels / steps, phase.dependent_kernels / steps);
+  }
+  if (!phase.kernel_lines.empty()) out += KernelText(phase);
   const double rate = phase.streamed_gb_s();
   out +=
       fmt::format("weights, keys and values: {:.1f} MB a token, {:.1f} GB/s, {:.1f} % of reading\n",
@@ -68,11 +86,23 @@ Json PhaseJson(const PhaseProfile& phase, const MachineLimits& limits) {
     json.update(WorkJson(op, limits));
     ops.push_back(std::move(json));
   }
+  Json kernels = Json::array();
+  for (const KernelLine& line : phase.kernel_lines) {
+    kernels.push_back({{"kernel", line.name},
+                       {"op", line.op},
+                       {"workgroups", line.workgroups},
+                       {"calls", line.calls},
+                       {"seconds", line.seconds}});
+  }
   return {{"tokens", phase.tokens},
           {"context", phase.context},
           {"seconds", phase.seconds},
           {"tps", static_cast<double>(phase.tokens) / phase.seconds},
           {"between_seconds", phase.between()},
+          {"steps", phase.steps},
+          {"kernels", phase.kernels},
+          {"dependent_kernels", phase.dependent_kernels},
+          {"kernel_times", std::move(kernels)},
           {"streamed_gb_s", phase.streamed_gb_s()},
           {"streamed_bytes_per_token", phase.streamed_per_token()},
           {"total", WorkJson(phase.total, limits)},

@@ -19,6 +19,7 @@ std::string_view ErrorKindName(ErrorKind kind) noexcept {
     case ErrorKind::kIo: return "io";
     case ErrorKind::kResource: return "resource";
     case ErrorKind::kCancelled: return "cancelled";
+    case ErrorKind::kDeviceLost: return "device_lost";
     case ErrorKind::kInternal: return "internal";
   }
   return "unknown";

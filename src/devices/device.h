@@ -37,6 +37,18 @@ struct ShapeClass {
   int64_t wanted = 1;
 };
 
+/// What a sequence's keys and values are, for devices that work on copies of them. The host's
+/// memory is the one that counts: a device brings its copy up to date before a step, by the stamps,
+/// and puts what the step has written into the host's memory before its fence. So sessions are
+/// saved, rewound, forked and handed to another device without a device knowing, and survive its
+/// loss.
+struct KvHistory {
+  /// By position, those of the step under way included: equal stamps mean equal keys and values in
+  /// all caches, in this sequence or another. Never 0.
+  std::vector<uint64_t> stamps;
+  uint64_t edits = 0;  ///< Counts changes, of which the start of a step is one.
+};
+
 /// Keys and values of one cache tensor of one sequence. Position p lives in slot p % capacity, a
 /// row of [kv_heads * head_dim] elements of `type` (kF32, kF16, or kQ8_0 with
 /// heads of a multiple of 32).
@@ -46,6 +58,8 @@ struct KvView {
   int64_t width = 0;     ///< Elements per slot.
   std::byte* keys = nullptr;
   std::byte* values = nullptr;
+  /// The same for all caches of a sequence; null: nothing is known, copies are of no use.
+  std::shared_ptr<const KvHistory> history = nullptr;
 };
 
 /// How long one op of a Program took in a step.
@@ -54,14 +68,35 @@ struct OpTime {
   double seconds = 0;
 };
 
+/// How long one kernel took in a step whose ops are timed: alone, between waits.
+struct KernelTime {
+  size_t op = 0;              ///< The op it was for, index into Program::ops; it may do more.
+  std::string_view name;      ///< "fused_attention"; lives as long as the program runs.
+  uint32_t workgroups = 0;
+  double seconds = 0;
+};
+
+/// What a device that runs recorded commands has run in a step.
+struct KernelCounts {
+  uint64_t kernels = 0;           ///< Dispatches and copies.
+  uint64_t dependent = 0;         ///< Of them, those that waited for all before them.
+  std::vector<KernelTime> times;  ///< Where ops are timed, of each in their order.
+};
+
 /// Buffers of a step, in host memory.
 struct Bindings {
   /// Per value of the Program, float [planes, rows of its set in this step, width], dense.
   std::span<float* const> values;
   /// Per sequence, per cache tensor of the Program.
   std::span<const std::span<const KvView>> caches;
+  /// Where a device that has the logits in memory of its own that the host can read leaves a pointer
+  /// to them, good until its segment's next Submit(), instead of filling their buffer; null: it
+  /// fills the buffer.
+  const float** logits = nullptr;
   /// Where a device that can tell adds the time of each op, before the fence; null: nobody asks.
   std::vector<OpTime>* times = nullptr;
+  /// Where such a device adds its counts; null: nobody asks.
+  KernelCounts* kernels = nullptr;
 };
 
 /// Completion of a submitted step. Wait() returns once its results are in the bound buffers, or

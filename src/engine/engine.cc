@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "devices/cpu/cpu_device.h"
+#include "devices/vulkan/vulkan_device.h"
 #include "engine/api_guard.h"
 #include "engine/draft_model.h"
 #include "engine/engine_impl.h"
@@ -35,26 +36,37 @@ int64_t FittingChunk(const ModelData& data, int64_t chunk) {
               "close other programs, or use a smaller model");
 }
 
+// What "auto" means: the CPU, until a GPU is known to be faster. Vulkan is not even looked for
+// then.
+constexpr const char* kAutoDevice = "cpu";
+
 // Index of the device called `name`, made on first use.
 size_t FindDevice(const std::string& name, const EngineOptions& options,
                   std::vector<std::shared_ptr<Device>>& devices) {
-  const std::string wanted = name == "auto" ? "cpu" : name;
+  const std::string wanted = name == "auto" ? kAutoDevice : name;
   for (size_t i = 0; i < devices.size(); ++i) {
     if (devices[i]->name() == wanted) return i;
   }
-  if (wanted != "cpu") {
+  if (wanted == "vulkan") {
+    VulkanOptions vulkan;
+    vulkan.gpu = options.gpu;
+    vulkan.threads = options.threads;
+    vulkan.progress = options.load_progress;
+    devices.push_back(MakeVulkanDevice(vulkan));
+  } else if (wanted == "cpu") {
+    devices.push_back(MakeCpuDevice(options.threads, cpu::ChooseIsa(), options.pin));
+  } else {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("there is no device '{}' in this build", Printable(name)),
                 fmt::format("devices: auto, {}", fmt::join(DeviceNames(), ", ")));
   }
-  devices.push_back(MakeCpuDevice(options.threads, cpu::ChooseIsa(), options.pin));
   return devices.size() - 1;
 }
 
 }  // namespace
 
 std::vector<std::string> DeviceNames() {
-  return AtBorder([] { return std::vector<std::string>{"cpu"}; });
+  return AtBorder([] { return std::vector<std::string>{"cpu", "vulkan"}; });
 }
 
 Phase::Phase(const Program& program, std::span<Device* const> devices, size_t preferred,
@@ -79,13 +91,16 @@ std::span<const float> Phase::Run(std::span<const std::span<const KvView>> cache
     if (buffers_[i].size() < size) buffers_[i].resize(size);
     pointers_[i] = buffers_[i].data();
   }
-  Bindings bindings{pointers_, caches};
+  const float* logits = nullptr;
+  Bindings bindings{pointers_, caches, &logits};
   if (steps_ != nullptr) {
-    steps_->push_back({&program_, {rows.begin(), rows.end()}, {}});
+    steps_->push_back({&program_, {rows.begin(), rows.end()}, {}, {}});
     bindings.times = &steps_->back().ops;
+    bindings.kernels = &steps_->back().kernels;
   }
   for (const auto& segment : segments_) segment->Submit(bindings, rows).Wait();
-  return {pointers_[static_cast<size_t>(program_.logits)],
+  if (logits == nullptr) logits = pointers_[static_cast<size_t>(program_.logits)];
+  return {logits,
           static_cast<size_t>(wanted * program_.vocab_rows)};
 } catch (const std::bad_alloc&) {
   NoMemory();
@@ -126,6 +141,11 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
     RequireMemory(*impl->model, impl->options, context);
     WarnOfWeights(*impl->model, impl->options, context);
   }
+  if (options.device == "auto") {
+    log::Event(
+        "auto: the CPU runs everything; Vulkan devices are used when asked for "
+        "(--device vulkan), software ones never without");
+  }
   impl->devices = std::move(its_devices);
   auto& devices = impl->devices;
   const auto find = [&](const std::string& name) {
@@ -134,6 +154,12 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   impl->prefill_device = find(options.prefill);
   impl->decode_device = find(options.decode);
   const size_t fallback = FindDevice("cpu", options, devices);
+  const bool on_vulkan = devices[impl->prefill_device]->name() == "vulkan" ||
+                         devices[impl->decode_device]->name() == "vulkan";
+  if (on_vulkan && options.kv == KvType::kQ8) {
+    throw Error(ErrorKind::kUnsupported, "vulkan keeps keys and values in f32 or f16 only",
+                "leave --kv out, or take --device cpu");
+  }
   std::vector<Device*> pointers;
   pointers.reserve(devices.size());
   for (const auto& device : devices) pointers.push_back(device.get());

@@ -3,6 +3,7 @@
 #include "engine/kv_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cstring>
 #include <utility>
@@ -30,7 +31,10 @@ uint64_t KvSnapshot::Bytes() const {
 }
 
 KvStore::KvStore(const Program& program, const KvShape& shape)
-    : program_(&program), shape_(shape), first_held_(program.caches.size(), 0) {
+    : program_(&program),
+      shape_(shape),
+      history_(std::make_shared<KvHistory>()),
+      first_held_(program.caches.size(), 0) {
   for (const CacheTensor& cache : program.caches) {
     row_bytes_.push_back(RowBytes(shape.type, cache.width()));
     memory_.emplace_back(2 * static_cast<size_t>(KvCapacity(cache, shape)) * row_bytes_.back());
@@ -47,8 +51,17 @@ void KvStore::MakeViews() {
     view.width = program_->caches[i].width();
     view.keys = memory_[i].data();
     view.values = memory_[i].data() + memory_[i].size() / 2;
+    view.history = history_;
     views_.push_back(view);
   }
+}
+
+void KvStore::Stamp(int64_t first, int64_t end) {
+  static std::atomic<uint64_t> next = 1;
+  auto& stamps = history_->stamps;
+  stamps.resize(static_cast<size_t>(end));
+  for (auto i = static_cast<size_t>(first); i < stamps.size(); ++i) stamps[i] = next++;
+  ++history_->edits;
 }
 
 int64_t KvStore::WindowStart(size_t cache, int64_t position) const {
@@ -64,6 +77,7 @@ void KvStore::BeginStep(int64_t count) {
     // What lay a whole ring earlier is overwritten.
     first_held_[i] = std::max(first_held_[i], end_ + count - views_[i].capacity);
   }
+  Stamp(end_, end_ + count);
 }
 
 void KvStore::EndStep(int64_t count) { end_ += count; }
@@ -78,10 +92,12 @@ bool KvStore::Holds(int64_t position) const {
 void KvStore::Truncate(int64_t position) {
   assert(position <= end_ && Holds(position));
   end_ = position;
+  Stamp(end_, end_);
 }
 
 void KvStore::Clear() {
   end_ = 0;
+  Stamp(0, 0);
   std::fill(first_held_.begin(), first_held_.end(), 0);
 }
 
@@ -133,6 +149,9 @@ void KvStore::Restore(const KvSnapshot& snapshot) {
     }
     first_held_[i] = first;
   }
+  // What lies before has been there all the time, or is again: the same bits, the same stamps.
+  assert(static_cast<int64_t>(history_->stamps.size()) >= end_);
+  Stamp(end_, end_);
 }
 
 KvStore KvStore::Fork() {
@@ -142,6 +161,7 @@ KvStore KvStore::Fork() {
   copy.row_bytes_ = row_bytes_;
   copy.first_held_ = first_held_;
   copy.end_ = end_;
+  copy.history_ = std::make_shared<KvHistory>(*history_);
   for (size_t i = 0; i < memory_.size(); ++i) {
     // A ring that went round once is in use throughout, even if truncated since.
     const bool wrapped = first_held_[i] > 0;
@@ -158,6 +178,7 @@ KvStore KvStore::Fork() {
 void KvStore::Adopt(std::span<const int64_t> first, int64_t end) {
   std::copy(first.begin(), first.end(), first_held_.begin());
   end_ = end;
+  Stamp(0, end_);
 }
 
 }  // namespace tandem

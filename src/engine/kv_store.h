@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -83,6 +84,8 @@ class KvStore {
  private:
   KvStore() = default;
   void MakeViews();
+  /// Gives positions [first, end) stamps that no other position has had, and forgets later ones.
+  void Stamp(int64_t first, int64_t end);
   /// First position of the window of a token at `position`.
   int64_t WindowStart(size_t cache, int64_t position) const;
 
@@ -90,6 +93,7 @@ class KvStore {
   KvShape shape_;
   std::vector<ForkableMemory> memory_;
   std::vector<KvView> views_;
+  std::shared_ptr<KvHistory> history_;  ///< Also the views'.
   std::vector<size_t> row_bytes_;
   std::vector<int64_t> first_held_;
   int64_t end_ = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 namespace tandem {
@@ -161,18 +162,38 @@ PhaseProfile SumSteps(std::span<const StepTimes> steps, double seconds, DType kv
   phase.total.name = "all";
   phase.total.seconds = seconds;
   std::map<std::pair<std::string_view, std::string>, OpLine> lines;
+  std::map<std::tuple<std::string, std::string_view, uint32_t>, KernelLine> kernels;
   for (const StepTimes& step : steps) {
     const Program& program = *step.program;
     phase.tokens += static_cast<int64_t>(step.rows.size());
-    for (const OpTime& time : step.ops) {
-      const Op& op = program.ops[time.op];
-      const int64_t rows = CountRows(step.rows, op.rows);
-      if (rows == 0) continue;
+    ++phase.steps;
+    phase.kernels += step.kernels.kernels;
+    phase.dependent_kernels += step.kernels.dependent;
+    const auto detail_of = [&](const Op& op) {
       std::string detail = DetailOf(program, op);
-      if (rows < static_cast<int64_t>(step.rows.size()) &&
+      if (CountRows(step.rows, op.rows) < static_cast<int64_t>(step.rows.size()) &&
           !std::holds_alternative<SelectRows>(op.body)) {
         detail += detail.empty() ? "last row" : ", last row";
       }
+      return detail;
+    };
+    for (const KernelTime& time : step.kernels.times) {
+      const Op& op = program.ops[time.op];
+      OpLine kind;
+      kind.name = OpName(op.body);
+      kind.detail = detail_of(op);
+      const std::string label = kind.label();
+      KernelLine& line = kernels[{label, time.name, time.workgroups}];
+      line.op = label;
+      line.name = time.name;
+      line.workgroups = time.workgroups;
+      ++line.calls;
+      line.seconds += time.seconds;
+    }
+    for (const OpTime& time : step.ops) {
+      const Op& op = program.ops[time.op];
+      if (CountRows(step.rows, op.rows) == 0) continue;
+      std::string detail = detail_of(op);
       OpLine& line = lines[{OpName(op.body), detail}];
       line.name = OpName(op.body);
       line.detail = std::move(detail);
@@ -185,6 +206,9 @@ PhaseProfile SumSteps(std::span<const StepTimes> steps, double seconds, DType kv
     }
   }
   for (auto& [key, line] : lines) phase.ops.push_back(std::move(line));
+  for (auto& [key, line] : kernels) phase.kernel_lines.push_back(std::move(line));
+  std::stable_sort(phase.kernel_lines.begin(), phase.kernel_lines.end(),
+                   [](const KernelLine& a, const KernelLine& b) { return a.seconds > b.seconds; });
   std::stable_sort(phase.ops.begin(), phase.ops.end(),
                    [](const OpLine& a, const OpLine& b) { return a.seconds > b.seconds; });
   return phase;

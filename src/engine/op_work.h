@@ -31,6 +31,7 @@ struct StepTimes {
   const Program* program = nullptr;
   std::vector<StepRow> rows;
   std::vector<OpTime> ops;  ///< Of the devices that tell.
+  KernelCounts kernels;     ///< Likewise.
 };
 
 /// Sums `steps`, which took `seconds` together, by kind of op: by name, by what sets ops of a name

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <utility>
 
 #include "core/error.h"
@@ -13,20 +12,10 @@
 #include "engine/bench_runner.h"
 #include "engine/engine_impl.h"
 #include "engine/op_work.h"
+#include "engine/processor.h"
 
 namespace tandem {
 namespace {
-
-std::string ProcessorName() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    const size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) {
-      return Printable(line.substr(colon + 2));
-    }
-  }
-  return "unknown processor";
-}
 
 // The repetition whose time is the median: its parts add up, as medians of parts would not.
 struct Repetition {

@@ -61,6 +61,15 @@ struct OpLine {
   double peak_share(const MachineLimits& limits) const;
 };
 
+/// All kernels of a name, a size and a kind of op.
+struct KernelLine {
+  std::string op;        ///< OpLine::label() of the op it is for.
+  std::string_view name;
+  uint32_t workgroups = 0;
+  int64_t calls = 0;
+  double seconds = 0;  ///< Each alone: what kernels gain by overlapping is not in it.
+};
+
 /// A prompt, or new tokens.
 struct PhaseProfile {
   int64_t tokens = 0;
@@ -69,6 +78,11 @@ struct PhaseProfile {
   double seconds = 0;       ///< Of all, as a caller sees it.
   std::vector<OpLine> ops;  ///< The most time first.
   OpLine total;             ///< Work of all ops, in `seconds`.
+  int64_t steps = 0;
+  /// Kernels of all steps on devices that record them, and those that waited for all before them.
+  uint64_t kernels = 0;
+  uint64_t dependent_kernels = 0;
+  std::vector<KernelLine> kernel_lines;  ///< The most time first.
 
   /// What no op accounts for: hand-over between ops and devices, sampling rows, bookkeeping.
   double between() const;

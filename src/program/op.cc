@@ -23,11 +23,18 @@ struct UseVisitor {
     if (!matrix.empty()) use.matrices.push_back(matrix);
   }
 
+  void Vectors(std::initializer_list<std::span<const float>> vectors) {
+    for (const std::span<const float> vector : vectors) {
+      if (!vector.empty()) use.vectors.push_back(vector);
+    }
+  }
+
   void operator()(const EmbedTokens& op) { Writes({op.x}); }
   void operator()(const PleGather& op) { Writes({op.ple}); }
   void operator()(const PleProject& op) {
     Reads({op.x, op.pli});
     Writes({op.pli});
+    Vectors({op.norm});
     for (const WeightView& matrix : op.projections) Streams(matrix);
   }
   void operator()(const AltUpExpand& op) {
@@ -38,17 +45,21 @@ struct UseVisitor {
   void operator()(const AltUpPredict& op) {
     Reads({op.streams});
     Writes({op.predictions});
+    Vectors({op.router.norm, op.router.weight, op.coefficients});
   }
   void operator()(const LaurelAndNorm& op) {
     Reads({op.residual});
     Writes({op.normed, op.laurel});
+    Vectors({op.norm});
     if (op.laurel == kNoId) return;
+    Vectors({op.post_norm});
     Streams(op.left);
     Streams(op.right);
   }
   void operator()(const QkvProject& op) {
     Reads({op.normed});
     Writes({op.q});
+    Vectors({op.q_norm, op.k_norm});
     use.cache_written = op.cache;
     if (op.q != kNoId) Streams(op.query);
     if (op.cache == kNoId) return;
@@ -63,11 +74,13 @@ struct UseVisitor {
   void operator()(const AttentionOut& op) {
     Reads({op.context, op.residual, op.laurel});
     Writes({op.h});
+    Vectors({op.post_norm});
     Streams(op.output);
   }
   void operator()(const GatedMlp& op) {
     Reads({op.h});
     Writes({op.out});
+    Vectors({op.pre_norm, op.post_norm});
     Streams(op.gate);
     Streams(op.up);
     Streams(op.down);
@@ -75,10 +88,12 @@ struct UseVisitor {
   void operator()(const AltUpCorrect& op) {
     Reads({op.predictions, op.h});
     Writes({op.streams});
+    Vectors({op.router.norm, op.router.weight, op.coefficients});
   }
   void operator()(const PerLayerMix& op) {
     Reads({op.streams, op.pli});
     Writes({op.streams});
+    Vectors({op.scale, op.post_norm});
     Streams(op.gate);
     Streams(op.projection);
   }
@@ -90,6 +105,7 @@ struct UseVisitor {
   void operator()(const FinalNorm& op) {
     Reads({op.x});
     Writes({op.y});
+    Vectors({op.norm});
   }
   void operator()(const LmHead& op) {
     Reads({op.y});

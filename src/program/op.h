@@ -240,11 +240,13 @@ struct Op {
 /// "AltUpPredict".
 std::string_view OpName(const OpBody& body);
 
-/// What an op touches: values read and written, and matrices streamed from memory.
+/// What an op touches: values read and written, matrices streamed from memory, norms and
+/// coefficients.
 struct OpUse {
   std::vector<ValueId> reads;
   std::vector<ValueId> writes;
   std::vector<WeightView> matrices;
+  std::vector<std::span<const float>> vectors;
   CacheId cache_read = kNoId;
   CacheId cache_written = kNoId;
 };

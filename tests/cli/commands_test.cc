@@ -1,7 +1,7 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The other commands: help, convert, score, info, tokenize, bench, completion.
+// The other commands: help, convert, score, info, tokenize, bench, doctor, completion.
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -27,7 +27,7 @@ TEST(Help, ListsEveryCommandAndExitCode) {
   EXPECT_EQ(run.code, 0);
   EXPECT_EQ(run.err, "");
   for (const char* command :
-       {"run", "convert", "score", "info", "tokenize", "bench", "npu", "completion"}) {
+       {"run", "convert", "score", "info", "tokenize", "bench", "doctor", "npu", "completion"}) {
     EXPECT_NE(run.out.find(std::string("\n  ") + command + " "), std::string::npos) << command;
     const Finished help = Tandem({command, "--help"});
     EXPECT_EQ(help.code, 0);
@@ -65,6 +65,26 @@ TEST(Tokenize, GoesThereAndBack) {
   EXPECT_EQ(Tandem({"tokenize", "-q", "--no-bos", "--ids-only", text}).out, ids + "\n");
   EXPECT_EQ(Tandem({"tokenize", "-q", "--decode", ids}).out, text + "\n");
   EXPECT_EQ(JsonOf({"tokenize", "-q", "--json", "--decode", ids})["text"], text);
+}
+
+// Without a driver, so that it is the same on every machine; tests/engine has one with a device.
+TEST(Doctor, SaysWhatIsMissingAndHowToMendIt) {
+  const std::string without = "VK_DRIVER_FILES=/none VK_ICD_FILENAMES=/none \"$TANDEM\" ";
+  const Finished text = Shell(without + "doctor");
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_NE(text.out.find("broken: "), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("mend it with: "), std::string::npos) << text.out;
+  const Finished run = Shell(without + "doctor --json");
+  EXPECT_EQ(run.code, 0) << run.err;
+  const Json json = Json::parse(run.out, nullptr, false);
+  EXPECT_TRUE(json["gpus"].empty());
+  EXPECT_FALSE(json["complaints"].empty());
+  EXPECT_TRUE(json["cpu"]["usable"]);
+  EXPECT_EQ(json["auto"]["device"], "cpu");
+  const Finished reply = Shell(without + "run --device vulkan -p hello");
+  EXPECT_EQ(reply.code, 3);
+  EXPECT_EQ(reply.out, "");
+  EXPECT_NE(reply.err.find("hint: "), std::string::npos) << reply.err;
 }
 
 TEST(Tokenize, BosAndSpecialPiecesAreByChoice) {

@@ -1,0 +1,125 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// tandem doctor: what of this machine can be used, what cannot, and the command that mends it.
+#include "engine/doctor.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/output.h"
+#include "core/error.h"
+
+namespace tandem::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void PrintRow(std::string_view name, std::string_view text) {
+  Print(fmt::format("{:<10} {}\n", name, Printable(text, 400)));
+}
+
+std::string Verdict(const GpuReport& gpu) {
+  if (gpu.usable) return gpu.software ? "works, but it is software" : "works";
+  std::string missing;
+  for (const GpuReport::Feature& feature : gpu.features) {
+    if (!feature.required || feature.present) continue;
+    missing += (missing.empty() ? "" : ", ") + feature.name;
+  }
+  return "lacks " + missing;
+}
+
+void PrintGpu(size_t index, const GpuReport& gpu) {
+  PrintRow(fmt::format("gpu {}", index), fmt::format("{}: {}", gpu.name, Verdict(gpu)));
+  PrintRow("", fmt::format("{}, {}, Vulkan {}, {}{}", gpu.kind, gpu.driver, gpu.version,
+                           HumanBytes(gpu.memory_bytes),
+                           gpu.unified_memory ? " shared with the CPU" : " of its own"));
+  if (gpu.subgroup_max > 0) {
+    PrintRow("", fmt::format("subgroups of {} to {} lanes, bindings of {}", gpu.subgroup_min,
+                             gpu.subgroup_max, HumanBytes(gpu.max_binding_bytes)));
+  }
+  for (const GpuReport::Feature& feature : gpu.features) {
+    if (feature.present) continue;
+    PrintRow("", fmt::format("without {} ({}{})", feature.name, feature.required ? "needed: " : "",
+                             feature.use));
+  }
+}
+
+void PrintReport(const DoctorReport& report) {
+  PrintRow("cpu", fmt::format("{}, {} processor{}, {}: works", report.processor, report.processors,
+                              report.processors == 1 ? "" : "s", report.isa));
+  for (size_t i = 0; i < report.gpus.size(); ++i) PrintGpu(i, report.gpus[i]);
+  for (const Complaint& complaint : report.gpu_complaints) {
+    PrintRow("gpu", "broken: " + complaint.what);
+    if (!complaint.mend.empty()) PrintRow("", "mend it with: " + complaint.mend);
+  }
+  PrintRow("auto", fmt::format("{}: {}", report.auto_device, report.auto_reason));
+}
+
+Json ToJson(const DoctorReport& report) {
+  Json gpus = Json::array();
+  for (size_t i = 0; i < report.gpus.size(); ++i) {
+    const GpuReport& gpu = report.gpus[i];
+    Json features = Json::array();
+    for (const GpuReport::Feature& feature : gpu.features) {
+      features.push_back({{"name", feature.name},
+                          {"present", feature.present},
+                          {"required", feature.required},
+                          {"use", feature.use}});
+    }
+    gpus.push_back({{"index", i},
+                    {"name", gpu.name},
+                    {"kind", gpu.kind},
+                    {"software", gpu.software},
+                    {"usable", gpu.usable},
+                    {"driver", gpu.driver},
+                    {"vulkan", gpu.version},
+                    {"memory_bytes", gpu.memory_bytes},
+                    {"unified_memory", gpu.unified_memory},
+                    {"max_binding_bytes", gpu.max_binding_bytes},
+                    {"subgroup_min", gpu.subgroup_min},
+                    {"subgroup_max", gpu.subgroup_max},
+                    {"features", std::move(features)}});
+  }
+  Json complaints = Json::array();
+  for (const Complaint& complaint : report.gpu_complaints) {
+    complaints.push_back({{"about", "gpu"}, {"what", complaint.what}, {"mend", complaint.mend}});
+  }
+  return {{"cpu",
+           {{"name", report.processor},
+            {"processors", report.processors},
+            {"isa", report.isa},
+            {"usable", true}}},
+          {"gpus", std::move(gpus)},
+          {"complaints", std::move(complaints)},
+          {"auto", {{"device", report.auto_device}, {"reason", report.auto_reason}}}};
+}
+
+int RunDoctor(const OutputOptions& output) {
+  const DoctorReport report = Diagnose();
+  if (output.json) {
+    PrintJson(ToJson(report));
+  } else {
+    PrintReport(report);
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddDoctorCommand(CLI::App& app, Action& action) {
+  auto output = std::make_shared<OutputOptions>();
+  CLI::App& command = *app.add_subcommand("doctor", "What of this machine can be used, and why not")
+                           ->group("Look closer");
+  AddJson(command, *output);
+  command.final_callback([output, &action] { action = [output] { return RunDoctor(*output); }; });
+}
+
+}  // namespace tandem::cli

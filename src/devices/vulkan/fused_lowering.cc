@@ -1,0 +1,381 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Ops of the patterns as products and tails.
+#include "devices/vulkan/fused_lowering.h"
+
+#include <algorithm>
+
+#include "devices/vulkan/fused_limits.h"
+
+namespace tandem::vulkan {
+namespace {
+
+// Scratch of the fused kernels: apart from the plain ones', and each from those that may run at the
+// same time. An activation has three in a row.
+enum Slot : size_t {
+  kNormedSlot = 8,
+  kContextSlot = 11,
+  kMlpInputSlot = 14,
+  kNeuronsSlot = 17,
+  kPerLayerSlot = 20,
+  kProjectionsSlot = 23,
+  kRightSlot,
+  kOutSlot,
+  kGatesSlot,
+  kDownSlot,
+  kPerLayerGateSlot,
+  kPerLayerOutSlot,
+  kPartialsSlot,
+  kStatisticsSlot,
+};
+
+constexpr uint32_t kMostSplits = 32;
+
+uint32_t Bits(bool on) { return on ? 1U : 0U; }
+
+template <typename T>
+const T& OpAt(const Program& program, size_t at) {
+  return std::get<T>(program.ops[at].body);
+}
+
+}  // namespace
+
+FusionLimits FusionLimitsOf(const tandem::vulkan::Context& context, uint64_t binding_bytes) {
+  return {binding_bytes, context.subgroup(), context.fused_threads()};
+}
+
+FusedLowering::Part FusedLowering::All(ValueId id) const {
+  return {plan_.Value(id), 0, Planes(id) * plan_.PlaneElements(id)};
+}
+FusedLowering::Part FusedLowering::Plane(ValueId id, int plane) const {
+  const uint64_t elements = plan_.PlaneElements(id);
+  return {plan_.Value(id), static_cast<uint64_t>(plane) * elements, elements};
+}
+FusedLowering::Part FusedLowering::Scratch(size_t slot, uint64_t floats) {
+  return {plan_.Scratch(slot, floats * sizeof(float)), 0, floats};
+}
+FusedLowering::Activation FusedLowering::MakeActivation(size_t slot, uint64_t width, bool floats,
+                                                        bool codes) {
+  Activation made;
+  if (floats) made.floats = Scratch(slot, width);
+  if (codes) {
+    made.codes = Scratch(slot + 1, width / 4);
+    made.groups = Scratch(slot + 2, width / 32 * 2);
+  }
+  return made;
+}
+
+FusedLowering::Activation FusedLowering::Normed(const LaurelAndNorm& op, const QkvProject& qkv) {
+  bool codes = false;
+  for (const WeightView& view : ProjectionsOf(op, qkv)) codes = codes || Quantized(view);
+  Activation normed = MakeActivation(kNormedSlot, Width(op.normed), false, codes);
+  normed.floats = All(op.normed);
+  return normed;
+}
+FusedLowering::Activation FusedLowering::Context(const AttentionOut& op) {
+  const bool codes = Quantized(op.output);
+  return MakeActivation(kContextSlot, Width(op.context), !codes, codes);
+}
+FusedLowering::Activation FusedLowering::MlpInput(const GatedMlp& op) {
+  const bool codes = Quantized(op.gate);
+  return MakeActivation(kMlpInputSlot, Width(op.h), !codes, codes);
+}
+FusedLowering::Activation FusedLowering::PerLayerInput(const PerLayerMix& op) {
+  const bool codes = Quantized(op.gate);
+  return MakeActivation(kPerLayerSlot, Width(op.streams), !codes, codes);
+}
+
+void FusedLowering::RunOp(const FusedSpan& span, size_t at, const FusedSpan* next) {
+  const OpBody& body = program_.ops[at].body;
+  switch (span.pattern) {
+    case Pattern::kPlain: return;
+    case Pattern::kPredict: return Run(std::get<AltUpPredict>(body), span, next);
+    case Pattern::kAttention: {
+      const size_t first = span.ops.begin;
+      if (at == first) return Run(std::get<LaurelAndNorm>(body), span);
+      if (at == first + 1) {
+        return Run(std::get<QkvProject>(body), OpAt<LaurelAndNorm>(program_, first));
+      }
+      if (at == first + 2) {
+        return Run(std::get<Attention>(body), span);
+      }
+      return Run(std::get<AttentionOut>(body), next);
+    }
+    case Pattern::kMlp:
+      if (at == span.ops.begin) Run(std::get<GatedMlp>(body), span, next);
+      return;  // the correction is part of its last tail
+    case Pattern::kPerLayer: return Run(std::get<PerLayerMix>(body), span, next);
+  }
+}
+
+void FusedLowering::NextNorm(const LaurelAndNorm& op, Tail& tail) {
+  tail.next = Tail::Next::kNorm;
+  tail.next_weight = op.norm;
+}
+
+void FusedLowering::Predict(const AltUpPredict& op, Tail& tail) {
+  tail.altup = Tail::AltUp::kPredict;
+  tail.router = &op.router;
+  tail.coefficients = op.coefficients;
+  tail.active = static_cast<uint32_t>(op.active);
+  tail.streams = op.streams;
+  tail.predictions = op.predictions;
+  tail.eps = op.router.eps;
+}
+
+void FusedLowering::BeginNext(const FusedSpan* next, Tail& tail) {
+  if (next == nullptr) return;
+  const size_t at = next->ops.begin;
+  switch (next->pattern) {
+    case Pattern::kPlain: return;
+    case Pattern::kPredict: {
+      Predict(OpAt<AltUpPredict>(program_, at), tail);
+      const auto& norm = OpAt<LaurelAndNorm>(program_, at + 1);
+      NextNorm(norm, tail);
+      tail.out = Normed(norm, OpAt<QkvProject>(program_, at + 2));
+      return;
+    }
+    case Pattern::kAttention: {
+      const auto& norm = OpAt<LaurelAndNorm>(program_, at);
+      NextNorm(norm, tail);
+      tail.out = Normed(norm, OpAt<QkvProject>(program_, at + 1));
+      return;
+    }
+    case Pattern::kMlp: {
+      const auto& mlp = OpAt<GatedMlp>(program_, at);
+      tail.next = Tail::Next::kNorm;
+      tail.next_weight = mlp.pre_norm;
+      tail.out = MlpInput(mlp);
+      return;
+    }
+    case Pattern::kPerLayer: {
+      const auto& mix = OpAt<PerLayerMix>(program_, at);
+      tail.next = Tail::Next::kScale;
+      tail.next_weight = mix.scale;
+      tail.out = PerLayerInput(mix);
+      return;
+    }
+  }
+}
+
+void FusedLowering::Run(const AltUpPredict& op, const FusedSpan& span, const FusedSpan* next) {
+  if (span.joined) return;
+  Tail tail;
+  tail.width = Width(op.streams);
+  Predict(op, tail);
+  BeginNext(next, tail);
+  tail.y = Plane(op.streams, op.active);
+  RunTail(tail);
+}
+
+void FusedLowering::Run(const LaurelAndNorm& op, const FusedSpan& span) {
+  if (span.joined) return;
+  Tail tail;
+  tail.y = Plane(op.residual, op.plane);
+  tail.width = Width(op.normed);
+  tail.eps = op.eps;
+  NextNorm(op, tail);
+  tail.out = Normed(op, OpAt<QkvProject>(program_, span.ops.begin + 1));
+  RunTail(tail);
+}
+
+void FusedLowering::Run(const QkvProject& op, const LaurelAndNorm& norm) {
+  Product product;
+  product.views = ProjectionsOf(norm, op);
+  product.x = Normed(norm, op);
+  uint64_t rows = 0;
+  for (const WeightView& view : product.views) rows += static_cast<uint64_t>(view.rows);
+  product.y = Scratch(kProjectionsSlot, rows);
+  Multiply(product);
+  if (norm.laurel == kNoId) return;
+  const auto rank = static_cast<uint64_t>(norm.left.rows);
+  Product right;
+  right.views = {norm.right};
+  right.x.floats = {product.y.tensor, rows - rank, rank};
+  right.y = Scratch(kRightSlot, Width(norm.laurel));
+  Tail tail;
+  tail.y = right.y;
+  tail.width = Width(norm.laurel);
+  tail.post = norm.post_norm;
+  tail.a = All(norm.normed);
+  tail.h = All(norm.laurel);
+  tail.eps = norm.eps;
+  right.tail = tail;
+  Multiply(right);
+}
+
+void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
+  const auto& qkv = OpAt<QkvProject>(program_, span.ops.begin + 1);
+  const CacheTensor& cache = program_.caches[static_cast<size_t>(op.cache)];
+  const auto dims = static_cast<uint64_t>(qkv.head_dim);
+  const auto groups = static_cast<uint32_t>(cache.kv_heads);
+  const auto heads = static_cast<uint64_t>(op.heads);
+  const uint64_t kv_width = dims * groups;
+  const bool own = qkv.cache != kNoId;
+  // Enough splits for a window; else as many as are worth joining.
+  const uint32_t splits =
+      op.window > 0 ? static_cast<uint32_t>(std::min<int64_t>((op.window + 31) / 32, kMostSplits))
+                    : kMostSplits;
+  const Part all = Scratch(kProjectionsSlot, 0);
+  const Part q{all.tensor, 0, heads * dims};
+  const Part k{all.tensor, q.count, kv_width};
+  const Part v{all.tensor, q.count + kv_width, kv_width};
+  const Activation out = Context(OpAt<AttentionOut>(program_, span.ops.begin + 3));
+  const Part partials = Scratch(kPartialsSlot, groups * splits * (heads / groups) * dims);
+  const Part statistics = Scratch(kStatisticsSlot, 4 * groups * splits * (heads / groups));
+  const uint64_t bytes = RowBytes(kv_, static_cast<int64_t>(kv_width));
+  const RowSet set = program_.ops[span.ops.begin].rows;
+  std::vector<Access> also{In(q), Out(partials), Out(statistics), CacheAccess(op.cache, false, own),
+                           CacheAccess(op.cache, true, own)};
+  Tensor host_keys, host_values;
+  if (own) {
+    host_keys = plan_.KvToHost(op.cache, set, false, bytes);
+    host_values = plan_.KvToHost(op.cache, set, true, bytes);
+    also.insert(
+        also.end(),
+        {In(k), In(v), {host_keys, 0, bytes, true, false}, {host_values, 0, bytes, true, false}});
+  }
+  for (const Part& part : {out.floats, out.codes, out.groups}) {
+    if (!part.empty()) also.push_back(Out(part));
+  }
+  const auto word_at = [&](const Tensor& tensor, const Tensor& in, uint64_t unit) {
+    return tensor.bytes == 0 ? 0U : static_cast<uint32_t>((tensor.offset - in.offset) / unit);
+  };
+  const Tensor rope = plan_.RopeOf(set, {qkv.rope_theta, qkv.rope_factor}, qkv.head_dim);
+  const Tensor workspace = plan_.Workspace();
+  const uint32_t counter = NextCounter(groups);
+  recorder_.Dispatch(
+      Kernel::kFusedAttention,
+      WithSubgroup({context_.fused_threads(), Bits(kv_ == DType::kF16), Bits(own),
+                    Bits(qkv.norm_value), static_cast<uint32_t>(heads) / groups,
+                    static_cast<uint32_t>(dims) / 4, Bits(!out.codes.empty()), splits}),
+      CommonBindings({}),
+      std::vector<Word>{word_at(rope, plan_.Uploads(), 16),
+                        word_at(plan_.SoloTable(set), plan_.Uploads(), 16), Quad(q), Quad(k),
+                        Quad(v), Quad(out.floats), At(out.codes), At(out.groups), Quad(partials),
+                        Quad(statistics), VectorAt(qkv.q_norm), own ? VectorAt(qkv.k_norm) : 0U,
+                        word_at(host_keys, workspace, 4), word_at(host_values, workspace, 4),
+                        op.cache, op.window, counter, op.scale, qkv.eps},
+      {splits, groups}, also);
+}
+
+void FusedLowering::Run(const AttentionOut& op, const FusedSpan* next) {
+  Product product;
+  product.views = {op.output};
+  product.x = Context(op);
+  product.y = Scratch(kOutSlot, Width(op.h));
+  Tail tail;
+  tail.y = product.y;
+  tail.width = Width(op.h);
+  tail.post = op.post_norm;
+  tail.a = Plane(op.residual, op.plane);
+  if (op.laurel != kNoId) tail.b = All(op.laurel);
+  tail.mix = op.mix;
+  tail.h = All(op.h);
+  tail.eps = op.eps;
+  BeginNext(next, tail);
+  product.tail = tail;
+  Multiply(product);
+}
+
+void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSpan* next) {
+  const auto ffn = static_cast<uint64_t>(op.gate.rows);
+  const Activation x = MlpInput(op);
+  if (!span.joined) {
+    Tail tail;
+    tail.y = All(op.h);
+    tail.width = Width(op.h);
+    tail.eps = op.eps;
+    tail.next = Tail::Next::kNorm;
+    tail.next_weight = op.pre_norm;
+    tail.out = x;
+    RunTail(tail);
+  }
+  const bool codes = Quantized(op.down);
+  const Activation neurons = MakeActivation(kNeuronsSlot, ffn, !codes, codes);
+  Product gated;
+  gated.x = x;
+  gated.out = neurons;
+  if (op.sparse) {
+    Product gate;
+    gate.views = {op.gate};
+    gate.x = x;
+    gate.y = Scratch(kGatesSlot, ffn);
+    Tail tail;
+    tail.y = gate.y;
+    tail.h = gate.y;
+    tail.width = ffn;
+    tail.cut = op.sparsity_multiplier;
+    gate.tail = tail;
+    Multiply(gate);
+    gated.views = {op.up};
+    gated.end = End::kGatedAlive;
+    gated.other = gate.y;
+  } else {
+    gated.views = {op.gate, op.up};
+    gated.end = End::kGated;
+  }
+  Multiply(gated);
+
+  Product down;
+  down.views = {op.down};
+  down.x = neurons;
+  down.y = Scratch(kDownSlot, Width(op.out));
+  Tail tail;
+  tail.y = down.y;
+  tail.width = Width(op.out);
+  tail.post = op.post_norm;
+  tail.a = All(op.h);
+  tail.h = All(op.out);
+  tail.eps = op.eps;
+  if (span.ops.end - span.ops.begin == 2) {
+    const auto& correct = OpAt<AltUpCorrect>(program_, span.ops.begin + 1);
+    tail.altup = Tail::AltUp::kCorrect;
+    tail.router = &correct.router;
+    tail.coefficients = correct.coefficients;
+    tail.active = static_cast<uint32_t>(correct.active);
+    tail.streams = correct.streams;
+    tail.predictions = correct.predictions;
+  }
+  BeginNext(next, tail);
+  down.tail = tail;
+  Multiply(down);
+}
+
+void FusedLowering::Run(const PerLayerMix& op, const FusedSpan& span, const FusedSpan* next) {
+  const uint64_t width = Width(op.streams);
+  const Activation x = PerLayerInput(op);
+  if (!span.joined) {
+    Tail tail;
+    tail.y = Plane(op.streams, op.active);
+    tail.width = width;
+    tail.next = Tail::Next::kScale;
+    tail.next_weight = op.scale;
+    tail.out = x;
+    RunTail(tail);
+  }
+  Product gate;
+  gate.views = {op.gate};
+  gate.x = x;
+  gate.end = End::kGeluTimes;
+  gate.other = Plane(op.pli, op.plane);
+  gate.y = Scratch(kPerLayerGateSlot, Width(op.pli));
+  Multiply(gate);
+  Product projection;
+  projection.views = {op.projection};
+  projection.x.floats = gate.y;
+  projection.y = Scratch(kPerLayerOutSlot, width);
+  Tail tail;
+  tail.y = projection.y;
+  tail.width = width;
+  tail.post = op.post_norm;
+  tail.add_streams = true;
+  tail.streams = op.streams;
+  tail.eps = op.eps;
+  BeginNext(next, tail);
+  projection.tail = tail;
+  Multiply(projection);
+}
+
+}  // namespace tandem::vulkan

@@ -1,0 +1,176 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The patterns of fusion.h as dispatches, for steps of one token. A dispatch is a product (or the
+// attention) and a tail that its last workgroup does; shaders/fused_product.comp, fused_tail.comp
+// and fused_attention.comp say what they compute.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "devices/vulkan/fusion.h"
+#include "devices/vulkan/lowering.h"
+#include "devices/vulkan/recorder.h"
+#include "devices/vulkan/step_plan.h"
+#include "devices/vulkan/weights.h"
+
+namespace tandem::vulkan {
+
+/// Dispatches that count their workgroups at the same time, at most: counters are used in turn.
+inline constexpr uint32_t kCounters = 256;
+
+FusionLimits FusionLimitsOf(const Context& context, uint64_t binding_bytes);
+
+class FusedLowering {
+ public:
+  /// `counters`: kCounters words, zeros before and after every step.
+  FusedLowering(const Program& program, Context& context, Weights& weights, StepPlan& plan,
+                Recorder& recorder, const Tensor& counters, DType kv, uint64_t binding_bytes)
+      : program_(program),
+        context_(context),
+        weights_(weights),
+        plan_(plan),
+        recorder_(recorder),
+        counters_(counters),
+        kv_(kv),
+        binding_bytes_(binding_bytes) {}
+
+  /// Span number `index`, which is no plain one. `done` is called after each op of it.
+  template <typename Done>
+  void Run(std::span<const FusedSpan> spans, size_t index, const Done& done) {
+    const FusedSpan& span = spans[index];
+    const FusedSpan* next = index + 1 < spans.size() ? &spans[index + 1] : nullptr;
+    if (next != nullptr && !next->joined) next = nullptr;
+    for (size_t at = span.ops.begin; at < span.ops.end; ++at) {
+      RunOp(span, at, next);
+      done(at);
+    }
+  }
+
+ private:
+  /// Floats of the workspace: `count` from `first` on. Codes of 8 bits are counted by four.
+  struct Part {
+    Tensor tensor;
+    uint64_t first = 0;
+    uint64_t count = 0;
+    bool empty() const { return count == 0; }
+  };
+  /// A vector as floats, as codes of 8 bits with their groups, or as both.
+  struct Activation {
+    Part floats, codes, groups;
+  };
+  /// What a tail does, in its order; empty parts and spans are left out.
+  struct Tail {
+    enum class AltUp : uint32_t {
+      kNone,
+      kCorrect,
+      kPredict
+    };
+    enum class Next : uint32_t {
+      kNone,
+      kNorm,
+      kScale
+    };
+    Part y;
+    uint64_t width = 0;
+    std::span<const float> post;
+    Part a, b, h;
+    float mix = 1;
+    bool add_streams = false;
+    AltUp altup = AltUp::kNone;
+    const AltUpRouter* router = nullptr;
+    std::span<const float> coefficients;
+    uint32_t active = 0;
+    ValueId streams = kNoId;
+    ValueId predictions = kNoId;
+    Next next = Next::kNone;
+    std::span<const float> next_weight;
+    Activation out;
+    float eps = 0;
+    std::optional<float> cut;  ///< Instead of all that: y cut below mean + this * deviation, to h.
+  };
+  /// What is done with the rows of a product (fused_product.comp).
+  enum class End : uint32_t {
+    kStore,
+    kGated,
+    kGatedAlive,
+    kGeluTimes
+  };
+  struct Product {
+    std::vector<WeightView> views;  ///< Of the same columns; results one after another.
+    Activation x;
+    End end = End::kStore;
+    Part y;
+    Part other;
+    Activation out;  ///< Of the gated ends.
+    std::optional<Tail> tail;
+  };
+  /// The kernel's numbers, in the order of shaders/fused_push.glsl.
+  struct Push;
+  struct Use {
+    std::vector<Access> accesses;
+  };
+
+  void RunOp(const FusedSpan& span, size_t at, const FusedSpan* next);
+  void Run(const AltUpPredict& op, const FusedSpan& span, const FusedSpan* next);
+  void Run(const LaurelAndNorm& op, const FusedSpan& span);
+  void Run(const QkvProject& op, const LaurelAndNorm& norm);
+  void Run(const Attention& op, const FusedSpan& span);
+  void Run(const AttentionOut& op, const FusedSpan* next);
+  void Run(const GatedMlp& op, const FusedSpan& span, const FusedSpan* next);
+  void Run(const PerLayerMix& op, const FusedSpan& span, const FusedSpan* next);
+
+  /// What the tail before `next` makes for it, after the tail's own steps.
+  void BeginNext(const FusedSpan* next, Tail& tail);
+  void NextNorm(const LaurelAndNorm& op, Tail& tail);
+  void Predict(const AltUpPredict& op, Tail& tail);
+
+  void Multiply(const Product& product);
+  void RunTail(const Tail& tail);
+  /// What fused kernels bind, the same wherever `weights` are.
+  std::vector<Access> CommonBindings(const Tensor& weights);
+  /// Up to constant 26, the lanes of a subgroup (shaders/fused.glsl).
+  std::vector<uint32_t> WithSubgroup(std::vector<uint32_t> constants) const;
+  /// Constants and numbers of a tail, and what it touches.
+  void Describe(const Tail& tail, uint32_t threads, std::vector<uint32_t>& constants, Push& push,
+                Use& use);
+
+  bool Quantized(const WeightView& view) const { return LayoutOf(view.type).quantized; }
+  uint64_t Width(ValueId id) const {
+    return static_cast<uint64_t>(program_.values[static_cast<size_t>(id)].width);
+  }
+  uint64_t Planes(ValueId id) const {
+    return static_cast<uint64_t>(program_.values[static_cast<size_t>(id)].planes);
+  }
+  Part All(ValueId id) const;
+  Part Plane(ValueId id, int plane) const;
+  Part Scratch(size_t slot, uint64_t floats);
+  Activation MakeActivation(size_t slot, uint64_t width, bool floats, bool codes);
+  Activation Normed(const LaurelAndNorm& op, const QkvProject& qkv);
+  Activation Context(const AttentionOut& op);
+  Activation MlpInput(const GatedMlp& op);
+  Activation PerLayerInput(const PerLayerMix& op);
+  /// Where a part begins, in floats of the workspace.
+  uint32_t At(const Part& part) const;
+  uint32_t Quad(const Part& part) const { return At(part) / 4; }
+  uint32_t VectorAt(std::span<const float> values);
+  uint32_t NextCounter(uint32_t count = 1);
+  static Access In(const Part& part);
+  static Access Out(const Part& part);
+
+  const Program& program_;
+  tandem::vulkan::Context& context_;
+  Weights& weights_;
+  StepPlan& plan_;
+  Recorder& recorder_;
+  Tensor counters_;
+  DType kv_;
+  uint64_t binding_bytes_;
+  uint32_t counter_ = 0;
+  Tensor bound_weights_;
+};
+
+}  // namespace tandem::vulkan

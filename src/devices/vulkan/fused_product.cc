@@ -1,0 +1,319 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Products and tails as dispatches.
+#include <algorithm>
+#include <bit>
+
+#include "devices/vulkan/fused_lowering.h"
+
+namespace tandem::vulkan {
+namespace {
+
+// A group of this many neurons is what a workgroup of the gated ends makes.
+constexpr uint32_t kNeurons = 32;
+
+uint32_t Bits(bool on) { return on ? 1U : 0U; }
+
+// Rows [first, first + count) of a plane.
+Access RowsOf(const WeightPlane& plane, uint64_t row_bytes, uint64_t first, uint64_t count) {
+  if (plane.buffer == VK_NULL_HANDLE) return None();
+  return Constant({plane.buffer, plane.offset + first * row_bytes, count * row_bytes});
+}
+
+// Where a row begins in its buffer.
+uint64_t RowAt(const WeightPlane& plane, uint64_t row_bytes, uint64_t row) {
+  return plane.buffer == VK_NULL_HANDLE ? 0 : plane.offset + row * row_bytes;
+}
+
+// Whether all planes of a matrix lie in one.
+bool OneBuffer(const DeviceMatrix& w) {
+  const auto same = [&](const WeightPlane& plane) {
+    return plane.buffer == VK_NULL_HANDLE || plane.buffer == w.codes.buffer;
+  };
+  return same(w.high) && same(w.scales) && same(w.supers);
+}
+
+// How the rows of a product are shared out.
+struct Tile {
+  uint32_t threads;  // of a workgroup
+  uint32_t lanes;    // of a row
+  uint32_t rows;     // that they make one after another
+  uint32_t unroll;   // steps along a row at a time
+};
+
+// Few rows a subgroup keep many workgroups in flight, which short matrices need; more reuse the
+// activations, and ask for more weights before they wait.
+Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, uint32_t threads, bool neurons) {
+  const uint32_t lanes = std::min<uint32_t>(subgroup, std::bit_ceil(static_cast<uint32_t>(blocks)));
+  const auto steps = static_cast<uint32_t>((blocks + lanes - 1) / lanes);
+  uint32_t each = rows > 16384 ? 4 : rows > 4096 ? 2 : 1;
+  // Of neurons, a gate and an up each.
+  if (neurons) each = std::clamp(kNeurons * subgroup / threads, 1U, 2U);
+  return {threads, lanes, each, std::clamp(8 / each, 1U, std::bit_floor(steps))};
+}
+
+}  // namespace
+
+// In the order of shaders/fused_push.glsl.
+struct FusedLowering::Push {
+  uint32_t codes_at = 0, high_at = 0, scales_at = 0, supers_at = 0;
+  uint32_t rows = 0, scale_stride = 0, x = 0, x_groups = 0, y = 0, pair = 0, other = 0;
+  uint32_t arrivals = 0, counter = 0;
+  uint32_t width4 = 0, y4 = 0, a4 = 0, b4 = 0, h4 = 0, streams4 = 0, predictions4 = 0, n4 = 0;
+  uint32_t codes = 0, groups = 0;
+  uint32_t post = 0, router_norm = 0, router = 0, coefficients = 0, next = 0;
+  float eps = 0, router_scale = 0, mix = 0;
+
+  std::vector<Word> Words() const {
+    return {
+        codes_at,    high_at, scales_at,    supers_at,    rows,    scale_stride, x,      x_groups,
+        y,           pair,    other,        arrivals,     counter, width4,       y4,     a4,
+        b4,          h4,      streams4,     predictions4, n4,      codes,        groups, post,
+        router_norm, router,  coefficients, next,         eps,     router_scale, mix};
+  }
+};
+
+Access FusedLowering::In(const Part& part) {
+  return {part.tensor, part.first * sizeof(float), part.count * sizeof(float), false, false};
+}
+Access FusedLowering::Out(const Part& part) {
+  return {part.tensor, part.first * sizeof(float), part.count * sizeof(float), true, false};
+}
+
+uint32_t FusedLowering::At(const Part& part) const {
+  if (part.empty()) return 0;
+  const uint64_t bytes = part.tensor.offset - plan_.Workspace().offset;
+  return static_cast<uint32_t>(bytes / sizeof(float) + part.first);
+}
+
+uint32_t FusedLowering::VectorAt(std::span<const float> values) {
+  if (values.empty()) return 0;
+  const Tensor vector = weights_.Vector(program_, values);
+  return static_cast<uint32_t>((vector.offset - weights_.Vectors(program_).offset) / 16);
+}
+
+uint32_t FusedLowering::NextCounter(uint32_t count) {
+  if (counter_ + count > kCounters) counter_ = 0;
+  counter_ += count;
+  return counter_ - count;
+}
+
+void FusedLowering::Describe(const Tail& tail, uint32_t threads, std::vector<uint32_t>& constants,
+                             Push& push, Use& use) {
+  const bool cut = tail.cut.has_value();
+  const bool streams = tail.streams != kNoId;
+  const uint64_t planes = streams ? Planes(tail.streams) : 1;
+  const auto quads = static_cast<uint32_t>(tail.width / 4);
+  const Activation& out = tail.out;
+  // Constants 9 to 22 (shaders/tail.glsl).
+  const uint32_t numbers[] = {cut ? 2U : 1U,
+                              Bits(!tail.post.empty()),
+                              Bits(!tail.a.empty()),
+                              Bits(!tail.b.empty()),
+                              Bits(!tail.h.empty()),
+                              Bits(tail.add_streams),
+                              static_cast<uint32_t>(tail.altup),
+                              static_cast<uint32_t>(tail.next),
+                              Bits(!out.floats.empty()),
+                              Bits(!out.codes.empty()),
+                              static_cast<uint32_t>(planes),
+                              tail.active,
+                              (quads + threads - 1) / threads,
+                              Bits(!tail.next_weight.empty())};
+  constants.insert(constants.end(), std::begin(numbers), std::end(numbers));
+  push.width4 = quads;
+  push.y4 = Quad(tail.y);
+  push.a4 = Quad(tail.a);
+  push.b4 = Quad(tail.b);
+  push.h4 = Quad(tail.h);
+  push.n4 = Quad(out.floats);
+  push.codes = At(out.codes);
+  push.groups = At(out.groups);
+  push.post = VectorAt(tail.post);
+  push.next = VectorAt(tail.next_weight);
+  push.eps = tail.eps;
+  push.mix = cut ? *tail.cut : tail.mix;
+  for (const Part& part : {tail.y, tail.a, tail.b}) {
+    if (!part.empty()) use.accesses.push_back(In(part));
+  }
+  for (const Part& part : {tail.h, out.floats, out.codes, out.groups}) {
+    if (!part.empty()) use.accesses.push_back(Out(part));
+  }
+  if (!streams) return;
+  push.streams4 = Quad(All(tail.streams));
+  const bool correct = tail.altup == Tail::AltUp::kCorrect;
+  const bool predict = tail.altup == Tail::AltUp::kPredict;
+  use.accesses.push_back(correct || tail.add_streams ? Out(All(tail.streams))
+                                                     : In(All(tail.streams)));
+  if (!correct && !predict) return;
+  push.predictions4 = Quad(All(tail.predictions));
+  use.accesses.push_back(predict ? Out(All(tail.predictions)) : In(All(tail.predictions)));
+  push.router_norm = VectorAt(tail.router->norm);
+  push.router = VectorAt(tail.router->weight);
+  push.coefficients = VectorAt(tail.coefficients);
+  push.router_scale = tail.router->scale;
+}
+
+std::vector<uint32_t> FusedLowering::WithSubgroup(std::vector<uint32_t> constants) const {
+  constants.resize(26, 1);
+  constants.push_back(context_.subgroup());
+  return constants;
+}
+
+void FusedLowering::RunTail(const Tail& tail) {
+  std::vector<uint32_t> constants{context_.fused_threads(), 0, 0, 0, 0, 0, 0, 0, 0};
+  Push push;
+  Use use;
+  Describe(tail, context_.fused_threads(), constants, push, use);
+  recorder_.Dispatch(Kernel::kFusedTail, WithSubgroup(constants), CommonBindings({}), push.Words(),
+                     {}, use.accesses);
+}
+
+std::vector<Access> FusedLowering::CommonBindings(const Tensor& weights) {
+  // Kernels without weights bind what the last one had: then nothing changes.
+  if (weights.buffer != VK_NULL_HANDLE) bound_weights_ = weights;
+  const Access w = bound_weights_.buffer == VK_NULL_HANDLE ? None() : Constant(bound_weights_);
+  const Access workspace = Constant(plan_.Workspace());
+  return {w,
+          w,
+          w,
+          w,
+          workspace,
+          workspace,
+          Constant(weights_.Vectors(program_)),
+          Constant(counters_),
+          workspace,
+          Constant(plan_.Uploads())};
+}
+
+void FusedLowering::Multiply(const Product& product) {
+  const bool neurons = product.end == End::kGated || product.end == End::kGatedAlive;
+  const uint32_t subgroup = context_.subgroup();
+  const std::vector<DeviceMatrix> runs = weights_.Runs(product.views);
+
+  // Dispatches of whole rows within what a binding reaches.
+  struct Piece {
+    const DeviceMatrix* matrix;
+    uint64_t first, rows;  // of the matrix
+    uint64_t at;           // of the results
+    Tile tile;
+    uint32_t groups;  // workgroups
+  };
+  std::vector<Piece> pieces;
+  uint64_t at = 0;
+  uint32_t arrivals = 0;
+  for (const DeviceMatrix& run : runs) {
+    const uint64_t blocks =
+        run.layout.quantized ? static_cast<uint64_t>(run.cols) / 32 : run.sizes.codes / 16;
+    const auto all = static_cast<uint64_t>(run.rows);
+    const uint64_t widest =
+        std::max({run.sizes.codes, run.sizes.high, run.sizes.scales, run.sizes.supers});
+    const uint64_t reach = std::max<uint64_t>(binding_bytes_ / widest / 64 * 64, 64);
+    const uint64_t most = all * widest <= binding_bytes_ ? all : reach;
+    for (uint64_t first = 0; first < all; first += most) {
+      const uint64_t rows = std::min(most, all - first);
+      const Tile tile = TileFor(rows, blocks, subgroup, context_.fused_threads(), neurons);
+      const uint64_t made =
+          neurons ? kNeurons
+                  : uint64_t{tile.threads / subgroup} * (subgroup / tile.lanes) * tile.rows;
+      const uint64_t results = product.end == End::kGated ? rows / 2 : rows;
+      const auto groups = static_cast<uint32_t>((results + made - 1) / made);
+      pieces.push_back({&run, first, rows, at + first, tile, groups});
+      const Grid grid = GridOf(groups);
+      arrivals += grid.x * grid.z;
+    }
+    at += all;
+  }
+
+  const uint32_t counter = product.tail ? NextCounter() : 0;
+  for (const Piece& piece : pieces) {
+    const DeviceMatrix& w = *piece.matrix;
+    const Layout& layout = w.layout;
+    const Tile& tile = piece.tile;
+    const uint64_t blocks =
+        layout.quantized ? static_cast<uint64_t>(w.cols) / 32 : w.sizes.codes / 16;
+    const bool make_codes = layout.quantized && product.x.codes.empty();
+    const auto rows = static_cast<uint32_t>(piece.rows);
+    Push push;
+    Use use;
+    std::vector<uint32_t> constants{tile.threads,
+                                    layout.quantized ? layout.bits : layout.float_type,
+                                    layout.group,
+                                    static_cast<uint32_t>(layout.minus),
+                                    layout.scales,
+                                    tile.rows,
+                                    tile.lanes,
+                                    Bits(make_codes),
+                                    static_cast<uint32_t>(product.end)};
+    const Part& x = layout.quantized && !make_codes ? product.x.codes : product.x.floats;
+    use.accesses.push_back(In(x));
+    push.x = Quad(x);
+    if (layout.quantized && !make_codes) {
+      use.accesses.push_back(In(product.x.groups));
+      push.x_groups = Quad(product.x.groups);
+    }
+    if (!product.other.empty()) {
+      use.accesses.push_back(In(product.other));
+      push.other = At(product.other);
+    }
+    push.rows = rows;
+    push.scale_stride = static_cast<uint32_t>(w.sizes.scales / 4);
+    push.pair = product.end == End::kGated ? rows / 2 : 0;
+    push.arrivals = arrivals;
+    push.counter = counter;
+    if (product.tail) {
+      // Pieces wait for each other at the tail alone: its accesses are the first one's.
+      Use first;
+      Describe(*product.tail, tile.threads, constants, push, first);
+      if (&piece == &pieces.front()) {
+        use.accesses.insert(use.accesses.end(), first.accesses.begin(), first.accesses.end());
+        use.accesses.push_back({counters_, counter * 4, 4, true, false});
+      }
+    } else {
+      constants.insert(constants.end(), 14, 0U);
+      constants[19] = 1;  // streams: the size of an array
+      constants[21] = 1;
+    }
+    constants.push_back(Bits(neurons && !product.out.codes.empty()));
+    constants.push_back(static_cast<uint32_t>(blocks));
+    constants.push_back(tile.unroll);
+    constants = WithSubgroup(std::move(constants));
+    if (neurons) {
+      push.y = At(product.out.floats);
+      push.codes = At(product.out.codes);
+      push.groups = At(product.out.groups);
+      for (const Part& part : {product.out.floats, product.out.codes, product.out.groups}) {
+        if (!part.empty()) use.accesses.push_back(Out(part));
+      }
+    } else {
+      const Part y{product.y.tensor, product.y.first + piece.at, piece.rows};
+      push.y = At(y);
+      use.accesses.push_back(Out(y));
+    }
+    const bool tail = product.tail.has_value();
+    const bool dot = context_.integer_dot();
+    const Kernel kernel = !layout.quantized ? (tail ? Kernel::kFusedFloatTail : Kernel::kFusedFloat)
+                          : dot ? (tail ? Kernel::kFusedInt8DotTail : Kernel::kFusedInt8Dot)
+                                : (tail ? Kernel::kFusedInt8Tail : Kernel::kFusedInt8);
+    // The whole buffer where a binding reaches that, with places in it; else the rows alone.
+    std::vector<Access> bindings;
+    if (w.codes.buffer_bytes <= binding_bytes_ && OneBuffer(w)) {
+      bindings = CommonBindings({w.codes.buffer, 0, w.codes.buffer_bytes});
+      push.codes_at = static_cast<uint32_t>(RowAt(w.codes, w.sizes.codes, piece.first) / 16);
+      push.high_at = static_cast<uint32_t>(RowAt(w.high, w.sizes.high, piece.first) / 8);
+      push.scales_at = static_cast<uint32_t>(RowAt(w.scales, w.sizes.scales, piece.first) / 4);
+      push.supers_at = static_cast<uint32_t>(RowAt(w.supers, w.sizes.supers, piece.first) / 4);
+    } else {
+      bindings = CommonBindings({});
+      bindings[0] = RowsOf(w.codes, w.sizes.codes, piece.first, piece.rows);
+      bindings[1] = RowsOf(w.high, w.sizes.high, piece.first, piece.rows);
+      bindings[2] = RowsOf(w.scales, w.sizes.scales, piece.first, piece.rows);
+      bindings[3] = RowsOf(w.supers, w.sizes.supers, piece.first, piece.rows);
+    }
+    recorder_.Dispatch(kernel, constants, bindings, push.Words(), GridOf(piece.groups),
+                       use.accesses);
+  }
+}
+
+}  // namespace tandem::vulkan

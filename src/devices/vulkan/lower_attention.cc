@@ -1,0 +1,142 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the input norm to the residual after attention.
+#include "devices/vulkan/lowering.h"
+
+namespace tandem::vulkan {
+namespace {
+
+constexpr uint32_t kHeadThreads = 128;
+
+// attention_tile.comp: its workgroup, and the heads of rows that this takes.
+constexpr uint32_t kTileThreads = 128;
+constexpr int kTileLines = 32;
+// Rows from which on it pays, and heads with the same keys that leave a tile more than one row.
+constexpr uint64_t kTiledRows = 16;
+constexpr int kMostShared = 16;
+
+}  // namespace
+
+Access CacheAccess(CacheId cache, bool values, bool writes) {
+  const Tensor tensor{reinterpret_cast<VkBuffer>(uintptr_t{1}),
+                      2 * static_cast<uint64_t>(cache) + (values ? 1 : 0), 0};
+  return {tensor, 0, 1, writes, false};
+}
+
+void Lowering::Lower(const LaurelAndNorm& op) {
+  const uint64_t width = Width(op.normed);
+  const Part normed = All(op.normed);
+  Norm({.x = Plane(op.residual, op.plane),
+        .y = normed,
+        .weight = op.norm,
+        .eps = op.eps,
+        .width = width,
+        .rows = rows()});
+  if (op.laurel == kNoId) return;
+  const Part narrow = Scratch(2, rows() * static_cast<uint64_t>(op.left.rows));
+  const Part laurel = All(op.laurel);
+  MatMul(op.left, normed, narrow);
+  MatMul(op.right, narrow, laurel);
+  Norm({.x = laurel,
+        .y = laurel,
+        .a = &normed,
+        .weight = op.post_norm,
+        .eps = op.eps,
+        .width = width,
+        .rows = rows()});
+}
+
+void Lowering::Heads(const QkvProject& op, const HeadsArgs& args) {
+  const auto flag = [](bool on) { return on ? 1U : 0U; };
+  const bool cached = args.cache != kNoId;
+  const uint32_t target = !cached ? 0 : kv_ == DType::kF16 ? 2 : 1;
+  const Access weight = args.weight.empty() ? None() : Vector(args.weight);
+  const Access rope =
+      args.rotate ? Constant(plan_.RopeOf(set_, {op.rope_theta, op.rope_factor}, op.head_dim))
+                  : None();
+  const Access written = cached ? CacheAccess(args.cache, args.value, true) : None();
+  recorder_.Dispatch(
+      Kernel::kHeads,
+      {kHeadThreads, flag(!args.weight.empty()), flag(args.rotate), target, flag(args.normed)},
+      {In(args.x), weight, rope, Constant(plan_.RowTable()), Out(args.y),
+       Constant(plan_.CacheTable())},
+      {args.heads, op.head_dim, plan_.FirstRow(set_), cached ? args.cache : 0,
+       program_.caches.size(), flag(args.value), op.eps},
+      {static_cast<uint32_t>(rows()), static_cast<uint32_t>(args.heads)}, {written});
+}
+
+void Lowering::Lower(const QkvProject& op) {
+  const Part normed = All(op.normed);
+  const auto kv_width = static_cast<uint64_t>(op.kv_heads) * static_cast<uint64_t>(op.head_dim);
+  const Part keys = op.cache == kNoId ? Part() : Scratch(2, rows() * kv_width);
+  const Part values = op.cache == kNoId ? Part() : Scratch(3, rows() * kv_width);
+  if (op.q != kNoId) MatMul(op.query, normed, All(op.q));
+  if (op.cache != kNoId) {
+    MatMul(op.key, normed, keys);
+    MatMul(op.value, normed, values);
+  }
+  if (op.q != kNoId) {
+    Heads(op, {.x = All(op.q), .y = All(op.q), .heads = op.heads, .weight = op.q_norm});
+  }
+  if (op.cache == kNoId) return;
+  const uint64_t bytes = rows() * RowBytes(kv_, static_cast<int64_t>(kv_width));
+  const auto out = [&](bool value) {
+    return Part{plan_.KvToHost(op.cache, set_, value, bytes), 0, bytes / sizeof(float)};
+  };
+  Heads(op,
+        {.x = keys, .y = out(false), .heads = op.kv_heads, .weight = op.k_norm, .cache = op.cache});
+  Heads(op, {.x = values,
+             .y = out(true),
+             .heads = op.kv_heads,
+             .normed = op.norm_value,
+             .rotate = false,
+             .cache = op.cache,
+             .value = true});
+}
+
+void Lowering::Lower(const Attention& op) {
+  const CacheTensor& cache = program_.caches[static_cast<size_t>(op.cache)];
+  const uint32_t half = kv_ == DType::kF16 ? 1U : 0U;
+  const auto dispatch = [&](Kernel kernel, std::span<const uint32_t> constants, Grid grid) {
+    recorder_.Dispatch(kernel, constants,
+                       {In(All(op.q)), Constant(plan_.RowTable()), Constant(plan_.CacheTable()),
+                        Out(All(op.context))},
+                       {op.heads, cache.kv_heads, cache.head_dim, op.window, plan_.FirstRow(set_),
+                        op.cache, program_.caches.size(), op.scale, rows()},
+                       grid,
+                       {CacheAccess(op.cache, false, false), CacheAccess(op.cache, true, false)});
+  };
+  const int group = op.heads / cache.kv_heads;
+  if (rows() >= kTiledRows && group <= kMostShared && cache.head_dim % 64 == 0) {
+    const uint32_t constants[] = {kTileThreads, half, static_cast<uint32_t>(cache.head_dim),
+                                  static_cast<uint32_t>(group)};
+    const auto tokens = static_cast<uint64_t>(kTileLines / group);
+    dispatch(Kernel::kAttentionTile, constants,
+             {static_cast<uint32_t>((rows() + tokens - 1) / tokens),
+              static_cast<uint32_t>(cache.kv_heads)});
+  } else {
+    const uint32_t constants[] = {kHeadThreads, half};
+    dispatch(Kernel::kAttention, constants,
+             {static_cast<uint32_t>(rows()), static_cast<uint32_t>(op.heads)});
+  }
+  quantized_ = {};
+}
+
+void Lowering::Lower(const AttentionOut& op) {
+  const Part h = All(op.h);
+  const Part residual = Plane(op.residual, op.plane);
+  const Part laurel = op.laurel == kNoId ? Part() : All(op.laurel);
+  MatMul(op.output, All(op.context), h);
+  Norm({.x = h,
+        .y = h,
+        .a = &residual,
+        .b = op.laurel == kNoId ? nullptr : &laurel,
+        .weight = op.post_norm,
+        .eps = op.eps,
+        .mix = op.mix,
+        .width = Width(op.h),
+        .rows = rows()});
+}
+
+}  // namespace tandem::vulkan

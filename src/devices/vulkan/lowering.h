@@ -1,0 +1,142 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Ops as kernels, each by its own lowering (program/op.h): the layer under any fusion. An op may be
+// placed here alone.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "devices/device.h"
+#include "devices/vulkan/gemm_check.h"
+#include "devices/vulkan/recorder.h"
+#include "devices/vulkan/step_plan.h"
+#include "devices/vulkan/weights.h"
+
+namespace tandem::vulkan {
+
+/// Head dimensions and AltUp streams that the kernels have room for.
+inline constexpr int64_t kMaxHeadDims = 512;
+inline constexpr int64_t kMaxStreams = 16;
+
+/// Keys or values of a cache, for the order of kernels: they are reached by address, so the buffer
+/// stands for no memory.
+Access CacheAccess(CacheId cache, bool values, bool writes);
+
+/// Whether the kernels can run `op`; `binding_bytes` is what a binding reaches.
+Support SupportsOp(const Program& program, const Op& op, uint64_t binding_bytes);
+
+class Lowering {
+ public:
+  /// `kv` is the type of keys and values; `binding_bytes` what a binding reaches.
+  Lowering(const Program& program, Context& context, Weights& weights, GemmChecks& gemms,
+           StepPlan& plan, Recorder& recorder, DType kv, uint64_t binding_bytes)
+      : program_(program),
+        context_(context),
+        weights_(weights),
+        gemms_(gemms),
+        plan_(plan),
+        recorder_(recorder),
+        kv_(kv),
+        binding_bytes_(binding_bytes) {}
+
+  void Run(const Op& op);
+  /// Others have written activations since.
+  void Forget() { quantized_ = {}; }
+
+ private:
+  // In the order of the files: lower_ops.cc, lower_attention.cc.
+  void Lower(const EmbedTokens& op);
+  void Lower(const PleGather& op);
+  void Lower(const PleProject& op);
+  void Lower(const AltUpExpand& op);
+  void Lower(const AltUpPredict& op);
+  void Lower(const GatedMlp& op);
+  void Lower(const AltUpCorrect& op);
+  void Lower(const PerLayerMix& op);
+  void Lower(const AltUpCollapse& op);
+  void Lower(const FinalNorm& op);
+  void Lower(const LmHead& op);
+  void Lower(const SelectRows& op);
+  void Lower(const LaurelAndNorm& op);
+  void Lower(const QkvProject& op);
+  void Lower(const Attention& op);
+  void Lower(const AttentionOut& op);
+
+  /// Floats of a tensor: `count` from `first` on.
+  struct Part {
+    Tensor tensor;
+    uint64_t first = 0;
+    uint64_t count = 0;
+  };
+  static Access In(const Part& part);
+  static Access Out(const Part& part);
+
+  uint64_t rows() const { return plan_.Rows(set_); }
+  uint64_t Width(ValueId id) const {
+    return static_cast<uint64_t>(program_.values[static_cast<size_t>(id)].width);
+  }
+  uint64_t Planes(ValueId id) const {
+    return static_cast<uint64_t>(program_.values[static_cast<size_t>(id)].planes);
+  }
+  Part All(ValueId id) const;
+  Part Plane(ValueId id, int plane) const;
+  Part Scratch(size_t slot, uint64_t floats);
+  Access Vector(std::span<const float> values) {
+    return Constant(weights_.Vector(program_, values));
+  }
+
+  /// y [rows, w.rows] = x [rows, w.cols] W^T, soft-capped where cap is not 0.
+  void MatMul(const WeightView& w, const Part& x, const Part& y, float cap = 0);
+  /// Products of the same x, of the same number of rows each, one after another in y.
+  void MatMulAll(std::span<const WeightView> views, const Part& x, const Part& y);
+  void MatMul(const DeviceMatrix& w, const Part& x, const Part& y, float cap);
+  /// The part of a product whose weights are rows [first, first + count).
+  Access OutRows(const Part& y, int64_t first, int64_t count) const;
+  void MatMulInt8(const DeviceMatrix& w, const Part& y, float cap);
+  void MatMulFloat(const DeviceMatrix& w, const Part& x, const Part& y, float cap);
+  /// Brings x to 8 bits, unless it is what was last.
+  void Quantize(const Part& x, uint64_t cols);
+
+  struct NormArgs {
+    Part x, y;
+    const Part* a = nullptr;
+    const Part* b = nullptr;
+    std::span<const float> weight = {};
+    float eps = 0;
+    float in_scale = 1;
+    float mix = 1;
+    bool norm = true;
+    uint64_t add_planes = 0;  ///< y is added to this many planes, not written.
+    uint64_t width = 0;
+    uint64_t rows = 0;
+  };
+  void Norm(const NormArgs& args);
+  void Gated(const Part& a, const Part& b, const Part& y);
+  void Route(const AltUpRouter& router, const Part& x, std::span<const float> coefficients,
+             int active, ValueId in, ValueId out, bool correct);
+  struct HeadsArgs {
+    Part x, y;
+    int heads = 0;
+    bool normed = true;
+    std::span<const float> weight = {};
+    bool rotate = true;
+    CacheId cache = kNoId;  ///< Where keys or values go; none: only to y.
+    bool value = false;
+  };
+  void Heads(const QkvProject& op, const HeadsArgs& args);
+
+  const Program& program_;
+  Context& context_;
+  Weights& weights_;
+  GemmChecks& gemms_;
+  StepPlan& plan_;
+  Recorder& recorder_;
+  DType kv_;
+  uint64_t binding_bytes_;
+  RowSet set_ = RowSet::kAll;
+  Part quantized_;  ///< What the scratch of 8-bit activations holds; no count: nothing.
+};
+
+}  // namespace tandem::vulkan

@@ -1,0 +1,439 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/vulkan/segment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <set>
+#include <utility>
+
+#include "core/error.h"
+#include "devices/vulkan/fused_lowering.h"
+#include "devices/vulkan/recording.h"
+
+namespace tandem::vulkan {
+namespace {
+
+// Recordings that a segment keeps: decode, the chunk, what is left of prompts, drafts.
+constexpr size_t kMaxRecordings = 12;
+
+// A wait as short as this is worth looking for its end all the time.
+constexpr std::chrono::microseconds kWorthLooking{4000};
+
+// Values that ops [begin, end) read before they write them.
+std::vector<ValueId> ReadFirst(const Program& program, size_t begin, size_t end) {
+  std::set<ValueId> written, read;
+  for (size_t i = begin; i < end; ++i) {
+    const OpUse use = UseOf(program.ops[i].body);
+    for (const ValueId id : use.reads) {
+      if (!written.contains(id)) read.insert(id);
+    }
+    written.insert(use.writes.begin(), use.writes.end());
+  }
+  return {read.begin(), read.end()};
+}
+
+std::vector<ValueId> WrittenIn(const Program& program, OpRange range) {
+  std::set<ValueId> written;
+  for (size_t i = range.begin; i < range.end; ++i) {
+    const OpUse use = UseOf(program.ops[i].body);
+    written.insert(use.writes.begin(), use.writes.end());
+  }
+  return {written.begin(), written.end()};
+}
+
+std::vector<KvCopy::Use> CacheUses(const Program& program, OpRange range) {
+  std::vector<KvCopy::Use> uses;
+  const auto add = [&](CacheId cache, bool written) {
+    if (cache == kNoId) return;
+    const auto found = std::find_if(uses.begin(), uses.end(),
+                                    [cache](const KvCopy::Use& use) { return use.cache == cache; });
+    if (found == uses.end()) {
+      uses.push_back({cache, written});
+    } else {
+      found->written = found->written || written;
+    }
+  };
+  for (size_t i = range.begin; i < range.end; ++i) {
+    const OpUse use = UseOf(program.ops[i].body);
+    add(use.cache_written, true);
+    add(use.cache_read, false);
+  }
+  return uses;
+}
+
+}  // namespace
+
+// The rows of one submission, by sequence, until its fence.
+struct VulkanSegment::Step {
+  struct Sequence {
+    KvCopy* copy;
+    std::span<const KvView> views;
+    int64_t first, end;  ///< Positions of its rows.
+  };
+  Bindings bindings;
+  std::vector<StepRow> rows;
+  std::vector<int64_t> wanted;  ///< Numbers of the wanted rows.
+  std::vector<Sequence> sequences;
+
+  int64_t Source(RowSet set, size_t t) const {
+    return set == RowSet::kAll ? static_cast<int64_t>(t) : wanted[t];
+  }
+  const StepRow& Row(RowSet set, size_t t) const {
+    return rows[static_cast<size_t>(Source(set, t))];
+  }
+};
+
+VulkanSegment::VulkanSegment(const Program& program, OpRange range, std::vector<FusedSpan> spans,
+                             Shared& shared)
+    : program_(program),
+      range_(range),
+      shared_(shared),
+      inputs_(ReadFirst(program, range.begin, range.end)),
+      uses_(CacheUses(program, range)),
+      spans_(std::move(spans)) {
+  const std::vector<ValueId> later = ReadFirst(program, range.end, program.ops.size());
+  for (const ValueId id : WrittenIn(program, range)) {
+    if (id == program.logits || std::binary_search(later.begin(), later.end(), id)) {
+      outputs_.push_back(id);
+    }
+  }
+  Context& context = shared_.context;
+  VkCommandPoolCreateInfo pool{VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO};
+  pool.queueFamilyIndex = context.queue_family();
+  context.Check(context.vk().vkCreateCommandPool(context.device(), &pool, nullptr, &commands_),
+                "making a command pool");
+  VkFenceCreateInfo fence{VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+  const VkResult made = context.vk().vkCreateFence(context.device(), &fence, nullptr, &fence_);
+  if (made < 0) {
+    context.vk().vkDestroyCommandPool(context.device(), commands_, nullptr);
+    context.Check(made, "making a fence");
+  }
+}
+
+VulkanSegment::~VulkanSegment() {
+  Context& context = shared_.context;
+  if (shared_.busy) context.vk().vkQueueWaitIdle(context.queue());
+  recordings_.clear();
+  context.vk().vkDestroyFence(context.device(), fence_, nullptr);
+  context.vk().vkDestroyCommandPool(context.device(), commands_, nullptr);
+}
+
+VulkanSegment::Recording& VulkanSegment::Find(uint64_t rows, uint64_t wanted, DType kv,
+                                              bool timed) {
+  const auto found = std::find_if(recordings_.begin(), recordings_.end(), [&](const Recording& r) {
+    return r.rows == rows && r.wanted == wanted && r.kv == kv && r.timed == timed;
+  });
+  if (found != recordings_.end() && found->generation == shared_.workspace.generation) {
+    recordings_.splice(recordings_.begin(), recordings_, found);
+    return recordings_.front();
+  }
+  if (found != recordings_.end()) recordings_.erase(found);
+  while (recordings_.size() >= kMaxRecordings) recordings_.pop_back();
+  recordings_.emplace_front(program_, shared_.context, commands_, rows, wanted, kv, timed);
+  try {
+    Record(recordings_.front());
+  } catch (...) {
+    recordings_.pop_front();
+    throw;
+  }
+  return recordings_.front();
+}
+
+void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fused, bool real) {
+  StepPlan& plan = recording.plan;
+  Lowering plain(program_, shared_.context, shared_.weights, shared_.gemms, plan, recorder,
+                 recording.kv, shared_.binding_bytes);
+  FusedLowering fusing(program_, shared_.context, shared_.weights, plan, recorder,
+                       fused ? Tensor::Of(shared_.counters) : Tensor(), recording.kv,
+                       shared_.binding_bytes);
+  for (const ValueId id : inputs_) {
+    if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
+    const Tensor value = plan.Value(id);
+    recorder.Copy(plan.FromHost(id, nullptr), value, value.bytes);
+  }
+  size_t current = range_.begin;
+  if (real && recording.timed) {
+    recording.Stamp(recorder, current, {}, 0);
+    recorder.set_observer([&](std::string_view kernel, uint32_t workgroups) {
+      recording.Stamp(recorder, current, kernel, workgroups);
+    });
+  }
+  const auto done = [&](size_t i) {
+    if (!real) return;
+    current = std::min(i + 1, range_.end - 1);
+    recording.CountWork(program_.ops[i]);
+    if (i + 1 < range_.end) recording.CutIfLong(recorder);
+  };
+  for (size_t s = 0; s < spans_.size(); ++s) {
+    const FusedSpan& span = spans_[s];
+    const bool one = plan.Rows(program_.ops[span.ops.begin].rows) == 1;
+    if (fused && one && span.pattern != Pattern::kPlain) {
+      fusing.Run(spans_, s, done);
+      plain.Forget();
+      continue;
+    }
+    for (size_t i = span.ops.begin; i < span.ops.end; ++i) {
+      plain.Run(program_.ops[i]);
+      done(i);
+    }
+  }
+  if (!plan.kv_outs().empty()) {
+    recorder.Copy(plan.KvOuts(), plan.KvReadback(), plan.KvOuts().bytes);
+  }
+  for (const ValueId id : outputs_) {
+    if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
+    const Tensor value = plan.Value(id);
+    recorder.Copy(value, plan.ToHost(id), value.bytes);
+  }
+}
+
+void VulkanSegment::Record(Recording& recording) {
+  StepPlan& plan = recording.plan;
+  bool fused = !shared_.counters.empty();
+  Counts counts;
+  const auto count = [&] {
+    Recorder counter(shared_.context, shared_.pipelines);
+    LowerAll(recording, counter, fused, false);
+    counts = counter.counts();
+  };
+  count();
+  // Fused kernels bind all activations at once.
+  if (fused && plan.workspace_bytes() > shared_.binding_bytes) {
+    fused = false;
+    count();
+  }
+  Workspace& workspace = shared_.workspace;
+  if (workspace.memory.size() < plan.workspace_bytes()) {
+    ++workspace.generation;
+    workspace.memory = {};
+    workspace.memory = shared_.memory.device().Take(plan.workspace_bytes());
+  }
+  recording.generation = workspace.generation;
+  recording.upload = shared_.memory.upload().Take(plan.upload_bytes());
+  recording.readback = shared_.memory.readback().Take(plan.readback_bytes());
+  plan.Place(workspace.memory, recording.upload, recording.readback);
+  recording.Begin(counts);
+  Recorder recorder(shared_.context, shared_.pipelines, recording.current(), recording.sets());
+  LowerAll(recording, recorder, fused, true);
+  recording.End(recorder.counts());
+}
+
+void VulkanSegment::WriteUpload(Recording& recording, const Step& step) {
+  const StepPlan& plan = recording.plan;
+  std::byte* upload = recording.upload.mapped();
+  std::vector<RowWords> words;
+  const auto add_rows = [&](RowSet set) {
+    for (size_t t = 0; t < plan.Rows(set); ++t) {
+      const StepRow& row = step.Row(set, t);
+      words.push_back({static_cast<uint32_t>(row.token), static_cast<uint32_t>(row.position),
+                       static_cast<uint32_t>(row.sequence),
+                       static_cast<uint32_t>(step.Source(set, t))});
+    }
+  };
+  add_rows(RowSet::kAll);
+  add_rows(RowSet::kWanted);
+  std::memcpy(upload, words.data(), words.size() * sizeof(RowWords));
+
+  std::vector<CacheWords> caches(step.sequences.size() * program_.caches.size());
+  for (size_t s = 0; s < step.sequences.size(); ++s) {
+    const Step::Sequence& sequence = step.sequences[s];
+    if (sequence.copy == nullptr) continue;
+    sequence.copy->Prepare(
+        program_, sequence.views, uses_, sequence.first, sequence.end,
+        std::span(caches).subspan(s * program_.caches.size(), program_.caches.size()));
+  }
+  std::memcpy(upload + plan.caches_offset(), caches.data(), caches.size() * sizeof(CacheWords));
+  for (const RowSet set : {RowSet::kAll, RowSet::kWanted}) {
+    if (plan.Rows(set) != 1) continue;
+    const StepRow& row = step.Row(set, 0);
+    const SoloWords solo{static_cast<uint32_t>(row.position), {}};
+    std::byte* to = upload + plan.solo_offset(set);
+    std::memcpy(to, &solo, sizeof solo);
+    const size_t count = program_.caches.size();
+    if (!caches.empty()) {
+      std::memcpy(to + sizeof solo, &caches[static_cast<size_t>(row.sequence) * count],
+                  count * sizeof(CacheWords));
+    }
+  }
+
+  std::vector<float> line;
+  for (const StepPlan::Rope& rope : plan.ropes()) {
+    const int half = rope.dims / 2;
+    line.resize(static_cast<size_t>(rope.dims));
+    for (size_t t = 0; t < plan.Rows(rope.rows); ++t) {
+      for (int i = 0; i < half; ++i) {
+        // Rounded to float, as the frequency is: so does the reference implementation.
+        const float angle = static_cast<float>(step.Row(rope.rows, t).position) *
+                            rope.frequencies[static_cast<size_t>(i)];
+        line[static_cast<size_t>(i)] = std::cos(angle);
+        line[static_cast<size_t>(half + i)] = std::sin(angle);
+      }
+      std::memcpy(upload + rope.offset + t * line.size() * sizeof(float), line.data(),
+                  line.size() * sizeof(float));
+    }
+  }
+  for (const StepPlan::HostValue& value : plan.from_host()) {
+    if (value.gather == nullptr) {
+      std::memcpy(upload + value.offset, step.bindings.values[static_cast<size_t>(value.id)],
+                  value.bytes);
+      continue;
+    }
+    const PleGather& op = *value.gather;
+    const size_t count = plan.Rows(program_.values[static_cast<size_t>(value.id)].rows);
+    const RowSet set = program_.values[static_cast<size_t>(value.id)].rows;
+    const auto width = static_cast<size_t>(op.width);
+    shared_.weights.team().ParallelFor(
+        static_cast<int64_t>(count), 4, [&](int64_t begin, int64_t end, int) {
+          std::vector<float> row(width);
+          for (auto t = static_cast<size_t>(begin); t < static_cast<size_t>(end); ++t) {
+            const int64_t token = step.Row(set, t).token;
+            const std::byte* source = op.table.Row(token < op.vocab ? token : 0);
+            for (size_t layer = 0; layer < op.columns.size(); ++layer) {
+              DequantizeRow(op.table.type, source + RowBytes(op.table.type, op.columns[layer]),
+                            row.data(), op.width);
+              for (float& x : row) x *= op.scale;
+              std::memcpy(upload + value.offset + (layer * count + t) * width * sizeof(float),
+                          row.data(), width * sizeof(float));
+            }
+          }
+        });
+  }
+}
+
+void VulkanSegment::Run(Recording& recording) {
+  Context& context = shared_.context;
+  VolkDeviceTable& vk = context.vk();
+  const auto& buffers = recording.buffers();
+  shared_.busy = true;
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    VkCommandBufferSubmitInfo command{VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO};
+    command.commandBuffer = buffers[i];
+    VkSubmitInfo2 submit{VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
+    submit.commandBufferInfoCount = 1;
+    submit.pCommandBufferInfos = &command;
+    const VkFence fence = i + 1 == buffers.size() ? fence_ : VK_NULL_HANDLE;
+    context.Check(vk.vkQueueSubmit2(context.queue(), 1, &submit, fence), "running a step");
+  }
+}
+
+VkResult VulkanSegment::Wait() {
+  using Clock = std::chrono::steady_clock;
+  Context& context = shared_.context;
+  const auto start = Clock::now();
+  VkResult result = VK_TIMEOUT;
+  // Sleeping takes longer to end than a fast device takes for a token: then look instead.
+  if (last_wait_ < kWorthLooking) {
+    do {
+      result = context.vk().vkGetFenceStatus(context.device(), fence_);
+    } while (result == VK_NOT_READY && Clock::now() - start < 2 * kWorthLooking);
+  }
+  if (result == VK_TIMEOUT || result == VK_NOT_READY) {
+    result = context.vk().vkWaitForFences(context.device(), 1, &fence_, VK_TRUE, UINT64_MAX);
+  }
+  last_wait_ = Clock::now() - start;
+  return result;
+}
+
+void VulkanSegment::ReadBack(const Recording& recording, const Step& step) {
+  const StepPlan& plan = recording.plan;
+  const std::byte* readback = recording.readback.mapped();
+  for (const StepPlan::HostValue& value : plan.to_host()) {
+    if (value.id == program_.logits && step.bindings.logits != nullptr) {
+      *step.bindings.logits = reinterpret_cast<const float*>(readback + value.offset);
+      continue;
+    }
+    std::memcpy(step.bindings.values[static_cast<size_t>(value.id)], readback + value.offset,
+                value.bytes);
+  }
+  const std::byte* keys_and_values = readback + plan.readback_bytes() - plan.KvOuts().bytes;
+  for (const StepPlan::KvOut& out : plan.kv_outs()) {
+    for (size_t t = 0; t < plan.Rows(out.rows); ++t) {
+      const StepRow& row = step.Row(out.rows, t);
+      const KvView& view =
+          step.bindings.caches[static_cast<size_t>(row.sequence)][static_cast<size_t>(out.cache)];
+      const size_t bytes = RowBytes(view.type, view.width);
+      const auto slot = static_cast<size_t>(row.position % view.capacity);
+      std::memcpy((out.values ? view.values : view.keys) + slot * bytes,
+                  keys_and_values + out.offset + t * bytes, bytes);
+    }
+  }
+}
+
+Fence VulkanSegment::Submit(const Bindings& bindings, std::span<const StepRow> rows) {
+  std::promise<void> failed;
+  try {
+    Context& context = shared_.context;
+    context.RequireAlive();
+    // A step whose fence nobody waited for still has the upload slices.
+    if (shared_.busy) {
+      context.Check(context.vk().vkQueueWaitIdle(context.queue()), "waiting for a step");
+      shared_.busy = false;
+      context.Check(context.vk().vkResetFences(context.device(), 1, &fence_), "resetting a fence");
+    }
+    shared_.copies.Prune();
+    auto step = std::make_shared<Step>();
+    step->bindings = bindings;
+    step->rows.assign(rows.begin(), rows.end());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i].wanted) step->wanted.push_back(static_cast<int64_t>(i));
+      const auto sequence = static_cast<size_t>(rows[i].sequence);
+      if (sequence >= kMaxSequences) {
+        throw Error(ErrorKind::kUnsupported,
+                    fmt::format("more than {} sequences in a step on vulkan", kMaxSequences));
+      }
+      while (step->sequences.size() <= sequence) {
+        step->sequences.push_back({nullptr, {}, 0, 0});
+      }
+      Step::Sequence& known = step->sequences[sequence];
+      if (known.copy == nullptr && !uses_.empty()) {
+        known.views = bindings.caches[sequence];
+        known.copy = &shared_.copies.Find(known.views);
+        known.first = rows[i].position;
+      }
+      known.end = rows[i].position + 1;
+    }
+    const DType kv = bindings.caches.empty() || bindings.caches[0].empty()
+                         ? DType::kF32
+                         : bindings.caches[0][0].type;
+    if (kv != DType::kF32 && kv != DType::kF16) {
+      throw Error(ErrorKind::kUnsupported,
+                  fmt::format("vulkan: keys and values in {}", DTypeName(kv)));
+    }
+    const bool timed = bindings.times != nullptr && context.timestamp_ns() > 0;
+    Recording& recording = Find(rows.size(), step->wanted.size(), kv, timed);
+    WriteUpload(recording, *step);
+    Run(recording);
+    return Fence(std::async(std::launch::deferred, [this, step, &recording] {
+      Context& own = shared_.context;
+      const VkResult waited = Wait();
+      shared_.busy = false;
+      own.Check(waited, "waiting for a step");
+      own.Check(own.vk().vkResetFences(own.device(), 1, &fence_), "resetting a fence");
+      own.RequireValid();
+      ReadBack(recording, *step);
+      for (const Step::Sequence& sequence : step->sequences) {
+        if (sequence.copy == nullptr) continue;
+        sequence.copy->Finish(sequence.views, uses_, sequence.first, sequence.end, true);
+      }
+      if (recording.timed) {
+        recording.ReadTimes(range_, *step->bindings.times, step->bindings.kernels);
+      }
+      if (step->bindings.kernels != nullptr) {
+        const Counts& counts = recording.counts();
+        step->bindings.kernels->kernels += counts.dispatches + counts.copies;
+        step->bindings.kernels->dependent += counts.barriers;
+      }
+    }));
+  } catch (...) {
+    failed.set_exception(std::current_exception());
+  }
+  return Fence(failed.get_future());
+}
+
+}  // namespace tandem::vulkan

@@ -1,0 +1,306 @@
+#version 450
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Attention of one token, from what the projections have made: norms and RoPE of its queries, and of
+// its key and value where the layer has its own, which go to the cache and to the host's copy; then
+// softmax(scale q K^T) V, heads that share keys together. The positions are split among workgroups
+// (x; the groups of heads are y); the last one to finish joins their parts.
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_buffer_reference_uvec2 : require
+#include "common.glsl"
+#include "fused.glsl"
+
+layout(constant_id = 1) const bool kHalf = false;      // keys and values in half
+layout(constant_id = 2) const bool kOwnKeys = false;   // the step's key and value are made here
+layout(constant_id = 3) const bool kNormValue = true;
+layout(constant_id = 4) const uint kHeads = 1;         // that share keys
+layout(constant_id = 5) const uint kQuads = 16;        // of a head: a quarter of its dimensions
+layout(constant_id = 6) const bool kCodes = false;     // the result in 8 bits, else in floats
+layout(constant_id = 7) const uint kSplits = 1;        // at most, along x
+
+const uint kThreads = gl_WorkGroupSize.x;
+
+const uint kLeast = 64;  // positions that are worth a workgroup
+const uint kTile = kThreads / 8;  // positions at a time: eight lanes read a key
+const uint kLanes = kThreads / kQuads;  // that read values, a quad each
+const uint kKeyQuads = kQuads / 8;                         // of a lane
+const uint kValues = (kTile + kLanes - 1) / kLanes;        // of a lane
+const uint kPairs = (kQuads / 2 + kSubgroup - 1) / kSubgroup;  // of quads that RoPE turns together
+const uint kTogether = kHeads < 2 ? 1 : 2;  // heads whose parts are summed at a time
+
+layout(buffer_reference, std430, buffer_reference_align = 8) buffer Halves { uvec2 quad[]; };
+layout(buffer_reference, std430, buffer_reference_align = 16) buffer Floats { vec4 quad[]; };
+
+
+layout(push_constant) uniform Push {
+  uint rope;   // places in what the host uploads, by 16 bytes: cosines, then sines
+  uint solo;   // StepPlan::SoloTable
+  uint query4;  // places in the workspace by four floats
+  uint keys4;
+  uint values4;
+  uint context4;
+  uint codes;  // by words
+  uint groups;
+  uint partial4;
+  uint statistics4;
+  uint query_norm;    // vectors by 16 bytes
+  uint key_norm;
+  uint host_keys;     // where the host finds them, by words
+  uint host_values;
+  uint cache;
+  uint window;  // 0 for all
+  uint counter;
+  float scale;
+  float eps;
+} push;
+
+// Queries, then the new key and the new value.
+shared vec4 heads[(kHeads + 2) * kQuads];
+shared float scores[kHeads * kTile];
+shared float most[kHeads], total[kHeads], shrink[kHeads];
+shared vec4 parts[kTogether * kThreads];
+shared float joined[kHeads * kSplits], sizes[kHeads * kSplits];
+
+// A quad as it lies in the cache.
+uvec4 Raw(uvec2 base, uint at) {
+  if (kHalf) return uvec4(Halves(base).quad[at], 0, 0);
+  return floatBitsToUint(Floats(base).quad[at]);
+}
+vec4 Unpacked(uvec4 raw) {
+  if (!kHalf) return uintBitsToFloat(raw);
+  return vec4(unpackHalf2x16(raw.x), unpackHalf2x16(raw.y));
+}
+
+// To the cache and to the host's copy; returns it as the cache will give it back.
+vec4 Store(uvec2 base, uint at, uint host_at, vec4 v) {
+  if (kHalf) {
+    const uvec2 words = uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw));
+    Halves(base).quad[at] = words;
+    PutWord(host_at, words.x);
+    PutWord(host_at + 1, words.y);
+    return Unpacked(uvec4(words, 0, 0));
+  }
+  Floats(base).quad[at] = v;
+  [[unroll]] for (uint i = 0; i < 4; ++i) PutWord(host_at + i, floatBitsToUint(v[i]));
+  return v;
+}
+
+// Brings heads of this group through their norms and RoPE into shared memory, one a subgroup.
+void Load(uint group, bool newest) {
+  const uint half_quads = kQuads / 2;
+  const uint count = kHeads + (newest ? 2 : 0);
+  for (uint h = gl_SubgroupID; h < count; h += gl_NumSubgroups) {
+    const uint from = h < kHeads    ? push.query4 + (group * kHeads + h) * kQuads
+                      : h == kHeads ? push.keys4 + group * kQuads
+                                    : push.values4 + group * kQuads;
+    const uint norm = h < kHeads ? push.query_norm : push.key_norm;
+    vec4 low[kPairs], high[kPairs], low_norm[kPairs], high_norm[kPairs], c[kPairs], s[kPairs];
+    float squares = 0.0;
+    [[unroll]] for (uint j = 0; j < kPairs; ++j) {
+      const uint i = gl_SubgroupInvocationID + j * kSubgroup;
+      const bool inside = i < half_quads;
+      low[j] = inside ? uintBitsToFloat(before[from + i]) : vec4(0.0);
+      high[j] = inside ? uintBitsToFloat(before[from + half_quads + i]) : vec4(0.0);
+      low_norm[j] = inside ? vectors[norm + i] : vec4(0.0);
+      high_norm[j] = inside ? vectors[norm + half_quads + i] : vec4(0.0);
+      c[j] = inside ? uintBitsToFloat(uploaded[push.rope + i]) : vec4(0.0);
+      s[j] = inside ? uintBitsToFloat(uploaded[push.rope + half_quads + i]) : vec4(0.0);
+    }
+    [[unroll]] for (uint j = 0; j < kPairs; ++j) {
+      squares += dot(low[j], low[j]) + dot(high[j], high[j]);
+    }
+    const float factor = 1.0 / sqrt(AddAcross(squares) / float(4 * kQuads) + push.eps);
+    [[unroll]] for (uint j = 0; j < kPairs; ++j) {
+      const uint i = gl_SubgroupInvocationID + j * kSubgroup;
+      if (i >= half_quads) continue;
+      if (h > kHeads) {
+        const float own = kNormValue ? factor : 1.0;
+        heads[h * kQuads + i] = low[j] * own;
+        heads[h * kQuads + half_quads + i] = high[j] * own;
+        continue;
+      }
+      const vec4 l = low[j] * factor * low_norm[j], u = high[j] * factor * high_norm[j];
+      heads[h * kQuads + i] = l * c[j] - u * s[j];
+      heads[h * kQuads + half_quads + i] = u * c[j] + l * s[j];
+    }
+  }
+}
+
+void Finish(vec4 result, uint quad) {
+  if (kCodes) {
+    PutQuantized(result, quad, push.codes, push.groups);
+  } else {
+    after[push.context4 + quad] = result;
+  }
+}
+
+void main() {
+  const uint split = gl_WorkGroupID.x, group = gl_WorkGroupID.y, groups = gl_NumWorkGroups.y;
+  const uint last = uploaded[push.solo].x;
+  const uvec4 bases = uploaded[push.solo + 1 + 2 * push.cache];
+  const uint capacity = uploaded[push.solo + 2 + 2 * push.cache].x;
+  const uint first = push.window > 0 && last + 1 > push.window ? last + 1 - push.window : 0;
+  const uint chunk = max(kLeast, (last + 1 - first + kSplits - 1) / kSplits);
+  const uint active_ = (last + 1 - first + chunk - 1) / chunk;
+  if (split >= active_) return;
+  const uint begin = first + split * chunk, end = min(begin + chunk, last + 1);
+  const bool newest = kOwnKeys && split + 1 == active_;
+  // What is in the cache: all but the new one.
+  const uint there = newest ? last : end;
+  const uint stride = groups * kQuads;  // of a position
+  const uint own = group * kQuads;
+
+  // Keys and values of a tile are asked for before anything waits.
+  const uint key_lane = Thread() % 8, key_at = Thread() / 8;
+  const uint quad = Thread() % kQuads, lane = Thread() / kQuads;
+  uvec4 keys[kKeyQuads], values[kValues];
+  [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = uvec4(0);
+  [[unroll]] for (uint j = 0; j < kValues; ++j) values[j] = uvec4(0);
+  // Of a tile, the slots: those of visible positions wrap around at most once.
+#define LOAD_KEYS(base)                                                                       \
+  if ((base) + key_at < there) {                                                              \
+    uint slot = (base) % capacity + key_at;                                                   \
+    slot -= slot < capacity ? 0 : capacity;                                                   \
+    const uint key = slot * stride + own + key_lane;                                          \
+    [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = Raw(bases.xy, key + 8 * j);     \
+  }
+#define LOAD_VALUES(base)                                                                     \
+  {                                                                                           \
+    const uint from = (base) % capacity;                                                      \
+    [[unroll]] for (uint j = 0; j < kValues; ++j) {                                           \
+      const uint p = lane + j * kLanes;                                                       \
+      if (p >= kTile || (base) + p >= there) continue;                                        \
+      const uint slot = from + p - (from + p < capacity ? 0 : capacity);                      \
+      values[j] = Raw(bases.zw, slot * stride + own + quad);                                  \
+    }                                                                                         \
+  }
+  LOAD_KEYS(begin)
+  LOAD_VALUES(begin)
+  if (Thread() < kHeads) {
+    most[Thread()] = uintBitsToFloat(0xff800000u);  // minus infinity
+    total[Thread()] = 0.0;
+  }
+  Load(group, newest);
+  barrier();
+  if (newest && Thread() < kQuads) {
+    const uint words = kHalf ? 2 : 4;
+    const uint at = last % capacity * stride + own + Thread();
+    const uint host_at = (own + Thread()) * words;
+    const uint key = kHeads * kQuads + Thread(), value = key + kQuads;
+    heads[key] = Store(bases.xy, at, push.host_keys + host_at, heads[key]);
+    heads[value] = Store(bases.zw, at, push.host_values + host_at, heads[value]);
+  }
+  barrier();
+
+  vec4 sums[kHeads];
+  [[unroll]] for (uint h = 0; h < kHeads; ++h) sums[h] = vec4(0.0);
+  for (uint base = begin; base < end; base += kTile) {
+    const uint count = min(kTile, end - base);
+    if (key_at < count) {
+      const bool is_new = newest && base + key_at == last;
+      float dots[kHeads];
+      [[unroll]] for (uint h = 0; h < kHeads; ++h) dots[h] = 0.0;
+      [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) {
+        const uint i = key_lane + 8 * j;
+        const vec4 key = is_new ? heads[kHeads * kQuads + i] : Unpacked(keys[j]);
+        [[unroll]] for (uint h = 0; h < kHeads; ++h) dots[h] += dot(heads[h * kQuads + i], key);
+      }
+      [[unroll]] for (uint h = 0; h < kHeads; ++h) {
+        dots[h] += subgroupShuffleXor(dots[h], 1u);
+        dots[h] += subgroupShuffleXor(dots[h], 2u);
+        dots[h] += subgroupShuffleXor(dots[h], 4u);
+        if (key_lane == 0) scores[h * kTile + key_at] = dots[h] * push.scale;
+      }
+    }
+    LOAD_KEYS(base + kTile)
+    barrier();
+    for (uint h = gl_SubgroupID; h < kHeads; h += gl_NumSubgroups) {
+      float highest = most[h];
+      for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
+        highest = max(highest, scores[h * kTile + p]);
+      }
+      highest = MaxAcross(highest);
+      float sum = 0.0;
+      for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
+        const float weight = exp(scores[h * kTile + p] - highest);
+        scores[h * kTile + p] = weight;
+        sum += weight;
+      }
+      sum = AddAcross(sum);
+      if (subgroupElect()) {
+        shrink[h] = exp(most[h] - highest);
+        total[h] = total[h] * shrink[h] + sum;
+        most[h] = highest;
+      }
+    }
+    barrier();
+    [[unroll]] for (uint h = 0; h < kHeads; ++h) sums[h] *= shrink[h];
+    [[unroll]] for (uint j = 0; j < kValues; ++j) {
+      const uint p = lane + j * kLanes;
+      if (lane < kLanes && p < count) {
+        const bool is_new = newest && base + p == last;
+        const vec4 value = is_new ? heads[(kHeads + 1) * kQuads + quad] : Unpacked(values[j]);
+        [[unroll]] for (uint h = 0; h < kHeads; ++h) sums[h] += scores[h * kTile + p] * value;
+      }
+    }
+    LOAD_VALUES(base + kTile)
+    barrier();
+  }
+
+  const uint slot = (group * kSplits + split) * kHeads;
+  [[unroll]] for (uint done = 0; done < kHeads; done += kTogether) {
+    if (done > 0) barrier();
+    [[unroll]] for (uint h = 0; h < kTogether; ++h) {
+      if (done + h < kHeads) parts[h * kThreads + Thread()] = sums[done + h];
+    }
+    barrier();
+    const uint items = min(kTogether, kHeads - done) * kQuads;
+    for (uint item = Thread(); item < items; item += kThreads) {
+      const uint h = item / kQuads, at = h * kThreads + item % kQuads;
+      vec4 sum = vec4(0.0);
+      [[unroll]] for (uint l = 0; l < kLanes; ++l) sum += parts[at + l * kQuads];
+      if (active_ > 1) {
+        handed[push.partial4 + (slot + done) * kQuads + item] = sum;
+      } else {
+        Finish(sum / total[done + h], (group * kHeads + done) * kQuads + item);
+      }
+    }
+  }
+  if (active_ == 1) return;
+  if (Thread() < kHeads) {
+    handed[push.statistics4 + slot + Thread()] = vec4(most[Thread()], total[Thread()], 0.0, 0.0);
+  }
+  if (!LastOf(active_, push.counter + group)) return;
+
+  // Weights of the parts of each head, then their sum.
+  for (uint h = gl_SubgroupID; h < kHeads; h += gl_NumSubgroups) {
+    float highest = uintBitsToFloat(0xff800000u);
+    for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
+      const vec4 part = handed[push.statistics4 + (group * kSplits + s) * kHeads + h];
+      joined[h * kSplits + s] = part.x;
+      sizes[h * kSplits + s] = part.y;
+      highest = max(highest, part.x);
+    }
+    highest = MaxAcross(highest);
+    float sum = 0.0;
+    for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
+      const float weight = exp(joined[h * kSplits + s] - highest);
+      joined[h * kSplits + s] = weight;
+      sum += weight * sizes[h * kSplits + s];
+    }
+    sum = AddAcross(sum);
+    if (subgroupElect()) total[h] = sum;
+  }
+  barrier();
+  for (uint item = Thread(); item < kHeads * kQuads; item += kThreads) {
+    const uint h = item / kQuads, own_quad = item % kQuads;
+    vec4 sum = vec4(0.0);
+    for (uint s = 0; s < active_; ++s) {
+      const uint at = ((group * kSplits + s) * kHeads + h) * kQuads + own_quad;
+      sum += joined[h * kSplits + s] * handed[push.partial4 + at];
+    }
+    Finish(sum / total[h], group * kHeads * kQuads + item);
+  }
+}

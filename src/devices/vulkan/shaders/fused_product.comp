@@ -1,0 +1,248 @@
+#version 450
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Rows of a matrix times one token's activations, and what the ops do with the results. A subgroup
+// makes kRows rows; kLanes of its lanes share a row, so that short rows keep all lanes busy. What is
+// done with a result r:
+//
+//   0  y[row] = r
+//   1  y[row] = gelu(gate) * up, both products of this dispatch        32 neurons a workgroup
+//   2  y[row] = gelu(gate) * up for gates above 0 made before; the rows of the others are not read
+//   3  y[row] = gelu(r) * other[row]
+//
+// 1 and 2 may bring their results to 8 bits (kCodes). Then the last workgroup does the tail, if any.
+#extension GL_GOOGLE_include_directive : require
+#include "common.glsl"
+#include "fused_push.glsl"
+#include "fused.glsl"
+
+layout(constant_id = 5) const uint kRows = 1;
+layout(constant_id = 6) const uint kLanes = 32;
+// 0: x is in 8 bits (or floats, for float weights); 1: floats to be brought to 8 bits here
+layout(constant_id = 7) const uint kInput = 0;
+layout(constant_id = 8) const uint kEnd = 0;
+layout(constant_id = 23) const bool kCodes = false;
+layout(constant_id = 24) const uint kBlocks = 64;  // of a row: 32 columns, or 16 bytes of floats
+layout(constant_id = 25) const uint kUnroll = 1;
+#extension GL_KHR_shader_subgroup_vote : require
+#ifdef TAIL
+#include "tail.glsl"
+#endif
+
+#ifdef FLOAT_WEIGHTS
+
+layout(constant_id = 1) const uint kType = 0;  // 0 float, 1 half, 2 bfloat16
+layout(binding = 0) readonly buffer Weights { uvec4 w[]; };
+
+struct Activations {
+  vec4 low, high;
+};
+Activations Load(uint block) {
+  Activations x;
+  x.low = uintBitsToFloat(before[push.x + (kType == 0 ? block : 2 * block)]);
+  x.high = kType == 0 ? vec4(0.0) : uintBitsToFloat(before[push.x + 2 * block + 1]);
+  return x;
+}
+
+float Product(uint row, uint block, Activations x) {
+  const uvec4 packed = w[push.codes_at + row * kBlocks + block];
+  if (kType == 0) return dot(uintBitsToFloat(packed), x.low);
+  vec4 low, high;
+  if (kType == 1) {
+    low = vec4(unpackHalf2x16(packed.x), unpackHalf2x16(packed.y));
+    high = vec4(unpackHalf2x16(packed.z), unpackHalf2x16(packed.w));
+  } else {
+    low = uintBitsToFloat(uvec4(packed.x << 16, packed.x & 0xffff0000u, packed.y << 16,
+                                packed.y & 0xffff0000u));
+    high = uintBitsToFloat(uvec4(packed.z << 16, packed.z & 0xffff0000u, packed.w << 16,
+                                 packed.w & 0xffff0000u));
+  }
+  return dot(low, x.low) + dot(high, x.high);
+}
+
+void Prepare() {}
+
+#else
+
+#define CODES_AT push.codes_at
+#define HIGH_AT push.high_at
+#define SCALES_AT push.scales_at
+#define SUPERS_AT push.supers_at
+#include "int8.glsl"
+
+shared uint shared_codes[kInput == 1 ? kBlocks * 8 : 1];
+shared uvec2 shared_groups[kInput == 1 ? kBlocks : 1];
+
+// Brings x to 8 bits where it comes in floats.
+void Prepare() {
+  if (kInput == 0) return;
+  for (uint quad = Thread(); quad < kBlocks * 8; quad += gl_WorkGroupSize.x) {
+    uvec2 group;
+    shared_codes[quad] = QuantizeQuad(uintBitsToFloat(before[push.x + quad]), group);
+    if ((quad & 7u) == 0) shared_groups[quad / 8] = group;
+  }
+  barrier();
+}
+
+struct Activations {
+  uvec4 low, high;
+  float scale;
+  int sum0, sum1;
+};
+Activations Load(uint block) {
+  Activations x;
+  uvec2 group;
+  if (kInput == 0) {
+    x.low = before[push.x + 2 * block];
+    x.high = before[push.x + 2 * block + 1];
+    const uvec4 both = before[push.x_groups + block / 2];
+    group = (block & 1u) == 0 ? both.xy : both.zw;
+  } else {
+    [[unroll]] for (uint i = 0; i < 4; ++i) {
+      x.low[i] = shared_codes[8 * block + i];
+      x.high[i] = shared_codes[8 * block + 4 + i];
+    }
+    group = shared_groups[block];
+  }
+  x.scale = uintBitsToFloat(group.x);
+  x.sum0 = int(group.y << 16) >> 16;
+  x.sum1 = int(group.y) >> 16;
+  return x;
+}
+
+float Product(uint row, uint block, Activations x) {
+  uint words[8];
+  LoadCodes(row, block, kBlocks, words);
+  int dot0 = 0, dot1 = 0;
+  [[unroll]] for (uint i = 0; i < 4; ++i) {
+    dot0 += Dot4(words[i], x.low[i]);
+    dot1 += Dot4(words[4 + i], x.high[i]);
+  }
+  if (kGroup == 32) {
+    const vec2 scale = ScaleAndMin(row, block, kBlocks, push.scale_stride);
+    const int sum = x.sum0 + x.sum1;
+    float product = float(dot0 + dot1 - kMinus * sum) * (scale.x * x.scale);
+    if ((kScales & 1u) != 0) product += scale.y * (x.scale * float(sum));
+    return product;
+  }
+  const vec2 first = ScaleAndMin(row, 2 * block, kBlocks, push.scale_stride);
+  const vec2 second = ScaleAndMin(row, 2 * block + 1, kBlocks, push.scale_stride);
+  float product = float(dot0 - kMinus * x.sum0) * (first.x * x.scale) +
+                  float(dot1 - kMinus * x.sum1) * (second.x * x.scale);
+  if ((kScales & 1u) != 0) {
+    product += first.y * (x.scale * float(x.sum0)) + second.y * (x.scale * float(x.sum1));
+  }
+  return product;
+}
+
+#endif
+
+const uint kSteps = (kBlocks + kLanes - 1) / kLanes;
+const bool kExact = kBlocks % (kLanes * kUnroll) == 0;
+
+// Sums over their columns of `count` rows, of those that `live` has a bit for: first + i * stride,
+// and from kRows on the rows `pair` further. In all lanes that share a row.
+#define MULTIPLY(count, first, stride, live, sums)                                              \
+  {                                                                                             \
+    [[unroll]] for (uint r = 0; r < (count); ++r) sums[r] = 0.0;                                \
+    const uint lane = gl_SubgroupInvocationID % kLanes;                                         \
+    [[dont_unroll]] for (uint step_ = 0; step_ < kSteps; step_ += kUnroll) {                    \
+      [[unroll]] for (uint u = 0; u < kUnroll; ++u) {                                           \
+        const uint block = lane + (step_ + u) * kLanes;                                         \
+        if (kExact || block < kBlocks) {                                                        \
+          const Activations x = Load(block);                                                    \
+          [[unroll]] for (uint r = 0; r < (count); ++r) {                                       \
+            const uint row = r < kRows ? (first) + r * (stride)                                 \
+                                       : (first) + push.pair + (r - kRows) * (stride);          \
+            if (((live) & (1u << r)) != 0) sums[r] += Product(row, block, x);                   \
+          }                                                                                     \
+        }                                                                                       \
+      }                                                                                         \
+    }                                                                                           \
+    [[unroll]] for (uint d = kLanes / 2; d > 0; d /= 2) {                                       \
+      [[unroll]] for (uint r = 0; r < (count); ++r) sums[r] += subgroupShuffleXor(sums[r], d);  \
+    }                                                                                           \
+  }
+
+// Ends 0 and 3: rows side by side.
+void MultiplyRows() {
+  const uint together = gl_SubgroupSize / kLanes;  // rows that a subgroup walks at a time
+  const uint first = (WorkgroupNumber() * gl_NumSubgroups + gl_SubgroupID) * (together * kRows) +
+                     gl_SubgroupInvocationID / kLanes;
+  uint live = 0;
+  [[unroll]] for (uint r = 0; r < kRows; ++r) {
+    live |= first + r * together < push.rows ? 1u << r : 0u;
+  }
+  if (subgroupAll(live == 0)) return;
+  float sums[kRows];
+  MULTIPLY(kRows, first, together, live, sums)
+  if (gl_SubgroupInvocationID % kLanes != 0) return;
+  [[unroll]] for (uint r = 0; r < kRows; ++r) {
+    const uint row = first + r * together;
+    if ((live & (1u << r)) == 0) continue;
+    const float result = kEnd == 3 ? Gelu(sums[r]) * Float(push.other + row) : sums[r];
+    const uint at = push.y + row;
+#ifdef TAIL
+    handed[at >> 2][at & 3u] = result;
+#else
+    PutFloat(at, result);
+#endif
+  }
+}
+
+// Ends 1 and 2: the neurons of a group of 32.
+shared float neurons[32];
+void MultiplyNeurons() {
+  const uint base = 32 * WorkgroupNumber();
+  for (uint at = gl_SubgroupID * kRows; at < 32; at += gl_NumSubgroups * kRows) {
+    const uint first = base + at;
+    if (kEnd == 1) {
+      const uint live = (1u << (2 * kRows)) - 1;
+      float sums[2 * kRows];
+      MULTIPLY(2 * kRows, first, 1, live, sums)
+      if (!subgroupElect()) continue;
+      [[unroll]] for (uint r = 0; r < kRows; ++r) neurons[at + r] = Gelu(sums[r]) * sums[kRows + r];
+      continue;
+    }
+    uint live = 0;
+    float gates[kRows], ups[kRows];
+    [[unroll]] for (uint r = 0; r < kRows; ++r) {
+      gates[r] = Float(push.other + first + r);
+      // A gate that is not a number shows in the result.
+      live |= gates[r] <= 0.0 ? 0u : 1u << r;
+    }
+    if (live != 0) MULTIPLY(kRows, first, 1, live, ups)
+    if (!subgroupElect()) continue;
+    [[unroll]] for (uint r = 0; r < kRows; ++r) {
+      neurons[at + r] = (live & (1u << r)) == 0 ? 0.0 : Gelu(gates[r]) * ups[r];
+    }
+  }
+  barrier();
+  if (Thread() >= 8) return;
+  const uint at = 4 * Thread();
+  const vec4 quad = vec4(neurons[at], neurons[at + 1], neurons[at + 2], neurons[at + 3]);
+  const uint number = base / 4 + Thread();
+  if (kCodes) {
+    PutQuantized(quad, number, push.codes, push.groups);
+  } else {
+    after[push.y / 4 + number] = quad;
+  }
+}
+
+void main() {
+#ifdef TAIL
+  const uint touched = Touch(WorkgroupNumber());
+#endif
+  Prepare();
+  if (kEnd == 1 || kEnd == 2) {
+    MultiplyNeurons();
+  } else {
+    MultiplyRows();
+  }
+#ifdef TAIL
+  // Never so: but the load has to be made to know.
+  if (touched == 0x7fc12345u) counters[push.counter] = 0;
+  if (LastOf(push.arrivals, push.counter)) Tail();
+#endif
+}

@@ -1,0 +1,41 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Numbers of a fused dispatch (fused_kernels.h). "4" at the end of a name: a place in the workspace
+// in units of four floats.
+layout(push_constant) uniform Push {
+  // The product, and where the planes of its matrix begin (int8.glsl).
+  uint codes_at;
+  uint high_at;
+  uint scales_at;
+  uint supers_at;
+  uint rows;          // of the product, or pairs of rows
+  uint scale_stride;  // words of a row
+  uint x;             // codes, or floats: in units of 16 bytes
+  uint x_groups;      // in units of 16 bytes
+  uint y;             // where results go, in floats
+  uint pair;          // rows from a gate's to its up's
+  uint other;         // what results meet: per-layer inputs, or gates; in floats
+  // The workgroups that the last one waits for, and where they are counted.
+  uint arrivals;
+  uint counter;
+  // The tail.
+  uint width4;
+  uint y4;
+  uint a4;
+  uint b4;
+  uint h4;
+  uint streams4;
+  uint predictions4;
+  uint n4;
+  uint codes;   // in words
+  uint groups;  // in words
+  uint post;    // vectors, in units of 16 bytes
+  uint router_norm;
+  uint router;
+  uint coefficients;
+  uint next;
+  float eps;
+  float router_scale;
+  float mix_;
+} push;

@@ -1,0 +1,231 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What comes between two products of one token, by one workgroup. A vector v of `width` floats, four
+// consecutive ones (a quad) a thread at a time, goes through these steps, each of which may be left
+// out by its constant:
+//
+//   v = y                                                          y: what the products have made
+//   v = RMS_post(v)                                                kPost
+//   v = (v + a + b) * mix, stored as h                             kA, kB, kStoreH
+//   streams[s] += v for all s but 0                                 kAddStreams
+//   AltUp (program/op.h):                                          kAltUp
+//     1 correct: e = v - pred[active], streams[s] = pred[s] + c[s] e, v = streams[active]
+//     2 predict: pred[s] = streams[s] + sum_k c[s][k] streams[k], from v = streams[active];
+//       v = pred[active]
+//   v = RMS_next(v), or v * next (kScaleNext), stored as n, and in 8 bits
+//                                                                  kNext 1, 2; kStoreN, kQuantize
+layout(constant_id = 10) const bool kPost = false;
+layout(constant_id = 11) const bool kA = false;
+layout(constant_id = 12) const bool kB = false;
+layout(constant_id = 13) const bool kStoreH = false;
+layout(constant_id = 14) const bool kAddStreams = false;
+layout(constant_id = 15) const uint kAltUp = 0;
+layout(constant_id = 16) const uint kNext = 0;
+layout(constant_id = 17) const bool kStoreN = false;
+layout(constant_id = 18) const bool kQuantize = false;
+layout(constant_id = 19) const uint kStreams = 1;
+layout(constant_id = 20) const uint kActive = 0;
+layout(constant_id = 21) const uint kEach = 1;  // quads of a thread
+layout(constant_id = 22) const bool kScaleNext = true;
+// 1: the steps above; 2: instead v = max(0, v - (mean + mix * deviation)) of v, stored as h
+layout(constant_id = 9) const uint kTail = 0;
+
+// Sums over the workgroup of a reduction's values: a reduction has places of its own in shared
+// memory, so that one barrier is enough.
+const uint kSums = kStreams + 1;
+shared float post_sums[kMaxSubgroups];
+shared float next_sums[kMaxSubgroups];
+shared float route_sums[kMaxSubgroups * kSums];
+
+// A subgroup adds what subgroups have left in shared memory: a lane has every so many.
+#define FOR_OWN_SUBGROUPS(s) \
+  for (uint s = gl_SubgroupInvocationID; s < gl_NumSubgroups; s += gl_SubgroupSize)
+
+#define SUM(place, value, result)                                       \
+  {                                                                     \
+    const float own_sum = AddAcross(value);                             \
+    if (subgroupElect()) place[gl_SubgroupID] = own_sum;                \
+    barrier();                                                          \
+    float part_sum = 0.0;                                               \
+    FOR_OWN_SUBGROUPS(s) part_sum += place[s];                          \
+    result = AddAcross(part_sum);                                       \
+  }
+
+// Quads beyond the vector are zero and stay so.
+bool Has(uint quad) { return quad < push.width4; }
+uint QuadOf(uint j) { return Thread() + j * gl_WorkGroupSize.x; }
+
+void CutBelow(vec4 v[kEach]) {
+  const float width = 4.0 * float(push.width4);
+  float sum = 0.0;
+  [[unroll]] for (uint j = 0; j < kEach; ++j) sum += dot(v[j], vec4(1.0));
+  float mean, squares = 0.0;
+  SUM(post_sums, sum, mean)
+  mean /= width;
+  [[unroll]] for (uint j = 0; j < kEach; ++j) {
+    if (Has(QuadOf(j))) squares += dot(v[j] - mean, v[j] - mean);
+  }
+  float deviation;
+  SUM(next_sums, squares, deviation)
+  const float threshold = mean + push.mix_ * sqrt(deviation / width);
+  [[unroll]] for (uint j = 0; j < kEach; ++j) {
+    if (!Has(QuadOf(j))) continue;
+    const vec4 above = v[j] - threshold;
+    after[push.h4 + QuadOf(j)] = mix(above, vec4(0.0), lessThanEqual(above, vec4(0.0)));
+  }
+}
+
+// Vectors of a tail are read once a token, so they come from memory, and one workgroup waits for
+// them: all workgroups of the product ask for them beforehand, a line each, while they multiply.
+uint Touch(uint workgroup) {
+  if (kTail == 2) return 0;
+  const uint lines = (push.width4 + 7) / 8;
+  const uint index = workgroup * gl_WorkGroupSize.x + Thread();
+  const uint vector = index / lines, line = 8 * (index % lines);
+  uint at = 0xffffffffu;
+  if (vector == 0 && kPost) at = push.post;
+  if (vector == 1 && kNext != 0 && kScaleNext) at = push.next;
+  if (vector == 2 && kAltUp != 0) at = push.router_norm;
+  if (vector >= 3 && vector < 3 + kStreams && kAltUp != 0) {
+    at = push.router + (vector - 3) * push.width4;
+  }
+  return at == 0xffffffffu ? 0u : floatBitsToUint(vectors[at + line].x);
+}
+
+// What the products of this dispatch have made, or what was there before it.
+#ifdef TAIL
+#define PRODUCT(at) handed[at]
+#else
+#define PRODUCT(at) Quad(at)
+#endif
+
+shared float mixing[kStreams * kStreams];
+
+void Tail() {
+  vec4 v[kEach];
+  [[unroll]] for (uint j = 0; j < kEach; ++j) {
+    v[j] = Has(QuadOf(j)) ? PRODUCT(push.y4 + QuadOf(j)) : vec4(0.0);
+  }
+  if (kTail == 2) {
+    CutBelow(v);
+    return;
+  }
+  // All that is read, before anything waits.
+  const bool kReadsStreams = kAddStreams || kAltUp != 0;
+  vec4 a[kEach], b[kEach], post[kEach], next_weight[kEach], router_norm[kEach];
+  vec4 streams[kStreams][kEach], router[kStreams][kEach];
+  const uint streams_from = kAltUp == 1 ? push.predictions4 : push.streams4;
+  [[unroll]] for (uint j = 0; j < kEach; ++j) {
+    const bool has = Has(QuadOf(j));
+    a[j] = kA && has ? Quad(push.a4 + QuadOf(j)) : vec4(0.0);
+    b[j] = kB && has ? Quad(push.b4 + QuadOf(j)) : vec4(0.0);
+    post[j] = kPost && has ? vectors[push.post + QuadOf(j)] : vec4(0.0);
+    next_weight[j] = kNext != 0 && kScaleNext && has ? vectors[push.next + QuadOf(j)] : vec4(1.0);
+    router_norm[j] = kAltUp != 0 && has ? vectors[push.router_norm + QuadOf(j)] : vec4(0.0);
+    [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+      const uint at = s * push.width4 + QuadOf(j);
+      streams[s][j] = kReadsStreams && has ? Quad(streams_from + at) : vec4(0.0);
+      router[s][j] = kAltUp != 0 && has ? vectors[push.router + at] : vec4(0.0);
+    }
+  }
+  // Thread i mixes by row i of the coefficients.
+  const uint mixes = kAltUp == 1 ? kStreams : kStreams * kStreams;
+  float coefficients[kStreams];
+  [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+    const uint at = Thread() * kStreams + s;
+    coefficients[s] = kAltUp != 0 && Thread() < mixes
+                          ? vectors[push.coefficients + (at >> 2)][at & 3u]
+                          : 0.0;
+  }
+  const float width = 4.0 * float(push.width4);
+
+  if (kPost) {
+    float squares = 0.0, sum;
+    [[unroll]] for (uint j = 0; j < kEach; ++j) squares += dot(v[j], v[j]);
+    SUM(post_sums, squares, sum)
+    const float factor = 1.0 / sqrt(sum / width + push.eps);
+    [[unroll]] for (uint j = 0; j < kEach; ++j) v[j] *= factor * post[j];
+  }
+  [[unroll]] for (uint j = 0; j < kEach; ++j) {
+    if (kA) v[j] += a[j];
+    if (kB) v[j] += b[j];
+    if (kA || kB) v[j] *= push.mix_;
+    if (kStoreH && Has(QuadOf(j))) after[push.h4 + QuadOf(j)] = v[j];
+  }
+  if (kAddStreams) {
+    [[unroll]] for (uint s = 1; s < kStreams; ++s) {
+      [[unroll]] for (uint j = 0; j < kEach; ++j) {
+        streams[s][j] += v[j];
+        if (Has(QuadOf(j))) after[streams_from + s * push.width4 + QuadOf(j)] = streams[s][j];
+      }
+    }
+    if (kAltUp == 0) return;
+  }
+  if (kAltUp != 0) {
+    if (kAltUp == 2) {
+      [[unroll]] for (uint j = 0; j < kEach; ++j) v[j] = streams[kActive][j];
+    }
+    // The router's reading of v, and the mixes of the streams from it.
+    float sums[kSums];
+    [[unroll]] for (uint i = 0; i < kSums; ++i) sums[i] = 0.0;
+    [[unroll]] for (uint j = 0; j < kEach; ++j) {
+      sums[kStreams] += dot(v[j], v[j]);
+      [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+        sums[s] += dot(v[j] * router_norm[j], router[s][j]);
+      }
+    }
+    ADD_ACROSS(sums, kSums)
+    if (subgroupElect()) {
+      [[unroll]] for (uint i = 0; i < kSums; ++i) route_sums[gl_SubgroupID * kSums + i] = sums[i];
+    }
+    barrier();
+    // The mixes fit in the first subgroups: the others wait for them below.
+    if (gl_SubgroupID * kSubgroup < mixes) {
+      [[unroll]] for (uint i = 0; i < kSums; ++i) {
+        sums[i] = 0.0;
+        FOR_OWN_SUBGROUPS(s) sums[i] += route_sums[s * kSums + i];
+      }
+      ADD_ACROSS(sums, kSums)
+      const float factor = push.router_scale / sqrt(sums[kStreams] / width + push.eps);
+      float mixed = kAltUp == 1 ? 1.0 : 0.0;
+      [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+        mixed += coefficients[s] * SafeTanh(sums[s] * factor);
+      }
+      if (Thread() < mixes) mixing[Thread()] = mixed;
+    }
+    barrier();
+    [[unroll]] for (uint j = 0; j < kEach; ++j) {
+      vec4 made = vec4(0.0);
+      const vec4 error = v[j] - streams[kActive][j];
+      [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+        vec4 sum = streams[s][j];
+        if (kAltUp == 1) {
+          sum += mixing[s] * error;
+        } else {
+          [[unroll]] for (uint k = 0; k < kStreams; ++k) {
+            sum += mixing[s * kStreams + k] * streams[k][j];
+          }
+        }
+        const uint to = kAltUp == 1 ? push.streams4 : push.predictions4;
+        if (Has(QuadOf(j))) after[to + s * push.width4 + QuadOf(j)] = sum;
+        if (s == kActive) made = sum;
+      }
+      v[j] = made;
+    }
+  }
+  if (kNext == 0) return;
+  float factor = 1.0;
+  if (kNext == 1) {
+    float squares = 0.0, sum;
+    [[unroll]] for (uint j = 0; j < kEach; ++j) squares += dot(v[j], v[j]);
+    SUM(next_sums, squares, sum)
+    factor = 1.0 / sqrt(sum / width + push.eps);
+  }
+  [[unroll]] for (uint j = 0; j < kEach; ++j) {
+    if (!Has(QuadOf(j))) continue;
+    const vec4 n = v[j] * factor * next_weight[j];
+    if (kStoreN) after[push.n4 + QuadOf(j)] = n;
+    if (kQuantize) PutQuantized(n, QuadOf(j), push.codes, push.groups);
+  }
+}

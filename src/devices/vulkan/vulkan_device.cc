@@ -1,0 +1,112 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/vulkan/vulkan_device.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "core/error.h"
+#include "devices/vulkan/fused_lowering.h"
+#include "devices/vulkan/segment.h"
+
+namespace tandem {
+namespace vulkan {
+namespace {
+
+// Matrices of ops [begin, end), the tables among them that the device keeps.
+std::vector<WeightView> MatricesOf(const Program& program, OpRange range) {
+  std::vector<WeightView> views;
+  for (size_t i = range.begin; i < range.end; ++i) {
+    const OpBody& body = program.ops[i].body;
+    const OpUse use = UseOf(body);
+    views.insert(views.end(), use.matrices.begin(), use.matrices.end());
+    if (const auto* embed = std::get_if<EmbedTokens>(&body)) views.push_back(embed->table);
+  }
+  return views;
+}
+
+uint64_t PackedBytes(const WeightView& view) {
+  return static_cast<uint64_t>(view.rows) * RowSizesOf(view.type, view.cols).total();
+}
+
+class VulkanDevice : public Device {
+ public:
+  explicit VulkanDevice(const VulkanOptions& options) : shared_(options) {
+    const uint64_t most = shared_.context.info().max_storage_range;
+    shared_.binding_bytes = options.max_binding > 0 ? std::min(options.max_binding, most) : most;
+    if (options.fused && shared_.context.fused_threads() > 0) {
+      const std::vector<std::byte> zeros(kCounters * sizeof(uint32_t));
+      shared_.counters = shared_.memory.device().Take(zeros.size());
+      shared_.memory.Write(shared_.counters, 0, zeros);
+    }
+  }
+
+  std::string_view name() const override { return "vulkan"; }
+  std::string description() const override {
+    const VulkanDeviceInfo& info = shared_.context.info();
+    return info.kind == VulkanDeviceInfo::Kind::kSoftware ? info.name + ", software" : info.name;
+  }
+  Support Supports(const Program& program, const Op& op) const override {
+    return SupportsOp(program, op, shared_.binding_bytes);
+  }
+  std::unique_ptr<Segment> Compile(const Program& program, OpRange range,
+                                   const ShapeClass&) override {
+    shared_.context.RequireAlive();
+    for (size_t i = range.begin; i < range.end; ++i) {
+      const Support support = Supports(program, program.ops[i]);
+      if (support.yes) continue;
+      throw Error(ErrorKind::kUnsupported,
+                  fmt::format("vulkan: {}: {}", OpName(program.ops[i].body), support.reason));
+    }
+    std::vector<FusedSpan> spans =
+        PlanFusion(program, range, FusionLimitsOf(shared_.context, shared_.binding_bytes));
+    LoadWeights(program, range, spans);
+    return std::make_unique<VulkanSegment>(program, range, std::move(spans), shared_);
+  }
+
+ private:
+  void LoadWeights(const Program& program, OpRange range, const std::vector<FusedSpan>& spans) {
+    shared_.weights.Reserve(program);
+    std::set<std::pair<const std::byte*, int64_t>> seen;
+    uint64_t total = 0, packed = 0;
+    std::vector<WeightView> missing;
+    for (const WeightView& view : MatricesOf(program, range)) {
+      if (shared_.weights.Has(view) || !seen.insert({view.data, view.rows}).second) continue;
+      total += view.DataBytes();
+      packed += PackedBytes(view) + 4 * 256;
+      missing.push_back(view);
+    }
+    shared_.weights.Expect(packed, shared_.binding_bytes);
+    uint64_t done = 0;
+    const auto progress = [&](uint64_t bytes) {
+      done += bytes;
+      if (shared_.progress) shared_.progress(done, total);
+    };
+    for (const auto& stack : StacksOf(program, spans)) shared_.weights.Stack(stack, progress);
+    for (const WeightView& view : missing) shared_.weights.Matrix(view, progress);
+  }
+
+  Shared shared_;
+};
+
+}  // namespace
+}  // namespace vulkan
+
+std::unique_ptr<Device> MakeVulkanDevice(const VulkanOptions& options) {
+  return std::make_unique<vulkan::VulkanDevice>(options);
+}
+
+uint64_t VulkanWeightBytes(const Program& program) {
+  std::set<const std::byte*> seen;
+  uint64_t bytes = 0;
+  for (const WeightView& view : vulkan::MatricesOf(program, {0, program.ops.size()})) {
+    if (!seen.insert(view.data).second) continue;
+    bytes += vulkan::PackedBytes(view);
+  }
+  return bytes;
+}
+
+}  // namespace tandem

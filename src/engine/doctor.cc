@@ -1,0 +1,75 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/doctor.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "core/error.h"
+#include "core/processors.h"
+#include "devices/cpu/isa.h"
+#include "devices/vulkan/vulkan_device.h"
+#include "engine/processor.h"
+
+namespace tandem {
+namespace {
+
+GpuReport ToReport(const VulkanDeviceInfo& info) {
+  GpuReport report;
+  report.name = info.name;
+  report.driver = info.driver;
+  report.version = info.version;
+  report.kind = VulkanKindName(info.kind);
+  report.usable = info.usable();
+  report.software = info.kind == VulkanDeviceInfo::Kind::kSoftware;
+  report.unified_memory = info.unified;
+  report.memory_bytes = info.memory_bytes();
+  report.max_binding_bytes = info.max_storage_range;
+  report.subgroup_min = info.subgroup_min;
+  report.subgroup_max = info.subgroup_max;
+  for (const VulkanDeviceInfo::Feature& feature : info.features) {
+    report.features.push_back({feature.name, feature.present, feature.required, feature.use});
+  }
+  return report;
+}
+
+}  // namespace
+
+std::vector<Complaint> CheckRenderNodes(const std::filesystem::path& folder) {
+  std::vector<Complaint> complaints;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (!entry.path().filename().string().starts_with("renderD")) continue;
+    if (::access(entry.path().c_str(), R_OK | W_OK) == 0 || errno != EACCES) continue;
+    complaints.push_back({fmt::format("{} may not be opened, so Vulkan hides the GPU behind it",
+                                      Printable(entry.path().string(), 200)),
+                          "sudo usermod -aG render,video $USER, then log in again"});
+  }
+  return complaints;
+}
+
+DoctorReport Diagnose() {
+  DoctorReport report;
+  report.processor = ProcessorName();
+  report.processors = static_cast<int>(AllowedProcessors().size());
+  report.isa = std::string(cpu::IsaName(cpu::ChooseIsa()));
+  const VulkanProbe probe = ProbeVulkan();
+  for (const VulkanDeviceInfo& device : probe.devices) report.gpus.push_back(ToReport(device));
+  report.gpu_complaints = CheckRenderNodes("/dev/dri");
+  if (!probe.problem.empty()) report.gpu_complaints.push_back({probe.problem, probe.mend});
+  report.auto_device = "cpu";
+  const bool hardware = std::any_of(report.gpus.begin(), report.gpus.end(),
+                                    [](const auto& gpu) { return gpu.usable && !gpu.software; });
+  const bool software = std::any_of(report.gpus.begin(), report.gpus.end(),
+                                    [](const auto& gpu) { return gpu.software; });
+  report.auto_reason =
+      hardware   ? "Vulkan's kernels are not yet known to be faster; --device vulkan uses the GPU"
+      : software ? "the only Vulkan device is software, which auto never uses"
+                 : "there is no Vulkan device";
+  return report;
+}
+
+}  // namespace tandem

@@ -1,0 +1,149 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Whole models on a Vulkan device: goldens of the reference implementation, sessions that go back,
+// fork, are saved and change devices, and the built-in model's replies against the CPU's.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/doctor.h"
+#include "engine/engine_test_util.h"
+#include "engine/golden_chat.h"
+#include "support/model_test.h"
+#include "support/vulkan_test.h"
+#include "tandem/generation.h"
+
+namespace tandem {
+namespace {
+
+EngineOptions On(const std::string& prefill, const std::string& decode, int64_t chunk = 16) {
+  EngineOptions options = Options(chunk, 1);
+  options.prefill = prefill;
+  options.decode = decode;
+  return options;
+}
+
+double Difference(const Floats& a, const Floats& b) {
+  double worst = a.size() == b.size() ? 0 : INFINITY;
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    const double difference = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
+    worst = std::isfinite(difference) ? std::max(worst, difference) : INFINITY;
+  }
+  return worst;
+}
+
+TEST(VulkanEngine, GoldenLogitsAgree) {
+  TANDEM_REQUIRE_VULKAN();
+  for (const std::string name : {"base", "mha"}) {
+    const std::filesystem::path golden = "data/random/" + name + "/golden.safetensors";
+    const Ids ids = test::GoldenIds(golden);
+    const Floats want = test::GoldenLogits(golden);
+    Engine engine(RandomModel(name), On("vulkan", "vulkan"));
+    Floats got;
+    for (const Floats& row : Scored(*engine.NewSession(), ids)) {
+      got.insert(got.end(), row.begin(), row.end());
+    }
+    EXPECT_LT(Difference(got, want), 5e-3) << name;
+  }
+}
+
+// The same random walk on the CPU and on engines that decode, or read prompts, on the GPU: whatever
+// a session does, the device's copy of its keys and values must follow.
+TEST(VulkanEngine, SessionsGoBackForkAndChangeDevices) {
+  TANDEM_REQUIRE_VULKAN();
+  const auto model = RandomModel("base");
+  const test::TemporaryFolder folder;
+  const std::vector<std::pair<std::string, std::string>> placements = {
+      {"cpu", "cpu"}, {"vulkan", "vulkan"}, {"cpu", "vulkan"}, {"vulkan", "cpu"}};
+  std::vector<std::unique_ptr<Engine>> engines;
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (const auto& [prefill, decode] : placements) {
+    engines.push_back(std::make_unique<Engine>(model, On(prefill, decode)));
+    sessions.push_back(engines.back()->NewSession());
+  }
+  std::mt19937_64 random(7);
+  for (int step = 0; step < 40; ++step) {
+    const size_t length = sessions[0]->tokens().size();
+    const uint64_t what = random() % 8;
+    const size_t count = 1 + (what < 3 ? 0 : random() % 40);
+    const Ids ids = RandomIds(count, random());
+    const auto target = static_cast<int64_t>(length > 0 ? random() % length : 0);
+    const int64_t near = std::max<int64_t>(0, static_cast<int64_t>(length) - 5);
+    if (length + count > 400) {
+      for (auto& session : sessions) session->Reset();
+    }
+    Floats first;
+    for (size_t i = 0; i < sessions.size(); ++i) {
+      auto& session = sessions[i];
+      if (what == 5) session->MarkTurn();
+      if (what == 6) session->Rewind(std::min<int64_t>(near, session->tokens().size()));
+      if (what == 7 && !session->tokens().empty()) {
+        if (step % 3 == 0) session = session->Fork();
+        if (step % 3 == 1) {
+          const auto file = folder / "session";
+          session->Save(file);
+          session = engines[i]->NewSession();
+          session->Load(file);
+        }
+        session->Rewind(std::min<int64_t>(target, session->tokens().size()));
+      }
+      const Floats logits = Append(*session, ids);
+      if (i == 0) first = logits;
+      ASSERT_LT(Difference(logits, first), 2e-3)
+          << "step " << step << " (" << what << ") on " << placements[i].first << ", "
+          << placements[i].second;
+    }
+  }
+}
+
+// Greedy replies are the CPU's, token for token, up to where the CPU itself is of two minds.
+TEST(VulkanEngine, FableAnswersAsOnTheCpu) {
+  TANDEM_REQUIRE_VULKAN();
+  Engine cpu(Fable(), On("cpu", "cpu", 64));
+  Engine vulkan(Fable(), On("vulkan", "vulkan", 64));
+  const auto chats = ReadGoldenChats("data/fable-e4b/golden.json");
+  size_t same = 0;
+  for (const GoldenChat& chat : chats) {
+    SCOPED_TRACE(chat.prompt);
+    const GenerationResult want = GreedyReply(cpu, chat);
+    const GenerationResult got = GreedyReply(vulkan, chat);
+    if (got.tokens == want.tokens) {
+      ++same;
+      continue;
+    }
+    const auto [a, b] =
+        std::mismatch(want.tokens.begin(), want.tokens.end(), got.tokens.begin(), got.tokens.end());
+    Ids ids = chat.prompt_ids;
+    ids.insert(ids.end(), want.tokens.begin(), a);
+    Floats logits = Fresh(cpu, ids);
+    std::nth_element(logits.begin(), logits.begin() + 1, logits.end(), std::greater<>());
+    EXPECT_LT(logits[0] - logits[1], 0.05) << "token " << a - want.tokens.begin();
+  }
+  EXPECT_GE(same * 10, chats.size() * 8);
+}
+
+TEST(VulkanEngine, DoctorListsDevicesAndAutoTakesNoneOfThem) {
+  TANDEM_REQUIRE_VULKAN();
+  const DoctorReport report = Diagnose();
+  ASSERT_FALSE(report.gpus.empty());
+  EXPECT_TRUE(std::any_of(report.gpus.begin(), report.gpus.end(),
+                          [](const GpuReport& gpu) { return gpu.usable; }));
+  EXPECT_EQ(report.auto_device, "cpu");
+  const bool only_software = std::all_of(report.gpus.begin(), report.gpus.end(),
+                                         [](const GpuReport& gpu) { return gpu.software; });
+  EXPECT_EQ(report.auto_reason.find("software") != std::string::npos, only_software)
+      << report.auto_reason;
+  EXPECT_EQ(Engine(RandomModel("base"), Options(16)).DecodeDevice(), "cpu");
+}
+
+TEST(VulkanEngine, SaysWhatItRunsOnAndRefusesWhatIsNotThere) {
+  TANDEM_REQUIRE_VULKAN();
+  const Engine engine(RandomModel("base"), On("vulkan", "vulkan"));
+  EXPECT_EQ(engine.DecodeDevice(), "vulkan");
+  EngineOptions options = On("vulkan", "vulkan");
+  options.gpu = 99;
+  EXPECT_EQ(Caught([&] { Engine(RandomModel("base"), options); }).kind(), ErrorKind::kNotFound);
+}
+
+}  // namespace
+}  // namespace tandem
