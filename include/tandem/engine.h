@@ -42,7 +42,9 @@ struct EngineOptions {
   /// Whether each thread that the engine starts stays on one processor, fast cores first. The
   /// caller's own thread is left alone.
   bool pin = false;
-  int64_t chunk = 256;  ///< Most prompt tokens per step; less where memory asks for it.
+  /// Most prompt tokens per step; less where memory asks for it, and 512 instead of this default
+  /// where a GPU reads prompts.
+  int64_t chunk = 256;
   KvType kv = KvType::kAuto;
   bool memory_check = true;  ///< Refuse what cannot fit into memory, before taking any.
   int64_t context = 0;       ///< Longest session planned, for that check; 0 = not known yet.

@@ -20,6 +20,7 @@ namespace tandem {
 namespace {
 
 constexpr int64_t kMaxChunk = 4096;
+constexpr int64_t kGpuChunk = 512;
 constexpr int kMaxThreads = 1024;
 
 // Activations of a step beyond this are cut by a shorter chunk: E4B needs 100 MB for 256 rows, so
@@ -134,7 +135,11 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   impl->model = std::move(model);
   impl->options = options;
   KvElementType(impl->model->data(), options.kv);  // throws where the model cannot have it
-  impl->options.chunk = FittingChunk(impl->model->data(), options.chunk);
+  const std::string& prefill = options.prefill.empty() ? options.device : options.prefill;
+  if (prefill == "vulkan" && options.chunk == EngineOptions().chunk) {
+    impl->options.chunk = kGpuChunk;  // more rows for each reading of the weights, fewer kernels
+  }
+  impl->options.chunk = FittingChunk(impl->model->data(), impl->options.chunk);
   if (options.draft_model != nullptr) RequireSameVocabulary(*impl->model, *options.draft_model);
   if (options.memory_check) {
     const int64_t context = std::clamp<int64_t>(options.context, 0, impl->model->context_length());

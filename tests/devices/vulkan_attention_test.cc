@@ -98,47 +98,56 @@ TEST_P(VulkanAttention, TilesAgreeWithDoublePrecision) {
   const Slice context_slice = memory_->device().Take(q_slice.size());
   const Slice readback = memory_->readback().Take(q_slice.size());
   const float scale = 0.5F;
-  VulkanCommands commands(*context_, *pipelines_, 1);
-  const auto tokens = static_cast<uint32_t>(32 / shape.group);
-  const auto count = static_cast<uint32_t>(rows.size());
-  commands.recorder().Dispatch(
-      vulkan::Kernel::kAttentionTile,
-      {128, shape.half ? 1U : 0U, static_cast<uint32_t>(dims), static_cast<uint32_t>(shape.group)},
-      {Constant(Tensor::Of(q_slice)), Constant(Tensor::Of(row_slice)),
-       Constant(Tensor::Of(word_slice)),
-       Access{Tensor::Of(context_slice), 0, context_slice.size(), true, false}},
-      {heads, kv_heads, dims, shape.window, 0, 0, 1, scale, count},
-      {(count + tokens - 1) / tokens, static_cast<uint32_t>(kv_heads)});
-  commands.recorder().Copy(Tensor::Of(context_slice), Tensor::Of(readback), readback.size());
-  commands.Run();
-  std::vector<float> got(q.size());
-  std::memcpy(got.data(), readback.mapped(), got.size() * sizeof(float));
+  const std::vector<std::byte> zeros(4096);
+  const Slice counters = Upload(zeros.data(), zeros.size());
+  for (const uint32_t splits : {1U, 3U}) {
+    SCOPED_TRACE(splits);
+    VulkanCommands commands(*context_, *pipelines_, 1);
+    const auto tokens = static_cast<uint32_t>(32 / shape.group);
+    const auto count = static_cast<uint32_t>(rows.size());
+    const Slice parts = memory_->device().Take((count + tokens) * heads * splits * (dims + 2) * 8);
+    commands.recorder().Dispatch(
+        vulkan::Kernel::kAttentionTile,
+        {128, shape.half ? 1U : 0U, static_cast<uint32_t>(dims), static_cast<uint32_t>(shape.group),
+         splits},
+        {Constant(Tensor::Of(q_slice)), Constant(Tensor::Of(row_slice)),
+         Constant(Tensor::Of(word_slice)),
+         Access{Tensor::Of(context_slice), 0, context_slice.size(), true, false},
+         Constant(Tensor::Of(parts)), Constant(Tensor::Of(counters)),
+         Constant(Tensor::Of(counters)), Constant(Tensor::Of(counters))},
+        {heads, kv_heads, dims, shape.window, 0, 0, 1, scale, count, 5},
+        {(count + tokens - 1) / tokens, static_cast<uint32_t>(kv_heads), splits});
+    commands.recorder().Copy(Tensor::Of(context_slice), Tensor::Of(readback), readback.size());
+    commands.Run();
+    std::vector<float> got(q.size());
+    std::memcpy(got.data(), readback.mapped(), got.size() * sizeof(float));
 
-  for (size_t t = 0; t < rows.size(); ++t) {
-    const std::vector<float>& keys = caches[2 * rows[t].sequence];
-    const std::vector<float>& values = caches[2 * rows[t].sequence + 1];
-    const uint32_t last = rows[t].position;
-    uint32_t first = shape.window > 0 && last + 1 > shape.window ? last + 1 - shape.window : 0;
-    for (size_t head = 0; head < heads; ++head) {
-      const size_t kv = head / static_cast<size_t>(shape.group) * dims;
-      const float* query = q.data() + (t * heads + head) * dims;
-      std::vector<double> scores;
-      for (uint32_t p = first; p <= last; ++p) {
-        const float* key = keys.data() + p % shape.capacity * width + kv;
-        double sum = 0;
-        for (size_t i = 0; i < dims; ++i) sum += static_cast<double>(query[i]) * key[i];
-        scores.push_back(sum * scale);
-      }
-      const double most = *std::max_element(scores.begin(), scores.end());
-      double total = 0;
-      for (double& score : scores) total += score = std::exp(score - most);
-      for (size_t i = 0; i < dims; ++i) {
-        double want = 0;
+    for (size_t t = 0; t < rows.size(); ++t) {
+      const std::vector<float>& keys = caches[2 * rows[t].sequence];
+      const std::vector<float>& values = caches[2 * rows[t].sequence + 1];
+      const uint32_t last = rows[t].position;
+      uint32_t first = shape.window > 0 && last + 1 > shape.window ? last + 1 - shape.window : 0;
+      for (size_t head = 0; head < heads; ++head) {
+        const size_t kv = head / static_cast<size_t>(shape.group) * dims;
+        const float* query = q.data() + (t * heads + head) * dims;
+        std::vector<double> scores;
         for (uint32_t p = first; p <= last; ++p) {
-          want += scores[p - first] * values[p % shape.capacity * width + kv + i];
+          const float* key = keys.data() + p % shape.capacity * width + kv;
+          double sum = 0;
+          for (size_t i = 0; i < dims; ++i) sum += static_cast<double>(query[i]) * key[i];
+          scores.push_back(sum * scale);
         }
-        ASSERT_NEAR(got[(t * heads + head) * dims + i], want / total, 2e-5)
-            << "row " << t << ", head " << head << ", dimension " << i;
+        const double most = *std::max_element(scores.begin(), scores.end());
+        double total = 0;
+        for (double& score : scores) total += score = std::exp(score - most);
+        for (size_t i = 0; i < dims; ++i) {
+          double want = 0;
+          for (uint32_t p = first; p <= last; ++p) {
+            want += scores[p - first] * values[p % shape.capacity * width + kv + i];
+          }
+          ASSERT_NEAR(got[(t * heads + head) * dims + i], want / total, 2e-5)
+              << "row " << t << ", head " << head << ", dimension " << i;
+        }
       }
     }
   }

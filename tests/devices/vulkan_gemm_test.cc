@@ -134,6 +134,7 @@ TEST(GemmChecks, FindsWrongProducts) {
     const Layout layout = vulkan::LayoutOf(type);
     Gemm gemm = GemmOf(DotTile{64, 16, 2, 2, 4, 4}, layout, device);
     EXPECT_LT(checks.Difference(gemm, layout), 1e-5) << DTypeName(type);
+    if (layout.bits == 8) continue;  // no offset to take off
     gemm.constants[3] += 1;
     EXPECT_GT(checks.Difference(gemm, layout), 1e-3) << DTypeName(type);
   }

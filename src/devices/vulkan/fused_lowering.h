@@ -19,14 +19,11 @@
 
 namespace tandem::vulkan {
 
-/// Dispatches that count their workgroups at the same time, at most: counters are used in turn.
-inline constexpr uint32_t kCounters = 256;
-
 FusionLimits FusionLimitsOf(const Context& context, uint64_t binding_bytes);
 
 class FusedLowering {
  public:
-  /// `counters`: kCounters words, zeros before and after every step.
+  /// `counters`: kFusedCounters words, used in turn, zeros before and after every step.
   FusedLowering(const Program& program, Context& context, Weights& weights, StepPlan& plan,
                 Recorder& recorder, const Tensor& counters, DType kv, uint64_t binding_bytes)
       : program_(program),

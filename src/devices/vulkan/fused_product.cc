@@ -94,7 +94,7 @@ uint32_t FusedLowering::VectorAt(std::span<const float> values) {
 }
 
 uint32_t FusedLowering::NextCounter(uint32_t count) {
-  if (counter_ + count > kCounters) counter_ = 0;
+  if (counter_ + count > kFusedCounters) counter_ = 0;
   counter_ += count;
   return counter_ - count;
 }

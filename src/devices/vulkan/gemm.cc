@@ -30,6 +30,7 @@ constexpr CooperativeTile kCooperativeTiles[] = {
 // Of fragments that are 32 columns deep: measured on an H200, where many workgroups count for more
 // than what they share.
 constexpr CooperativeTile kDeepTiles[] = {
+    {64, 64, 4, 1, 2, 2, 2},
     {64, 32, 4, 1, 4, 1, 2},
     {16, 32, 8, 1, 1, 1, 8},
     {16, 16, 8, 1, 1, 1, 8},

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From the input norm to the residual after attention.
+#include <algorithm>
+
 #include "devices/vulkan/lowering.h"
 
 namespace tandem::vulkan {
@@ -15,6 +17,9 @@ constexpr int kTileLines = 32;
 // Rows from which on it pays, and heads with the same keys that leave a tile more than one row.
 constexpr uint64_t kTiledRows = 16;
 constexpr int kMostShared = 16;
+// Workgroups that share the positions of a tile, and tiles that have a counter for that.
+constexpr uint32_t kMostTileSplits = 8;
+constexpr uint32_t kMostTiles = 1024;
 
 }  // namespace
 
@@ -98,27 +103,41 @@ void Lowering::Lower(const QkvProject& op) {
 void Lowering::Lower(const Attention& op) {
   const CacheTensor& cache = program_.caches[static_cast<size_t>(op.cache)];
   const uint32_t half = kv_ == DType::kF16 ? 1U : 0U;
-  const auto dispatch = [&](Kernel kernel, std::span<const uint32_t> constants, Grid grid) {
-    recorder_.Dispatch(kernel, constants,
-                       {In(All(op.q)), Constant(plan_.RowTable()), Constant(plan_.CacheTable()),
-                        Out(All(op.context))},
-                       {op.heads, cache.kv_heads, cache.head_dim, op.window, plan_.FirstRow(set_),
-                        op.cache, program_.caches.size(), op.scale, rows()},
-                       grid,
-                       {CacheAccess(op.cache, false, false), CacheAccess(op.cache, true, false)});
+  const auto dispatch = [&](Kernel kernel, std::span<const uint32_t> constants, Grid grid,
+                            const Part& parts) {
+    const Access none = None();
+    recorder_.Dispatch(
+        kernel, constants,
+        std::vector<Access>{In(All(op.q)), Constant(plan_.RowTable()), Constant(plan_.CacheTable()),
+                            Out(All(op.context)), parts.count == 0 ? none : Out(parts), none, none,
+                            parts.count == 0 ? none : Constant(counters_)},
+        std::vector<Word>{op.heads, cache.kv_heads, cache.head_dim, op.window, plan_.FirstRow(set_),
+                          op.cache, program_.caches.size(), op.scale, rows(), kTileCounters},
+        grid,
+        std::vector<Access>{CacheAccess(op.cache, false, false),
+                            CacheAccess(op.cache, true, false)});
   };
   const int group = op.heads / cache.kv_heads;
   if (rows() >= kTiledRows && group <= kMostShared && cache.head_dim % 64 == 0) {
-    const uint32_t constants[] = {kTileThreads, half, static_cast<uint32_t>(cache.head_dim),
-                                  static_cast<uint32_t>(group)};
     const auto tokens = static_cast<uint64_t>(kTileLines / group);
-    dispatch(Kernel::kAttentionTile, constants,
-             {static_cast<uint32_t>((rows() + tokens - 1) / tokens),
-              static_cast<uint32_t>(cache.kv_heads)});
+    const auto heads = static_cast<uint32_t>(cache.kv_heads);
+    const auto tiles = static_cast<uint32_t>((rows() + tokens - 1) / tokens);
+    // A card wants more workgroups than a prompt of a few hundred tokens has tiles.
+    uint32_t splits = 1;
+    if (counters_.buffer != VK_NULL_HANDLE && tiles * heads <= kMostTiles) {
+      const uint32_t wanted = context_.info().kind == VulkanDeviceInfo::Kind::kDiscrete ? 512 : 48;
+      splits = std::clamp(wanted / (tiles * heads), 1U, kMostTileSplits);
+    }
+    const uint64_t lines = uint64_t{tiles} * heads * splits * kTileLines;
+    const Part parts =
+        splits == 1 ? Part() : Scratch(2, lines * (static_cast<uint64_t>(cache.head_dim) + 2));
+    const uint32_t constants[] = {kTileThreads, half, static_cast<uint32_t>(cache.head_dim),
+                                  static_cast<uint32_t>(group), splits};
+    dispatch(Kernel::kAttentionTile, constants, {tiles, heads, splits}, parts);
   } else {
     const uint32_t constants[] = {kHeadThreads, half};
     dispatch(Kernel::kAttention, constants,
-             {static_cast<uint32_t>(rows()), static_cast<uint32_t>(op.heads)});
+             {static_cast<uint32_t>(rows()), static_cast<uint32_t>(op.heads)}, {});
   }
   quantized_ = {};
 }

@@ -20,6 +20,11 @@ namespace tandem::vulkan {
 inline constexpr int64_t kMaxHeadDims = 512;
 inline constexpr int64_t kMaxStreams = 16;
 
+/// Counters of workgroups that finish, of the fused kernels and of attention in tiles.
+inline constexpr uint32_t kFusedCounters = 256;
+inline constexpr uint32_t kTileCounters = kFusedCounters;  ///< Where the latter begin.
+inline constexpr uint32_t kCounterWords = kFusedCounters + 1024;
+
 /// Keys or values of a cache, for the order of kernels: they are reached by address, so the buffer
 /// stands for no memory.
 Access CacheAccess(CacheId cache, bool values, bool writes);
@@ -29,15 +34,18 @@ Support SupportsOp(const Program& program, const Op& op, uint64_t binding_bytes)
 
 class Lowering {
  public:
-  /// `kv` is the type of keys and values; `binding_bytes` what a binding reaches.
+  /// `counters`: kCounterWords words, zeros before and after every step, or nothing; `kv` is the
+  /// type of keys and values; `binding_bytes` what a binding reaches.
   Lowering(const Program& program, Context& context, Weights& weights, GemmChecks& gemms,
-           StepPlan& plan, Recorder& recorder, DType kv, uint64_t binding_bytes)
+           StepPlan& plan, Recorder& recorder, const Tensor& counters, DType kv,
+           uint64_t binding_bytes)
       : program_(program),
         context_(context),
         weights_(weights),
         gemms_(gemms),
         plan_(plan),
         recorder_(recorder),
+        counters_(counters),
         kv_(kv),
         binding_bytes_(binding_bytes) {}
 
@@ -133,6 +141,7 @@ class Lowering {
   GemmChecks& gemms_;
   StepPlan& plan_;
   Recorder& recorder_;
+  Tensor counters_;
   DType kv_;
   uint64_t binding_bytes_;
   RowSet set_ = RowSet::kAll;

@@ -147,11 +147,11 @@ VulkanSegment::Recording& VulkanSegment::Find(uint64_t rows, uint64_t wanted, DT
 
 void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fused, bool real) {
   StepPlan& plan = recording.plan;
+  const Tensor counters = shared_.counters.empty() ? Tensor() : Tensor::Of(shared_.counters);
   Lowering plain(program_, shared_.context, shared_.weights, shared_.gemms, plan, recorder,
-                 recording.kv, shared_.binding_bytes);
+                 counters, recording.kv, shared_.binding_bytes);
   FusedLowering fusing(program_, shared_.context, shared_.weights, plan, recorder,
-                       fused ? Tensor::Of(shared_.counters) : Tensor(), recording.kv,
-                       shared_.binding_bytes);
+                       fused ? counters : Tensor(), recording.kv, shared_.binding_bytes);
   for (const ValueId id : inputs_) {
     if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
     const Tensor value = plan.Value(id);

@@ -38,7 +38,7 @@ class VulkanDevice : public Device {
     const uint64_t most = shared_.context.info().max_storage_range;
     shared_.binding_bytes = options.max_binding > 0 ? std::min(options.max_binding, most) : most;
     if (options.fused && shared_.context.fused_threads() > 0) {
-      const std::vector<std::byte> zeros(kCounters * sizeof(uint32_t));
+      const std::vector<std::byte> zeros(kCounterWords * sizeof(uint32_t));
       shared_.counters = shared_.memory.device().Take(zeros.size());
       shared_.memory.Write(shared_.counters, 0, zeros);
     }

@@ -11,10 +11,13 @@
 #extension GL_EXT_control_flow_attributes : require
 #include "common.glsl"
 #include "step.glsl"
+#include "last.glsl"
 
 layout(constant_id = 1) const bool kHalf = false;
 layout(constant_id = 2) const uint kDims = 256;  // of a head, by 64
 layout(constant_id = 3) const uint kGroup = 4;   // heads that share keys
+// Workgroups (z) that may share the positions of a tile of rows; the last of them joins their parts.
+layout(constant_id = 4) const uint kSplits = 1;
 
 const uint kThreads = 128;  // the workgroup's size
 const uint kLines = 32;
@@ -48,7 +51,12 @@ layout(push_constant) uniform Push {
   uint cache_count;
   float scale;
   uint count;  // of rows
+  uint counter;
 };
+
+// Sums of each split, [tiles, splits, lines, dims], then of each of their lines the largest score and
+// the sum of weights.
+layout(binding = 4) coherent buffer Parts { float parts[]; };
 
 shared vec4 q_tile[kLines * kStride];
 shared vec4 k_tile[kKeys * kStride];
@@ -115,6 +123,18 @@ void main() {
   }
   barrier();
 
+  // As many workgroups as there are tiles of keys.
+  uint splits = 1;
+  if (kSplits > 1) {
+    uint begin = 0xffffffffu, end = 0;
+    for (uint l = 0; l < tokens * kGroup; ++l) {
+      begin = min(begin, line[l].y);
+      end = max(end, line[l].z);
+    }
+    splits = clamp((end - begin + kKeys - 1) / kKeys, 1, kSplits);
+    if (gl_WorkGroupID.z >= splits) return;
+  }
+
   const uint own_line = thread / (kThreads / kParts) * kOwnLines;
   const uint own_dim = thread % (kThreads / kParts) * kOwnDims;
   float sums[kOwnLines][kOwnDims];
@@ -131,6 +151,12 @@ void main() {
     for (; next < tokens && line[next * kGroup].x == sequence; ++next) {
       begin = min(begin, line[next * kGroup].y);
       end = max(end, line[next * kGroup].z);
+    }
+    if (splits > 1) {
+      const uint tiles = (end - begin + kKeys - 1) / kKeys;
+      const uint own = (tiles + splits - 1) / splits * kKeys;
+      begin = min(begin + gl_WorkGroupID.z * own, end);
+      end = min(begin + own, end);
     }
     const uint entry = 2 * (sequence * cache_count + cache);
     const uvec4 bases = caches[entry];
@@ -239,6 +265,44 @@ void main() {
       }
     }
     run = next;
+  }
+
+  if (splits > 1) {
+    const uint tile = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+    const uint statistics = gl_NumWorkGroups.x * gl_NumWorkGroups.y * kSplits * kLines * kDims;
+    const uint part = tile * kSplits + gl_WorkGroupID.z;
+    [[unroll]] for (uint l = 0; l < kOwnLines; ++l) {
+      [[unroll]] for (uint d = 0; d < kOwnDims; ++d) {
+        parts[(part * kLines + own_line + l) * kDims + own_dim + d] = sums[l][d];
+      }
+    }
+    if (thread < kLines) {
+      const uint to = statistics + 2 * (part * kLines + thread);
+      parts[to] = most[thread];
+      parts[to + 1] = total[thread];
+    }
+    if (!LastOf(splits, counter + tile)) return;
+    [[unroll]] for (uint l = 0; l < kOwnLines; ++l) {
+      const uint at = own_line + l;
+      float highest = kNothing;
+      for (uint s = 0; s < splits; ++s) {
+        highest = max(highest, parts[statistics + 2 * ((tile * kSplits + s) * kLines + at)]);
+      }
+      float all = 0.0;
+      [[unroll]] for (uint d = 0; d < kOwnDims; ++d) sums[l][d] = 0.0;
+      for (uint s = 0; s < splits; ++s) {
+        const uint from = (tile * kSplits + s) * kLines + at;
+        const float size = parts[statistics + 2 * from];
+        const float weight = size == kNothing ? 0.0 : exp(size - highest);
+        all += weight * parts[statistics + 2 * from + 1];
+        [[unroll]] for (uint d = 0; d < kOwnDims; ++d) {
+          sums[l][d] += weight * parts[from * kDims + own_dim + d];
+        }
+      }
+      barrier();
+      total[at] = all;  // the same from all threads of the line
+    }
+    barrier();
   }
 
   [[unroll]] for (uint l = 0; l < kOwnLines; ++l) {

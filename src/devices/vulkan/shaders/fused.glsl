@@ -16,7 +16,7 @@
 layout(binding = 4) readonly buffer Before { uvec4 before[]; };
 layout(binding = 5) writeonly buffer After { vec4 after[]; };
 layout(binding = 6) readonly buffer Vectors { vec4 vectors[]; };
-layout(binding = 7) coherent buffer Counters { uint counters[]; };
+#include "last.glsl"
 layout(binding = 8) coherent buffer Handed { vec4 handed[]; };
 layout(binding = 9) readonly buffer Upload { uvec4 uploaded[]; };  // what the host writes for a step
 
@@ -41,9 +41,6 @@ float MaxAcross(float value) {
   }
   return value;
 }
-
-// Of this thread in its workgroup: neighbours in a subgroup have neighbouring numbers.
-uint Thread() { return gl_SubgroupID * gl_SubgroupSize + gl_SubgroupInvocationID; }
 
 // A float, and a word, of the workspace.
 float Float(uint at) { return uintBitsToFloat(before[at >> 2][at & 3u]); }
@@ -86,21 +83,4 @@ void PutQuantized(vec4 v, uint quad, uint codes, uint groups) {
     PutWord(at, group.x);
     PutWord(at + 1, group.y);
   }
-}
-
-// As long as what else is shared is aligned to: RADV then reads that in one piece.
-shared uvec4 is_last;
-
-// True in the workgroup that comes here last of `arrivals`, for all its threads, which then see what
-// the others have written. Every thread of every workgroup must come here.
-bool LastOf(uint arrivals, uint counter) {
-  memoryBarrierBuffer();
-  barrier();
-  if (Thread() == 0) {
-    is_last.x = atomicAdd(counters[counter], 1u) + 1;
-    if (is_last.x == arrivals) counters[counter] = 0;  // for the next run of the recording
-  }
-  barrier();
-  memoryBarrierBuffer();
-  return is_last.x == arrivals;
 }
