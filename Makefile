@@ -92,9 +92,9 @@ lint: tests ## clang-tidy on what changed since main (ALL=1: on everything)
 
 .PHONY: test-asan
 test-asan: ## The fast tests under AddressSanitizer and UBSan
-	@$(deps) build test
+	@$(deps) build test lint
 	@$(call configure,asan)
-	@$(call compile,build-asan)
+	@$(call compile,build-asan) --target fast-tests
 	@$(call run-tests,asan) -L '^fast$$'
 
 # ThreadSanitizer of GCC 12 cannot start where the kernel spreads addresses too widely.
@@ -104,7 +104,7 @@ fixed_addresses = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 test-tsan: ## The tests that use threads, under ThreadSanitizer
 	@$(deps) build test
 	@$(call configure,tsan)
-	@$(call compile,build-tsan)
+	@$(call compile,build-tsan) --target threaded-tests
 	@$(fixed_addresses) $(call run-tests,tsan) -L '^threaded$$'
 
 .PHONY: test-clang
@@ -118,18 +118,18 @@ test-clang: ## The fast tests, built by the second compiler
 SECONDS_EACH ?= 600
 
 .PHONY: fuzz-targets
-fuzz-targets: # The fuzz targets, in build-fuzz/
-	@$(deps) build lint
-	@$(call configure,fuzz)
-	@$(call compile,build-fuzz) --target fuzz-targets
+fuzz-targets: # The fuzz targets, in build-asan/
+	@$(deps) build test lint
+	@$(call configure,asan)
+	@$(call compile,build-asan) --target fuzz-targets
 
 .PHONY: fuzz
 fuzz: fuzz-targets ## Fuzz each target in turn (SECONDS_EACH=600)
-	@fuzz/run.sh build-fuzz $(SECONDS_EACH)
+	@fuzz/run.sh build-asan $(SECONDS_EACH)
 
 .PHONY: fuzz-smoke
 fuzz-smoke: fuzz-targets ## The same for 5 seconds each
-	@fuzz/run.sh build-fuzz 5
+	@fuzz/run.sh build-asan 5
 
 .PHONY: nightly
 nightly: ## The slow checks: lint over everything, clang, TSan, fuzzing, long tests

@@ -31,8 +31,11 @@ endif()
 if(TANDEM_SANITIZE)
   # Not where a target asks to be left alone.
   set(watched $<NOT:$<BOOL:$<TARGET_PROPERTY:TANDEM_UNWATCHED>>>)
+  set(less $<TARGET_PROPERTY:TANDEM_UNSANITIZED>)
   target_compile_options(tandem_flags INTERFACE -fno-omit-frame-pointer
-    $<${watched}:-fsanitize=${TANDEM_SANITIZE}> $<${watched}:-fno-sanitize-recover=all>)
+    $<${watched}:-fsanitize=${TANDEM_SANITIZE}> $<${watched}:-fno-sanitize-recover=all>
+    # Nor for what a target cannot afford.
+    $<$<BOOL:${less}>:-fno-sanitize=${less}>)
   target_link_options(tandem_flags INTERFACE -fsanitize=${TANDEM_SANITIZE})
 endif()
 
@@ -86,10 +89,24 @@ function(tandem_uses target)
   endforeach()
 endfunction()
 
-# tandem_test(<name> SOURCES a.cc ... USES folder ... [LIBRARIES external ...] [LABELS fast|slow])
-# Tests without a label are fast. They run in tests/, so that data/... is a stable path.
+# tandem_bulk(<target>): with sanitizers, compiles the files of a target six at a time. Where each
+# draws in the same headers full of templates, that halves the time or better; the other builds see
+# to it that every file stands by itself.
+function(tandem_bulk target)
+  if(TANDEM_SANITIZE)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+  endif()
+endfunction()
+
+add_custom_target(fast-tests)
+add_custom_target(threaded-tests)
+
+# tandem_test(<name> SOURCES a.cc ... [SUPPORT] USES folder ... [LIBRARIES external ...]
+#   [LABELS fast|slow|threaded ...])
+# Tests without a label are fast. They run in tests/, so that data/... is a stable path. SUPPORT links
+# what tests/support has. The targets fast-tests and threaded-tests build the tests of that label.
 function(tandem_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;USES;LIBRARIES;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "SUPPORT" "TIMEOUT" "SOURCES;USES;LIBRARIES;LABELS" ${ARGN})
   if(NOT arg_LABELS)
     set(arg_LABELS fast)
   endif()
@@ -99,6 +116,16 @@ function(tandem_test name)
   add_executable(${name} ${arg_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  # The compiler's time is worth more here than the test's.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  if(arg_SUPPORT)
+    target_link_libraries(${name} PRIVATE tandem_test_support)
+  endif()
+  foreach(label IN LISTS arg_LABELS)
+    if(TARGET ${label}-tests)
+      add_dependencies(${label}-tests ${name})
+    endif()
+  endforeach()
   target_link_libraries(${name} PRIVATE tandem_flags ${arg_LIBRARIES} GTest::gtest GTest::gtest_main)
   tandem_uses(${name} ${arg_USES})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)

@@ -38,6 +38,8 @@ constexpr KnownFormat kKnownFormats[] = {
     {"lmgg", "a ggml file, older than GGUF", "download the GGUF version of the model"},
     {"version https://git-lfs", "a Git LFS pointer, not the file it points to",
      "run 'git lfs pull' in the repository, or download the file itself"},
+    {"TNDMSESS", "a session of Tandem",
+     "give it with --session, beside the model it was saved with"},
     {"<!DOCTYPE", "a web page", "download the file itself, not the page about it"},
     {"<html", "a web page", "download the file itself, not the page about it"},
 };

@@ -225,6 +225,7 @@ TEST_F(GgufHostileTest, OtherVersionsAndFormatsAreNamed) {
   expect(starting("PK\x03\x04----------"), ErrorKind::kUnsupported, "zip");
   expect(starting(std::string_view("\x08\0\0\0\0\0\0\0{      }", 16)), ErrorKind::kUnsupported,
          "safetensors");
+  expect(starting("TNDMSESS\x01------"), ErrorKind::kUnsupported, "a session of Tandem");
   expect(starting("tjgg-----------"), ErrorKind::kUnsupported, "ggjt");
   expect(starting("version https://git-lfs.github.com/spec/v1\n"), ErrorKind::kUnsupported,
          "Git LFS");
