@@ -15,13 +15,14 @@ fail() { echo "fetch-mesa: $*" >&2; exit 1; }
 if [[ ! -e $folder/radeon.json ]]; then
   [[ "${TANDEM_SKIP_DEPS:-}" != 1 ]] || fail "not fetched yet, and nothing is to be fetched"
   [[ $(. /etc/os-release 2>/dev/null; echo "${VERSION_CODENAME:-}") == bookworm ]] || fail "no Debian 12 here"
-  "$here/fetch-packages.sh" "$folder/root" bookworm-backports mesa-vulkan-drivers libdrm2 libdrm-amdgpu1 ||
+  unpacked=$folder/packages
+  "$here/fetch-packages.sh" "$unpacked" bookworm-backports mesa-vulkan-drivers libdrm2 libdrm-amdgpu1 ||
     fail "no newer Mesa"
-  lib=$folder/root/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || echo x86_64-linux-gnu)
+  lib=$unpacked/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || echo x86_64-linux-gnu)
   [[ -e $lib/libvulkan_radeon.so ]] || fail "the packages have no RADV"
   ln -sfn "$lib" "$folder/lib"
   sed "s#\"library_path\": \"[^\"]*\"#\"library_path\": \"$lib/libvulkan_radeon.so\"#" \
-    "$folder"/root/usr/share/vulkan/icd.d/radeon_icd*.json >"$folder/radeon.json.part"
+    "$unpacked"/usr/share/vulkan/icd.d/radeon_icd*.json >"$folder/radeon.json.part"
   mv "$folder/radeon.json.part" "$folder/radeon.json"
 fi
 echo "$folder"

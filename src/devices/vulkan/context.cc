@@ -64,6 +64,9 @@ std::vector<std::string> ExtensionsOf(VkPhysicalDevice device) {
   return names;
 }
 
+// Subgroups of a workgroup that kernels have room for (shaders/common.glsl).
+constexpr uint32_t kMaxSubgroups = 64;
+
 // A queue family that computes; one that does nothing else where there is one.
 std::optional<uint32_t> ComputeFamily(VkPhysicalDevice device, uint32_t* timestamp_bits) {
   uint32_t count = 0;
@@ -141,6 +144,10 @@ VulkanDeviceInfo DescribeDevice(VkPhysicalDevice device) {
   add("subgroupSizeControl", has.v13.subgroupSizeControl != 0, true, "products");
   add("computeFullSubgroups", has.v13.computeFullSubgroups != 0, true, "products");
   add("subgroup arithmetic", arithmetic, true, "sums");
+  constexpr VkSubgroupFeatureFlags kExchange =
+      VK_SUBGROUP_FEATURE_SHUFFLE_BIT | VK_SUBGROUP_FEATURE_VOTE_BIT;
+  add("subgroup shuffle and vote", (is.v11.subgroupSupportedOperations & kExchange) == kExchange,
+      true, "products");
   add("bufferDeviceAddress", has.v12.bufferDeviceAddress != 0, true, "keys and values");
   add("synchronization2", has.v13.synchronization2 != 0, true, "order of kernels");
   add("maintenance4", has.v13.maintenance4 != 0, true, "sizes of workgroups");
@@ -195,6 +202,13 @@ Context::Context(const VulkanOptions& options) : instance_(options.validate) {
     enabled.push_back(kCooperativeExtension);
   }
   subgroup_ = std::clamp(options.subgroup, info_.subgroup_min, info_.subgroup_max);
+  // Most threads bring a vector through its norms fastest; all of them hold parts of it.
+  Properties is;
+  vkGetPhysicalDeviceProperties2(physical_, &is.all);
+  const uint32_t most =
+      std::min(limits_.maxComputeWorkGroupInvocations,
+               subgroup_ * std::min(is.v13.maxComputeWorkgroupSubgroups, kMaxSubgroups));
+  fused_threads_ = most >= 512 ? 512 : most >= 256 ? 256 : 0;
 
   const float priority = 1;
   VkDeviceQueueCreateInfo queue{VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO};

@@ -61,6 +61,8 @@ class Context {
   const VkPhysicalDeviceMemoryProperties& memory() const { return memory_; }
   /// Lanes of the subgroups that kernels are compiled for.
   uint32_t subgroup() const { return subgroup_; }
+  /// Threads of the fused kernels' workgroups (fused_lowering.h); 0 where they do not fit.
+  uint32_t fused_threads() const { return fused_threads_; }
   bool integer_dot() const { return integer_dot_; }
   /// Of 8-bit cooperative matrices, where the device has them and they are to be used.
   const CooperativeShape& cooperative() const { return cooperative_; }
@@ -87,6 +89,7 @@ class Context {
   VkPhysicalDeviceLimits limits_ = {};
   VkPhysicalDeviceMemoryProperties memory_ = {};
   uint32_t subgroup_ = 0;
+  uint32_t fused_threads_ = 0;
   bool integer_dot_ = false;
   CooperativeShape cooperative_;
   float timestamp_ns_ = 0;

@@ -13,7 +13,8 @@ namespace tandem::vulkan {
 inline constexpr int64_t kMostQuads = 16;
 /// AltUp streams, all of which a tail holds in registers.
 inline constexpr int64_t kMostFusedStreams = 4;
-/// Floats of the heads that share keys, with a key and a value, in shared memory.
-inline constexpr int64_t kMostSharedHeadFloats = 4096;
+/// Floats of the heads that share keys, with a key and a value, in shared memory: of the 32 KB that
+/// every device has, 12; their parts take 16.
+inline constexpr int64_t kMostSharedHeadFloats = 3072;
 
 }  // namespace tandem::vulkan

@@ -42,7 +42,7 @@ const T& OpAt(const Program& program, size_t at) {
 }  // namespace
 
 FusionLimits FusionLimitsOf(const tandem::vulkan::Context& context, uint64_t binding_bytes) {
-  return {binding_bytes, context.subgroup(), kFusedThreads};
+  return {binding_bytes, context.subgroup(), context.fused_threads()};
 }
 
 FusedLowering::Part FusedLowering::All(ValueId id) const {
@@ -228,9 +228,8 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
   const RowSet set = program_.ops[span.ops.begin].rows;
   std::vector<Access> also{In(q), Out(partials), Out(statistics), CacheAccess(op.cache, false, own),
                            CacheAccess(op.cache, true, own)};
-  Tensor host, host_keys, host_values;
+  Tensor host_keys, host_values;
   if (own) {
-    host = plan_.KvOuts();
     host_keys = plan_.KvToHost(op.cache, set, false, bytes);
     host_values = plan_.KvToHost(op.cache, set, true, bytes);
     also.insert(
@@ -240,24 +239,23 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
   for (const Part& part : {out.floats, out.codes, out.groups}) {
     if (!part.empty()) also.push_back(Out(part));
   }
-  const auto host_at = [&](const Tensor& tensor) {
-    return own ? static_cast<uint32_t>((tensor.offset - host.offset) / 4) : 0U;
+  const auto word_at = [&](const Tensor& tensor, const Tensor& in, uint64_t unit) {
+    return tensor.bytes == 0 ? 0U : static_cast<uint32_t>((tensor.offset - in.offset) / unit);
   };
+  const Tensor rope = plan_.RopeOf(set, {qkv.rope_theta, qkv.rope_factor}, qkv.head_dim);
+  const Tensor workspace = plan_.Workspace();
   const uint32_t counter = NextCounter(groups);
-  const Access rope = Constant(plan_.RopeOf(set, {qkv.rope_theta, qkv.rope_factor}, qkv.head_dim));
   recorder_.Dispatch(
       Kernel::kFusedAttention,
-      std::vector<uint32_t>{kFusedThreads, Bits(kv_ == DType::kF16), Bits(own),
-                            Bits(qkv.norm_value), static_cast<uint32_t>(heads) / groups,
-                            static_cast<uint32_t>(dims) / 4, Bits(!out.codes.empty()), splits,
-                            context_.subgroup()},
-      std::vector<Access>{rope, Constant(plan_.SoloTable(set)), own ? Constant(host) : None(),
-                          None(), Constant(plan_.Workspace()), Constant(plan_.Workspace()),
-                          Constant(weights_.Vectors(program_)), Constant(counters_),
-                          Constant(plan_.Workspace())},
-      std::vector<Word>{Quad(q), Quad(k), Quad(v), Quad(out.floats), At(out.codes), At(out.groups),
-                        Quad(partials), Quad(statistics), VectorAt(qkv.q_norm),
-                        own ? VectorAt(qkv.k_norm) : 0U, host_at(host_keys), host_at(host_values),
+      WithSubgroup({context_.fused_threads(), Bits(kv_ == DType::kF16), Bits(own),
+                    Bits(qkv.norm_value), static_cast<uint32_t>(heads) / groups,
+                    static_cast<uint32_t>(dims) / 4, Bits(!out.codes.empty()), splits}),
+      CommonBindings({}),
+      std::vector<Word>{word_at(rope, plan_.Uploads(), 16),
+                        word_at(plan_.SoloTable(set), plan_.Uploads(), 16), Quad(q), Quad(k),
+                        Quad(v), Quad(out.floats), At(out.codes), At(out.groups), Quad(partials),
+                        Quad(statistics), VectorAt(qkv.q_norm), own ? VectorAt(qkv.k_norm) : 0U,
+                        word_at(host_keys, workspace, 4), word_at(host_values, workspace, 4),
                         op.cache, op.window, counter, op.scale, qkv.eps},
       {splits, groups}, also);
 }

@@ -19,8 +19,6 @@
 
 namespace tandem::vulkan {
 
-/// Threads of the fused kernels' workgroups.
-inline constexpr uint32_t kFusedThreads = 512;
 /// Dispatches that count their workgroups at the same time, at most: counters are used in turn.
 inline constexpr uint32_t kCounters = 256;
 
@@ -132,8 +130,13 @@ class FusedLowering {
 
   void Multiply(const Product& product);
   void RunTail(const Tail& tail);
+  /// What fused kernels bind, the same wherever `weights` are.
+  std::vector<Access> CommonBindings(const Tensor& weights);
+  /// Up to constant 26, the lanes of a subgroup (shaders/fused.glsl).
+  std::vector<uint32_t> WithSubgroup(std::vector<uint32_t> constants) const;
   /// Constants and numbers of a tail, and what it touches.
-  void Describe(const Tail& tail, std::vector<uint32_t>& constants, Push& push, Use& use);
+  void Describe(const Tail& tail, uint32_t threads, std::vector<uint32_t>& constants, Push& push,
+                Use& use);
 
   bool Quantized(const WeightView& view) const { return LayoutOf(view.type).quantized; }
   uint64_t Width(ValueId id) const {
@@ -167,6 +170,7 @@ class FusedLowering {
   DType kv_;
   uint64_t binding_bytes_;
   uint32_t counter_ = 0;
+  Tensor bound_weights_;
 };
 
 }  // namespace tandem::vulkan

@@ -21,27 +21,43 @@ Access RowsOf(const WeightPlane& plane, uint64_t row_bytes, uint64_t first, uint
   return Constant({plane.buffer, plane.offset + first * row_bytes, count * row_bytes});
 }
 
+// Where a row begins in its buffer.
+uint64_t RowAt(const WeightPlane& plane, uint64_t row_bytes, uint64_t row) {
+  return plane.buffer == VK_NULL_HANDLE ? 0 : plane.offset + row * row_bytes;
+}
+
+// Whether all planes of a matrix lie in one.
+bool OneBuffer(const DeviceMatrix& w) {
+  const auto same = [&](const WeightPlane& plane) {
+    return plane.buffer == VK_NULL_HANDLE || plane.buffer == w.codes.buffer;
+  };
+  return same(w.high) && same(w.scales) && same(w.supers);
+}
+
 // How the rows of a product are shared out.
 struct Tile {
-  uint32_t lanes;   // of a row
-  uint32_t rows;    // that they make one after another
-  uint32_t unroll;  // steps along a row at a time
+  uint32_t threads;  // of a workgroup
+  uint32_t lanes;    // of a row
+  uint32_t rows;     // that they make one after another
+  uint32_t unroll;   // steps along a row at a time
 };
 
 // Few rows a subgroup keep many workgroups in flight, which short matrices need; more reuse the
 // activations, and ask for more weights before they wait.
-Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, bool neurons) {
+Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, uint32_t threads, bool neurons) {
   const uint32_t lanes = std::min<uint32_t>(subgroup, std::bit_ceil(static_cast<uint32_t>(blocks)));
   const auto steps = static_cast<uint32_t>((blocks + lanes - 1) / lanes);
   uint32_t each = rows > 16384 ? 4 : rows > 4096 ? 2 : 1;
-  if (neurons) each = std::clamp(kNeurons * subgroup / kFusedThreads, 1U, 4U);
-  return {lanes, each, std::clamp(4 / each, 1U, std::bit_floor(steps))};
+  // Of neurons, a gate and an up each.
+  if (neurons) each = std::clamp(kNeurons * subgroup / threads, 1U, 2U);
+  return {threads, lanes, each, std::clamp(8 / each, 1U, std::bit_floor(steps))};
 }
 
 }  // namespace
 
 // In the order of shaders/fused_push.glsl.
 struct FusedLowering::Push {
+  uint32_t codes_at = 0, high_at = 0, scales_at = 0, supers_at = 0;
   uint32_t rows = 0, scale_stride = 0, x = 0, x_groups = 0, y = 0, pair = 0, other = 0;
   uint32_t arrivals = 0, counter = 0;
   uint32_t width4 = 0, y4 = 0, a4 = 0, b4 = 0, h4 = 0, streams4 = 0, predictions4 = 0, n4 = 0;
@@ -51,10 +67,10 @@ struct FusedLowering::Push {
 
   std::vector<Word> Words() const {
     return {
-        rows,    scale_stride, x,      x_groups, y,           pair,   other,        arrivals,
-        counter, width4,       y4,     a4,       b4,          h4,     streams4,     predictions4,
-        n4,      codes,        groups, post,     router_norm, router, coefficients, next,
-        eps,     router_scale, mix};
+        codes_at,    high_at, scales_at,    supers_at,    rows,    scale_stride, x,      x_groups,
+        y,           pair,    other,        arrivals,     counter, width4,       y4,     a4,
+        b4,          h4,      streams4,     predictions4, n4,      codes,        groups, post,
+        router_norm, router,  coefficients, next,         eps,     router_scale, mix};
   }
 };
 
@@ -83,8 +99,8 @@ uint32_t FusedLowering::NextCounter(uint32_t count) {
   return counter_ - count;
 }
 
-void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants, Push& push,
-                             Use& use) {
+void FusedLowering::Describe(const Tail& tail, uint32_t threads, std::vector<uint32_t>& constants,
+                             Push& push, Use& use) {
   const bool cut = tail.cut.has_value();
   const bool streams = tail.streams != kNoId;
   const uint64_t planes = streams ? Planes(tail.streams) : 1;
@@ -103,7 +119,7 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
                               Bits(!out.codes.empty()),
                               static_cast<uint32_t>(planes),
                               tail.active,
-                              (quads + kFusedThreads - 1) / kFusedThreads,
+                              (quads + threads - 1) / threads,
                               Bits(!tail.next_weight.empty())};
   constants.insert(constants.end(), std::begin(numbers), std::end(numbers));
   push.width4 = quads;
@@ -139,17 +155,36 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
   push.router_scale = tail.router->scale;
 }
 
+std::vector<uint32_t> FusedLowering::WithSubgroup(std::vector<uint32_t> constants) const {
+  constants.resize(26, 1);
+  constants.push_back(context_.subgroup());
+  return constants;
+}
+
 void FusedLowering::RunTail(const Tail& tail) {
-  std::vector<uint32_t> constants{kFusedThreads, 0, 0, 0, 0, 0, 0, 0, 0};
+  std::vector<uint32_t> constants{context_.fused_threads(), 0, 0, 0, 0, 0, 0, 0, 0};
   Push push;
   Use use;
-  Describe(tail, constants, push, use);
+  Describe(tail, context_.fused_threads(), constants, push, use);
+  recorder_.Dispatch(Kernel::kFusedTail, WithSubgroup(constants), CommonBindings({}), push.Words(),
+                     {}, use.accesses);
+}
+
+std::vector<Access> FusedLowering::CommonBindings(const Tensor& weights) {
+  // Kernels without weights bind what the last one had: then nothing changes.
+  if (weights.buffer != VK_NULL_HANDLE) bound_weights_ = weights;
+  const Access w = bound_weights_.buffer == VK_NULL_HANDLE ? None() : Constant(bound_weights_);
   const Access workspace = Constant(plan_.Workspace());
-  recorder_.Dispatch(
-      Kernel::kFusedTail, constants,
-      std::vector<Access>{None(), None(), None(), None(), workspace, workspace,
-                          Constant(weights_.Vectors(program_)), Constant(counters_), workspace},
-      push.Words(), {}, use.accesses);
+  return {w,
+          w,
+          w,
+          w,
+          workspace,
+          workspace,
+          Constant(weights_.Vectors(program_)),
+          Constant(counters_),
+          workspace,
+          Constant(plan_.Uploads())};
 }
 
 void FusedLowering::Multiply(const Product& product) {
@@ -178,10 +213,10 @@ void FusedLowering::Multiply(const Product& product) {
     const uint64_t most = all * widest <= binding_bytes_ ? all : reach;
     for (uint64_t first = 0; first < all; first += most) {
       const uint64_t rows = std::min(most, all - first);
-      const Tile tile = TileFor(rows, blocks, subgroup, neurons);
+      const Tile tile = TileFor(rows, blocks, subgroup, context_.fused_threads(), neurons);
       const uint64_t made =
           neurons ? kNeurons
-                  : uint64_t{kFusedThreads / subgroup} * (subgroup / tile.lanes) * tile.rows;
+                  : uint64_t{tile.threads / subgroup} * (subgroup / tile.lanes) * tile.rows;
       const uint64_t results = product.end == End::kGated ? rows / 2 : rows;
       const auto groups = static_cast<uint32_t>((results + made - 1) / made);
       pieces.push_back({&run, first, rows, at + first, tile, groups});
@@ -202,7 +237,7 @@ void FusedLowering::Multiply(const Product& product) {
     const auto rows = static_cast<uint32_t>(piece.rows);
     Push push;
     Use use;
-    std::vector<uint32_t> constants{kFusedThreads,
+    std::vector<uint32_t> constants{tile.threads,
                                     layout.quantized ? layout.bits : layout.float_type,
                                     layout.group,
                                     static_cast<uint32_t>(layout.minus),
@@ -230,7 +265,7 @@ void FusedLowering::Multiply(const Product& product) {
     if (product.tail) {
       // Pieces wait for each other at the tail alone: its accesses are the first one's.
       Use first;
-      Describe(*product.tail, constants, push, first);
+      Describe(*product.tail, tile.threads, constants, push, first);
       if (&piece == &pieces.front()) {
         use.accesses.insert(use.accesses.end(), first.accesses.begin(), first.accesses.end());
         use.accesses.push_back({counters_, counter * 4, 4, true, false});
@@ -243,6 +278,7 @@ void FusedLowering::Multiply(const Product& product) {
     constants.push_back(Bits(neurons && !product.out.codes.empty()));
     constants.push_back(static_cast<uint32_t>(blocks));
     constants.push_back(tile.unroll);
+    constants = WithSubgroup(std::move(constants));
     if (neurons) {
       push.y = At(product.out.floats);
       push.codes = At(product.out.codes);
@@ -260,16 +296,23 @@ void FusedLowering::Multiply(const Product& product) {
     const Kernel kernel = !layout.quantized ? (tail ? Kernel::kFusedFloatTail : Kernel::kFusedFloat)
                           : dot ? (tail ? Kernel::kFusedInt8DotTail : Kernel::kFusedInt8Dot)
                                 : (tail ? Kernel::kFusedInt8Tail : Kernel::kFusedInt8);
-    const Access workspace = Constant(plan_.Workspace());
-    recorder_.Dispatch(
-        kernel, constants,
-        std::vector<Access>{RowsOf(w.codes, w.sizes.codes, piece.first, piece.rows),
-                            RowsOf(w.high, w.sizes.high, piece.first, piece.rows),
-                            RowsOf(w.scales, w.sizes.scales, piece.first, piece.rows),
-                            RowsOf(w.supers, w.sizes.supers, piece.first, piece.rows), workspace,
-                            workspace, Constant(weights_.Vectors(program_)), Constant(counters_),
-                            workspace},
-        push.Words(), GridOf(piece.groups), use.accesses);
+    // The whole buffer where a binding reaches that, with places in it; else the rows alone.
+    std::vector<Access> bindings;
+    if (w.codes.buffer_bytes <= binding_bytes_ && OneBuffer(w)) {
+      bindings = CommonBindings({w.codes.buffer, 0, w.codes.buffer_bytes});
+      push.codes_at = static_cast<uint32_t>(RowAt(w.codes, w.sizes.codes, piece.first) / 16);
+      push.high_at = static_cast<uint32_t>(RowAt(w.high, w.sizes.high, piece.first) / 8);
+      push.scales_at = static_cast<uint32_t>(RowAt(w.scales, w.sizes.scales, piece.first) / 4);
+      push.supers_at = static_cast<uint32_t>(RowAt(w.supers, w.sizes.supers, piece.first) / 4);
+    } else {
+      bindings = CommonBindings({});
+      bindings[0] = RowsOf(w.codes, w.sizes.codes, piece.first, piece.rows);
+      bindings[1] = RowsOf(w.high, w.sizes.high, piece.first, piece.rows);
+      bindings[2] = RowsOf(w.scales, w.sizes.scales, piece.first, piece.rows);
+      bindings[3] = RowsOf(w.supers, w.sizes.supers, piece.first, piece.rows);
+    }
+    recorder_.Dispatch(kernel, constants, bindings, push.Words(), GridOf(piece.groups),
+                       use.accesses);
   }
 }
 

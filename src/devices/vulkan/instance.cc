@@ -72,6 +72,24 @@ void Fail(VkResult result, std::string_view what) {
   }
 }
 
+namespace {
+
+// Some drivers are unloaded with their last instance and can be loaded some twenty times only
+// (NVIDIA's 580): one instance stays for as long as the program runs.
+void KeepDrivers() {
+  static const VkInstance kept = [] {
+    VkApplicationInfo application{VK_STRUCTURE_TYPE_APPLICATION_INFO};
+    application.apiVersion = VK_API_VERSION_1_3;
+    VkInstanceCreateInfo create{VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO};
+    create.pApplicationInfo = &application;
+    VkInstance instance = VK_NULL_HANDLE;
+    return vkCreateInstance(&create, nullptr, &instance) == VK_SUCCESS ? instance : VK_NULL_HANDLE;
+  }();
+  (void)kept;
+}
+
+}  // namespace
+
 Instance::Instance(bool validate) {
   if (!LoadLoader()) {
     throw Error(ErrorKind::kNotFound, "Vulkan's loader (libvulkan.so.1) is not installed",
@@ -107,6 +125,7 @@ Instance::Instance(bool validate) {
     create.enabledExtensionCount = 1;
     create.ppEnabledExtensionNames = &extension;
   }
+  KeepDrivers();
   const VkResult made = vkCreateInstance(&create, nullptr, &handle_);
   if (made == VK_ERROR_INCOMPATIBLE_DRIVER) {
     throw Error(ErrorKind::kNotFound, "there is no Vulkan driver",

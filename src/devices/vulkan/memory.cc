@@ -73,6 +73,7 @@ Slice& Slice::operator=(Slice&& other) noexcept {
   std::swap(buffer_, other.buffer_);
   std::swap(offset_, other.offset_);
   std::swap(size_, other.size_);
+  std::swap(buffer_bytes_, other.buffer_bytes_);
   std::swap(address_, other.address_);
   std::swap(mapped_, other.mapped_);
   return *this;
@@ -164,12 +165,33 @@ bool Pool::TakeFrom(size_t index, uint64_t size, Slice& slice) {
     slice.pool_ = this;
     slice.block_ = index;
     slice.buffer_ = block.buffer;
+    slice.buffer_bytes_ = block.size;
     slice.offset_ = offset;
     slice.address_ = block.address + offset;
     slice.mapped_ = block.mapped == nullptr ? nullptr : block.mapped + offset;
     return true;
   }
   return false;
+}
+
+void Pool::Expect(uint64_t bytes, uint64_t most) {
+  expected_ = bytes;
+  most_ = most;
+}
+
+Pool::Block Pool::MakeBlockFor(uint64_t room) {
+  if (expected_ == 0) return MakeBlock(room > kBlockBytes / 4 ? room : kBlockBytes);
+  uint64_t size = std::max({room, std::min(expected_, most_), std::min(kBlockBytes, most_)});
+  expected_ -= std::min(expected_, size);
+  while (true) {
+    try {
+      return MakeBlock(size);
+    } catch (const Error& error) {
+      // Not so much in one piece, perhaps.
+      if (error.kind() != ErrorKind::kResource || size <= std::max(room, kBlockBytes)) throw;
+      size = std::max({room, kBlockBytes, Aligned(size / 2)});
+    }
+  }
 }
 
 Slice Pool::Take(uint64_t size) {
@@ -181,7 +203,7 @@ Slice Pool::Take(uint64_t size) {
     found = blocks_[i].buffer != VK_NULL_HANDLE && TakeFrom(i, room, slice);
   }
   if (!found) {
-    Block block = MakeBlock(std::max(room, room > kBlockBytes / 4 ? room : kBlockBytes));
+    Block block = MakeBlockFor(room);
     const auto hole = std::find_if(blocks_.begin(), blocks_.end(),
                                    [](const Block& b) { return b.buffer == VK_NULL_HANDLE; });
     const auto index = static_cast<size_t>(hole - blocks_.begin());
@@ -220,6 +242,7 @@ void Pool::Give(const Slice& slice) {
 Memory::Memory(Context& context)
     : context_(context),
       device_(context, Use::kDevice),
+      weights_(context, Use::kDevice),
       upload_(context, Use::kUpload),
       readback_(context, Use::kReadback) {}
 

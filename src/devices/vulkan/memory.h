@@ -6,6 +6,7 @@
 // Slice must go before its Pool, and the Pool before the Context. One thread at a time.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -43,6 +44,8 @@ class Slice {
   VkBuffer buffer() const { return buffer_; }
   uint64_t offset() const { return offset_; }
   uint64_t size() const { return size_; }
+  /// Bytes of the buffer that it is a part of.
+  uint64_t buffer_bytes() const { return buffer_bytes_; }
   /// Its address for kernels that take one.
   uint64_t address() const { return address_; }
   /// Its bytes in the host's address space; null where it is not mapped.
@@ -55,6 +58,7 @@ class Slice {
   VkBuffer buffer_ = VK_NULL_HANDLE;
   uint64_t offset_ = 0;
   uint64_t size_ = 0;
+  uint64_t buffer_bytes_ = 0;
   uint64_t address_ = 0;
   std::byte* mapped_ = nullptr;
 };
@@ -65,6 +69,7 @@ struct Tensor {
   uint64_t offset = 0;
   uint64_t bytes = 0;
 
+  auto operator<=>(const Tensor&) const = default;
   static Tensor Of(const Slice& slice) { return {slice.buffer(), slice.offset(), slice.size()}; }
 };
 
@@ -77,6 +82,8 @@ class Pool {
 
   /// `size` bytes, at least one, at an offset that any binding takes. Throws Error kResource.
   Slice Take(uint64_t size);
+  /// About `bytes` more are going to be taken, to be put into few buffers of at most `most` bytes.
+  void Expect(uint64_t bytes, uint64_t most);
   /// Bytes of the buffers.
   uint64_t bytes() const;
 
@@ -93,6 +100,8 @@ class Pool {
   };
 
   Block MakeBlock(uint64_t size);
+  /// Of a size that suits, at least `room`.
+  Block MakeBlockFor(uint64_t room);
   void Destroy(Block& block);
   bool TakeFrom(size_t index, uint64_t size, Slice& slice);
   void Give(const Slice& slice);
@@ -100,6 +109,8 @@ class Pool {
   Context& context_;
   Use use_;
   std::vector<Block> blocks_;
+  uint64_t expected_ = 0;  ///< And not yet taken.
+  uint64_t most_ = 0;      ///< Of a buffer, where something is expected.
 };
 
 /// The three kinds of memory of a device, and how bytes get into its own.
@@ -111,6 +122,8 @@ class Memory {
   ~Memory();
 
   Pool& device() { return device_; }
+  /// The device's own, too.
+  Pool& weights() { return weights_; }
   Pool& upload() { return upload_; }
   Pool& readback() { return readback_; }
 
@@ -123,6 +136,7 @@ class Memory {
 
   Context& context_;
   Pool device_;
+  Pool weights_;
   Pool upload_;
   Pool readback_;
   Slice staging_;

@@ -48,7 +48,7 @@ enum class Kernel {
 inline constexpr size_t kKernels = 27;
 
 /// Bindings of the layout, and bytes of push constants: what every device has.
-inline constexpr uint32_t kMaxBindings = 9;
+inline constexpr uint32_t kMaxBindings = 10;
 inline constexpr uint32_t kPushBytes = 128;
 
 /// "matmul_int8"

@@ -49,6 +49,7 @@ bool Recorder::Order(std::span<const Access> accesses, bool copies) {
 
 void Recorder::Continue(VkCommandBuffer commands) {
   commands_ = commands;
+  bound_set_ = VK_NULL_HANDLE;
   read_.clear();
   written_.clear();
   ++counts_.barriers;
@@ -100,37 +101,22 @@ void Recorder::Dispatch(Kernel kernel, std::span<const uint32_t> constants,
   ++counts_.dispatches;
   if (counts_only()) return;
   VolkDeviceTable& vk = context_.vk();
-  const VkDescriptorSetLayout layout = pipelines_.set_layout();
-  VkDescriptorSetAllocateInfo allocate{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};
-  allocate.descriptorPool = sets_;
-  allocate.descriptorSetCount = 1;
-  allocate.pSetLayouts = &layout;
-  VkDescriptorSet set = VK_NULL_HANDLE;
-  context_.Check(vk.vkAllocateDescriptorSets(context_.device(), &allocate, &set),
-                 "allocating descriptors");
   // What a kernel leaves out by a constant counts as used all the same: it gets something.
   const auto real = std::find_if(bindings.begin(), bindings.end(), [](const Access& access) {
     return access.tensor.buffer != VK_NULL_HANDLE;
   });
-  VkDescriptorBufferInfo buffers[kMaxBindings];
-  VkWriteDescriptorSet writes[kMaxBindings];
-  uint32_t count = 0;
+  std::vector<Tensor> tensors;
   for (const Access& access : bindings) {
-    const Tensor& tensor = access.tensor.buffer != VK_NULL_HANDLE ? access.tensor : real->tensor;
-    buffers[count] = {tensor.buffer, tensor.offset, tensor.bytes};
-    VkWriteDescriptorSet write{VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET};
-    write.dstSet = set;
-    write.dstBinding = count;
-    write.descriptorCount = 1;
-    write.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
-    write.pBufferInfo = &buffers[count];
-    writes[count++] = write;
+    tensors.push_back(access.tensor.buffer != VK_NULL_HANDLE ? access.tensor : real->tensor);
   }
-  vk.vkUpdateDescriptorSets(context_.device(), count, writes, 0, nullptr);
+  const VkDescriptorSet set = SetOf(std::move(tensors));
   const VkPipeline pipeline = pipelines_.Get(kernel, constants);
   vk.vkCmdBindPipeline(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
-  vk.vkCmdBindDescriptorSets(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, pipelines_.layout(), 0, 1,
-                             &set, 0, nullptr);
+  if (set != bound_set_) {
+    vk.vkCmdBindDescriptorSets(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, pipelines_.layout(), 0, 1,
+                               &set, 0, nullptr);
+    bound_set_ = set;
+  }
   uint32_t words[kPushBytes / 4];
   uint32_t size = 0;
   for (const Word& word : push) words[size++] = word.bits;
@@ -141,6 +127,34 @@ void Recorder::Dispatch(Kernel kernel, std::span<const uint32_t> constants,
   computed_ = true;
   vk.vkCmdDispatch(commands_, grid.x, grid.y, grid.z);
   if (observer_) observer_(KernelName(kernel), grid.x * grid.y * grid.z);
+}
+
+VkDescriptorSet Recorder::SetOf(std::vector<Tensor> tensors) {
+  const auto [it, is_new] = known_sets_.try_emplace(std::move(tensors), VK_NULL_HANDLE);
+  if (!is_new) return it->second;
+  VolkDeviceTable& vk = context_.vk();
+  const VkDescriptorSetLayout layout = pipelines_.set_layout();
+  VkDescriptorSetAllocateInfo allocate{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};
+  allocate.descriptorPool = sets_;
+  allocate.descriptorSetCount = 1;
+  allocate.pSetLayouts = &layout;
+  context_.Check(vk.vkAllocateDescriptorSets(context_.device(), &allocate, &it->second),
+                 "allocating descriptors");
+  VkDescriptorBufferInfo buffers[kMaxBindings];
+  VkWriteDescriptorSet writes[kMaxBindings];
+  uint32_t count = 0;
+  for (const Tensor& tensor : it->first) {
+    buffers[count] = {tensor.buffer, tensor.offset, tensor.bytes};
+    VkWriteDescriptorSet write{VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET};
+    write.dstSet = it->second;
+    write.dstBinding = count;
+    write.descriptorCount = 1;
+    write.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+    write.pBufferInfo = &buffers[count];
+    writes[count++] = write;
+  }
+  vk.vkUpdateDescriptorSets(context_.device(), count, writes, 0, nullptr);
+  return it->second;
 }
 
 void Recorder::Copy(const Tensor& from, const Tensor& to, uint64_t bytes) {

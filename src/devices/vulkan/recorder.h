@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -100,6 +101,8 @@ class Recorder {
   };
   /// Whether a barrier is needed before what makes these accesses.
   bool Order(std::span<const Access> accesses, bool copies);
+  /// A descriptor set that binds these; the same one for the same.
+  VkDescriptorSet SetOf(std::vector<Tensor> tensors);
   void Barrier(bool before_copy);
   void Wait(const VkMemoryBarrier2& barrier);
 
@@ -107,6 +110,8 @@ class Recorder {
   Pipelines& pipelines_;
   VkCommandBuffer commands_ = VK_NULL_HANDLE;
   VkDescriptorPool sets_ = VK_NULL_HANDLE;
+  std::map<std::vector<Tensor>, VkDescriptorSet> known_sets_;
+  VkDescriptorSet bound_set_ = VK_NULL_HANDLE;
   Counts counts_;
   std::vector<Range> read_, written_;       ///< Since the last barrier.
   bool computed_ = false, copied_ = false;  ///< Likewise: what has been recorded.

@@ -74,6 +74,8 @@ class StepPlan {
   uint64_t PlaneElements(ValueId id) const;
   /// Scratch number `slot` with room for `bytes`.
   Tensor Scratch(size_t slot, uint64_t bytes);
+  /// All that the host writes.
+  Tensor Uploads() const { return upload_; }
   /// All activations and scratch.
   Tensor Workspace() const { return workspace_; }
   Tensor RowTable() const { return Upload(0, row_bytes_); }

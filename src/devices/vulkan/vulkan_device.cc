@@ -28,12 +28,16 @@ std::vector<WeightView> MatricesOf(const Program& program, OpRange range) {
   return views;
 }
 
+uint64_t PackedBytes(const WeightView& view) {
+  return static_cast<uint64_t>(view.rows) * RowSizesOf(view.type, view.cols).total();
+}
+
 class VulkanDevice : public Device {
  public:
   explicit VulkanDevice(const VulkanOptions& options) : shared_(options) {
     const uint64_t most = shared_.context.info().max_storage_range;
     shared_.binding_bytes = options.max_binding > 0 ? std::min(options.max_binding, most) : most;
-    if (options.fused && shared_.context.limits().maxComputeWorkGroupInvocations >= kFusedThreads) {
+    if (options.fused && shared_.context.fused_threads() > 0) {
       const std::vector<std::byte> zeros(kCounters * sizeof(uint32_t));
       shared_.counters = shared_.memory.device().Take(zeros.size());
       shared_.memory.Write(shared_.counters, 0, zeros);
@@ -67,13 +71,15 @@ class VulkanDevice : public Device {
   void LoadWeights(const Program& program, OpRange range, const std::vector<FusedSpan>& spans) {
     shared_.weights.Reserve(program);
     std::set<std::pair<const std::byte*, int64_t>> seen;
-    uint64_t total = 0;
+    uint64_t total = 0, packed = 0;
     std::vector<WeightView> missing;
     for (const WeightView& view : MatricesOf(program, range)) {
       if (shared_.weights.Has(view) || !seen.insert({view.data, view.rows}).second) continue;
       total += view.DataBytes();
+      packed += PackedBytes(view) + 4 * 256;
       missing.push_back(view);
     }
+    shared_.weights.Expect(packed, shared_.binding_bytes);
     uint64_t done = 0;
     const auto progress = [&](uint64_t bytes) {
       done += bytes;
@@ -98,7 +104,7 @@ uint64_t VulkanWeightBytes(const Program& program) {
   uint64_t bytes = 0;
   for (const WeightView& view : vulkan::MatricesOf(program, {0, program.ops.size()})) {
     if (!seen.insert(view.data).second) continue;
-    bytes += static_cast<uint64_t>(view.rows) * vulkan::RowSizesOf(view.type, view.cols).total();
+    bytes += vulkan::PackedBytes(view);
   }
   return bytes;
 }

@@ -39,6 +39,7 @@ WeightPlane PlaneOf(const Slice& slice, uint64_t first, uint64_t rows, uint64_t 
   plane.offset = slice.offset() + first * row_bytes;
   plane.bytes = rows * row_bytes;
   plane.address = slice.address() + first * row_bytes;
+  plane.buffer_bytes = slice.buffer_bytes();
   return plane;
 }
 
@@ -49,9 +50,15 @@ bool DeviceMatrix::GoesOnWith(const DeviceMatrix& next) const {
          Follows(high, next.high) && Follows(scales, next.scales) && Follows(supers, next.supers);
 }
 
+void Weights::Expect(uint64_t bytes, uint64_t binding_bytes) {
+  // What every driver takes as one allocation, in whole slices.
+  constexpr uint64_t kMost = uint64_t{2} << 30;
+  memory_.weights().Expect(bytes, std::min(kMost, binding_bytes) / 256 * 256);
+}
+
 const Weights::Storage& Weights::Take(const RowSizes& sizes, uint64_t rows) {
   const auto take = [&](uint64_t row_bytes) {
-    return row_bytes == 0 ? Slice() : memory_.device().Take(rows * row_bytes);
+    return row_bytes == 0 ? Slice() : memory_.weights().Take(rows * row_bytes);
   };
   Storage storage;
   storage.codes = take(sizes.codes);

@@ -67,6 +67,7 @@ void PackRow(const WeightView& w, int64_t row, const PackedRow& to);
 /// What of a matrix lies together, and where: for bindings, and for kernels that take addresses.
 struct WeightPlane : Tensor {
   uint64_t address = 0;
+  uint64_t buffer_bytes = 0;  ///< Of the whole buffer that it is a part of.
 };
 
 /// A matrix on the device.
@@ -90,6 +91,8 @@ class Weights {
   Weights(Context& context, Memory& memory, int threads)
       : context_(context), memory_(memory), team_(threads) {}
 
+  /// About `bytes` are going to be brought; a binding reaches `binding_bytes` of them.
+  void Expect(uint64_t bytes, uint64_t binding_bytes);
   /// Brings it to the device on first use. Throws Error kResource.
   const DeviceMatrix& Matrix(const WeightView& view, const Progress& progress);
   /// Brings matrices to the device one behind the other, so that one dispatch can multiply them

@@ -20,7 +20,6 @@ layout(constant_id = 5) const uint kQuads = 16;        // of a head: a quarter o
 layout(constant_id = 6) const bool kCodes = false;     // the result in 8 bits, else in floats
 layout(constant_id = 7) const uint kSplits = 1;        // at most, along x
 
-layout(constant_id = 8) const uint kSubgroup = 32;
 const uint kThreads = gl_WorkGroupSize.x;
 
 const uint kLeast = 64;  // positions that are worth a workgroup
@@ -29,16 +28,15 @@ const uint kLanes = kThreads / kQuads;  // that read values, a quad each
 const uint kKeyQuads = kQuads / 8;                         // of a lane
 const uint kValues = (kTile + kLanes - 1) / kLanes;        // of a lane
 const uint kPairs = (kQuads / 2 + kSubgroup - 1) / kSubgroup;  // of quads that RoPE turns together
-const uint kTogether = kHeads < 4 ? kHeads : 4;            // heads whose parts are summed at a time
+const uint kTogether = kHeads < 2 ? 1 : 2;  // heads whose parts are summed at a time
 
 layout(buffer_reference, std430, buffer_reference_align = 8) buffer Halves { uvec2 quad[]; };
 layout(buffer_reference, std430, buffer_reference_align = 16) buffer Floats { vec4 quad[]; };
 
-layout(binding = 0) readonly buffer Rope { vec4 rope[]; };  // cosines, then sines
-layout(binding = 1) readonly buffer Solo { uvec4 solo[]; };  // StepPlan::SoloTable
-layout(binding = 2) writeonly buffer Host { uint host[]; };
 
 layout(push_constant) uniform Push {
+  uint rope;   // places in what the host uploads, by 16 bytes: cosines, then sines
+  uint solo;   // StepPlan::SoloTable
   uint query4;  // places in the workspace by four floats
   uint keys4;
   uint values4;
@@ -49,7 +47,7 @@ layout(push_constant) uniform Push {
   uint statistics4;
   uint query_norm;    // vectors by 16 bytes
   uint key_norm;
-  uint host_keys;     // in words
+  uint host_keys;     // where the host finds them, by words
   uint host_values;
   uint cache;
   uint window;  // 0 for all
@@ -80,12 +78,12 @@ vec4 Store(uvec2 base, uint at, uint host_at, vec4 v) {
   if (kHalf) {
     const uvec2 words = uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw));
     Halves(base).quad[at] = words;
-    host[host_at] = words.x;
-    host[host_at + 1] = words.y;
+    PutWord(host_at, words.x);
+    PutWord(host_at + 1, words.y);
     return Unpacked(uvec4(words, 0, 0));
   }
   Floats(base).quad[at] = v;
-  [[unroll]] for (uint i = 0; i < 4; ++i) host[host_at + i] = floatBitsToUint(v[i]);
+  [[unroll]] for (uint i = 0; i < 4; ++i) PutWord(host_at + i, floatBitsToUint(v[i]));
   return v;
 }
 
@@ -107,13 +105,13 @@ void Load(uint group, bool newest) {
       high[j] = inside ? uintBitsToFloat(before[from + half_quads + i]) : vec4(0.0);
       low_norm[j] = inside ? vectors[norm + i] : vec4(0.0);
       high_norm[j] = inside ? vectors[norm + half_quads + i] : vec4(0.0);
-      c[j] = inside ? rope[i] : vec4(0.0);
-      s[j] = inside ? rope[half_quads + i] : vec4(0.0);
+      c[j] = inside ? uintBitsToFloat(uploaded[push.rope + i]) : vec4(0.0);
+      s[j] = inside ? uintBitsToFloat(uploaded[push.rope + half_quads + i]) : vec4(0.0);
     }
     [[unroll]] for (uint j = 0; j < kPairs; ++j) {
       squares += dot(low[j], low[j]) + dot(high[j], high[j]);
     }
-    const float factor = 1.0 / sqrt(subgroupAdd(squares) / float(4 * kQuads) + push.eps);
+    const float factor = 1.0 / sqrt(AddAcross(squares) / float(4 * kQuads) + push.eps);
     [[unroll]] for (uint j = 0; j < kPairs; ++j) {
       const uint i = gl_SubgroupInvocationID + j * kSubgroup;
       if (i >= half_quads) continue;
@@ -140,9 +138,9 @@ void Finish(vec4 result, uint quad) {
 
 void main() {
   const uint split = gl_WorkGroupID.x, group = gl_WorkGroupID.y, groups = gl_NumWorkGroups.y;
-  const uint last = solo[0].x;
-  const uvec4 bases = solo[1 + 2 * push.cache];
-  const uint capacity = solo[2 + 2 * push.cache].x;
+  const uint last = uploaded[push.solo].x;
+  const uvec4 bases = uploaded[push.solo + 1 + 2 * push.cache];
+  const uint capacity = uploaded[push.solo + 2 + 2 * push.cache].x;
   const uint first = push.window > 0 && last + 1 > push.window ? last + 1 - push.window : 0;
   const uint chunk = max(kLeast, (last + 1 - first + kSplits - 1) / kSplits);
   const uint active_ = (last + 1 - first + chunk - 1) / chunk;
@@ -223,14 +221,14 @@ void main() {
       for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
         highest = max(highest, scores[h * kTile + p]);
       }
-      highest = subgroupMax(highest);
+      highest = MaxAcross(highest);
       float sum = 0.0;
       for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
         const float weight = exp(scores[h * kTile + p] - highest);
         scores[h * kTile + p] = weight;
         sum += weight;
       }
-      sum = subgroupAdd(sum);
+      sum = AddAcross(sum);
       if (subgroupElect()) {
         shrink[h] = exp(most[h] - highest);
         total[h] = total[h] * shrink[h] + sum;
@@ -285,14 +283,14 @@ void main() {
       sizes[h * kSplits + s] = part.y;
       highest = max(highest, part.x);
     }
-    highest = subgroupMax(highest);
+    highest = MaxAcross(highest);
     float sum = 0.0;
     for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
       const float weight = exp(joined[h * kSplits + s] - highest);
       joined[h * kSplits + s] = weight;
       sum += weight * sizes[h * kSplits + s];
     }
-    sum = subgroupAdd(sum);
+    sum = AddAcross(sum);
     if (subgroupElect()) total[h] = sum;
   }
   barrier();

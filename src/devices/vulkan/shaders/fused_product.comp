@@ -46,7 +46,7 @@ Activations Load(uint block) {
 }
 
 float Product(uint row, uint block, Activations x) {
-  const uvec4 packed = w[row * kBlocks + block];
+  const uvec4 packed = w[push.codes_at + row * kBlocks + block];
   if (kType == 0) return dot(uintBitsToFloat(packed), x.low);
   vec4 low, high;
   if (kType == 1) {
@@ -65,6 +65,10 @@ void Prepare() {}
 
 #else
 
+#define CODES_AT push.codes_at
+#define HIGH_AT push.high_at
+#define SCALES_AT push.scales_at
+#define SUPERS_AT push.supers_at
 #include "int8.glsl"
 
 shared uint shared_codes[kInput == 1 ? kBlocks * 8 : 1];
@@ -137,30 +141,29 @@ float Product(uint row, uint block, Activations x) {
 const uint kSteps = (kBlocks + kLanes - 1) / kLanes;
 const bool kExact = kBlocks % (kLanes * kUnroll) == 0;
 
-// Sums over their columns of rows first + i * stride, of those that `live` has a bit for; in all
-// lanes that share a row.
-void Multiply(uint first, uint stride, uint live, out float sums[kRows]) {
-  [[unroll]] for (uint r = 0; r < kRows; ++r) sums[r] = 0.0;
-  const uint lane = gl_SubgroupInvocationID % kLanes;
-  [[dont_unroll]] for (uint step_ = 0; step_ < kSteps; step_ += kUnroll) {
-    [[unroll]] for (uint u = 0; u < kUnroll; ++u) {
-      const uint block = lane + (step_ + u) * kLanes;
-      if (kExact || block < kBlocks) {
-        const Activations x = Load(block);
-        [[unroll]] for (uint r = 0; r < kRows; ++r) {
-          if ((live & (1u << r)) != 0) sums[r] += Product(first + r * stride, block, x);
-        }
-      }
-    }
+// Sums over their columns of `count` rows, of those that `live` has a bit for: first + i * stride,
+// and from kRows on the rows `pair` further. In all lanes that share a row.
+#define MULTIPLY(count, first, stride, live, sums)                                              \
+  {                                                                                             \
+    [[unroll]] for (uint r = 0; r < (count); ++r) sums[r] = 0.0;                                \
+    const uint lane = gl_SubgroupInvocationID % kLanes;                                         \
+    [[dont_unroll]] for (uint step_ = 0; step_ < kSteps; step_ += kUnroll) {                    \
+      [[unroll]] for (uint u = 0; u < kUnroll; ++u) {                                           \
+        const uint block = lane + (step_ + u) * kLanes;                                         \
+        if (kExact || block < kBlocks) {                                                        \
+          const Activations x = Load(block);                                                    \
+          [[unroll]] for (uint r = 0; r < (count); ++r) {                                       \
+            const uint row = r < kRows ? (first) + r * (stride)                                 \
+                                       : (first) + push.pair + (r - kRows) * (stride);          \
+            if (((live) & (1u << r)) != 0) sums[r] += Product(row, block, x);                   \
+          }                                                                                     \
+        }                                                                                       \
+      }                                                                                         \
+    }                                                                                           \
+    [[unroll]] for (uint d = kLanes / 2; d > 0; d /= 2) {                                       \
+      [[unroll]] for (uint r = 0; r < (count); ++r) sums[r] += subgroupShuffleXor(sums[r], d);  \
+    }                                                                                           \
   }
-  [[unroll]] for (uint r = 0; r < kRows; ++r) {
-    if (kLanes == gl_SubgroupSize) {
-      sums[r] = subgroupAdd(sums[r]);
-    } else {
-      [[unroll]] for (uint d = kLanes / 2; d > 0; d /= 2) sums[r] += subgroupShuffleXor(sums[r], d);
-    }
-  }
-}
 
 // Ends 0 and 3: rows side by side.
 void MultiplyRows() {
@@ -173,7 +176,7 @@ void MultiplyRows() {
   }
   if (subgroupAll(live == 0)) return;
   float sums[kRows];
-  Multiply(first, together, live, sums);
+  MULTIPLY(kRows, first, together, live, sums)
   if (gl_SubgroupInvocationID % kLanes != 0) return;
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
     const uint row = first + r * together;
@@ -194,19 +197,22 @@ void MultiplyNeurons() {
   const uint base = 32 * WorkgroupNumber();
   for (uint at = gl_SubgroupID * kRows; at < 32; at += gl_NumSubgroups * kRows) {
     const uint first = base + at;
+    if (kEnd == 1) {
+      const uint live = (1u << (2 * kRows)) - 1;
+      float sums[2 * kRows];
+      MULTIPLY(2 * kRows, first, 1, live, sums)
+      if (!subgroupElect()) continue;
+      [[unroll]] for (uint r = 0; r < kRows; ++r) neurons[at + r] = Gelu(sums[r]) * sums[kRows + r];
+      continue;
+    }
     uint live = 0;
     float gates[kRows], ups[kRows];
-    if (kEnd == 1) {
-      live = (1u << kRows) - 1;
-      Multiply(first, 1, live, gates);
-    } else {
-      [[unroll]] for (uint r = 0; r < kRows; ++r) {
-        gates[r] = Float(push.other + first + r);
-        // A gate that is not a number shows in the result.
-        live |= gates[r] <= 0.0 ? 0u : 1u << r;
-      }
+    [[unroll]] for (uint r = 0; r < kRows; ++r) {
+      gates[r] = Float(push.other + first + r);
+      // A gate that is not a number shows in the result.
+      live |= gates[r] <= 0.0 ? 0u : 1u << r;
     }
-    if (live != 0) Multiply(first + push.pair, 1, live, ups);
+    if (live != 0) MULTIPLY(kRows, first, 1, live, ups)
     if (!subgroupElect()) continue;
     [[unroll]] for (uint r = 0; r < kRows; ++r) {
       neurons[at + r] = (live & (1u << r)) == 0 ? 0.0 : Gelu(gates[r]) * ups[r];

@@ -4,7 +4,11 @@
 // Numbers of a fused dispatch (fused_kernels.h). "4" at the end of a name: a place in the workspace
 // in units of four floats.
 layout(push_constant) uniform Push {
-  // The product.
+  // The product, and where the planes of its matrix begin (int8.glsl).
+  uint codes_at;
+  uint high_at;
+  uint scales_at;
+  uint supers_at;
   uint rows;          // of the product, or pairs of rows
   uint scale_stride;  // words of a row
   uint x;             // codes, or floats: in units of 16 bytes

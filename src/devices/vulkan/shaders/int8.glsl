@@ -5,6 +5,14 @@
 // products of four bytes, codes and scales of 32 columns of a row.
 #include "weights.glsl"
 
+// Where the planes of a matrix begin in their bindings, in units of these.
+#ifndef CODES_AT
+#define CODES_AT 0u
+#define HIGH_AT 0u
+#define SCALES_AT 0u
+#define SUPERS_AT 0u
+#endif
+
 #ifdef INTEGER_DOT
 #extension GL_EXT_spirv_intrinsics : require
 // OpSDot of four bytes packed into a word each.
@@ -26,13 +34,13 @@ layout(binding = 1) readonly buffer High { uvec2 high[]; };
 layout(binding = 2) readonly buffer Scales { uint scales[]; };
 layout(binding = 3) readonly buffer Supers { uint supers[]; };
 vec2 ScaleAndMin(uint row, uint group, uint blocks, uint scale_stride) {
-  const uint base = row * scale_stride;
+  const uint base = SCALES_AT + row * scale_stride;
   if (kScales == 0) {
     const vec2 pair = unpackHalf2x16(scales[base + group / 2]);
     return vec2((group & 1u) == 0 ? pair.x : pair.y, 0.0);
   }
   if (kScales == 1) return unpackHalf2x16(scales[base + group]);
-  const vec2 d = unpackHalf2x16(supers[row * (blocks / 8) + group * kGroup / 256]);
+  const vec2 d = unpackHalf2x16(supers[SUPERS_AT + row * (blocks / 8) + group * kGroup / 256]);
   if (kScales == 2) {
     const int byte = bitfieldExtract(int(scales[base + group / 4]), int(8 * (group & 3u)), 8);
     return vec2(d.x * float(byte), 0.0);
@@ -45,20 +53,20 @@ vec2 ScaleAndMin(uint row, uint group, uint blocks, uint scale_stride) {
 void LoadCodes(uint row, uint block, uint blocks, out uint words[8]) {
   const uint at = row * blocks + block;
   if (kBits == 8) {
-    const uvec4 a = codes[2 * at], b = codes[2 * at + 1];
+    const uvec4 a = codes[CODES_AT + 2 * at], b = codes[CODES_AT + 2 * at + 1];
     for (uint i = 0; i < 4; ++i) {
       words[i] = a[i];
       words[4 + i] = b[i];
     }
     return;
   }
-  const uvec4 packed = codes[at];
+  const uvec4 packed = codes[CODES_AT + at];
   for (uint i = 0; i < 4; ++i) {
     words[i] = packed[i] & 0x0f0f0f0fu;
     words[4 + i] = (packed[i] >> 4) & 0x0f0f0f0fu;
   }
   if (kBits == 6) {
-    const uvec2 upper = high[at];
+    const uvec2 upper = high[HIGH_AT + at];
     for (uint i = 0; i < 4; ++i) {
       words[i] |= ((upper.x >> (2 * i)) & 0x03030303u) << 4;
       words[4 + i] |= ((upper.y >> (2 * i)) & 0x03030303u) << 4;

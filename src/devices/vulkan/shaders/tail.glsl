@@ -44,12 +44,12 @@ shared float route_sums[kMaxSubgroups * kSums];
 
 #define SUM(place, value, result)                                       \
   {                                                                     \
-    const float own_sum = subgroupAdd(value);                           \
+    const float own_sum = AddAcross(value);                             \
     if (subgroupElect()) place[gl_SubgroupID] = own_sum;                \
     barrier();                                                          \
     float part_sum = 0.0;                                               \
     FOR_OWN_SUBGROUPS(s) part_sum += place[s];                          \
-    result = subgroupAdd(part_sum);                                     \
+    result = AddAcross(part_sum);                                       \
   }
 
 // Quads beyond the vector are zero and stay so.
@@ -175,23 +175,24 @@ void Tail() {
         sums[s] += dot(v[j] * router_norm[j], router[s][j]);
       }
     }
-    [[unroll]] for (uint i = 0; i < kSums; ++i) {
-      const float sum = subgroupAdd(sums[i]);
-      if (subgroupElect()) route_sums[gl_SubgroupID * kSums + i] = sum;
+    ADD_ACROSS(sums, kSums)
+    if (subgroupElect()) {
+      [[unroll]] for (uint i = 0; i < kSums; ++i) route_sums[gl_SubgroupID * kSums + i] = sums[i];
     }
     barrier();
-    [[unroll]] for (uint i = 0; i < kSums; ++i) {
-      float part_sum = 0.0;
-      FOR_OWN_SUBGROUPS(s) part_sum += route_sums[s * kSums + i];
-      sums[i] = subgroupAdd(part_sum);
-    }
-    if (Thread() < mixes) {
+    // The mixes fit in the first subgroups: the others wait for them below.
+    if (gl_SubgroupID * kSubgroup < mixes) {
+      [[unroll]] for (uint i = 0; i < kSums; ++i) {
+        sums[i] = 0.0;
+        FOR_OWN_SUBGROUPS(s) sums[i] += route_sums[s * kSums + i];
+      }
+      ADD_ACROSS(sums, kSums)
       const float factor = push.router_scale / sqrt(sums[kStreams] / width + push.eps);
       float mixed = kAltUp == 1 ? 1.0 : 0.0;
       [[unroll]] for (uint s = 0; s < kStreams; ++s) {
         mixed += coefficients[s] * SafeTanh(sums[s] * factor);
       }
-      mixing[Thread()] = mixed;
+      if (Thread() < mixes) mixing[Thread()] = mixed;
     }
     barrier();
     [[unroll]] for (uint j = 0; j < kEach; ++j) {
