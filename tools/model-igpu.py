@@ -4,7 +4,7 @@
 """Models the speed of one token on a Radeon 780M from what the engine counts, for docs/vulkan.md.
 
   tests/devices/radv_gate.sh backports build/tests/radv_gate \\
-    tests/data/fable-e2b/config.json --counts | tools/model-igpu.py
+    tests/data/fable-e2b/config.json --counts | tools/model-igpu.py ["E2B Q4_0" ...]
 
 A token takes the time to read its weights, plus a latency for every kernel that waits for those
 before it. Both constants were fitted to other people's measurements of other models, none of ours:
@@ -53,7 +53,7 @@ def main():
           "at +-50 % latency | target |")
     print("|---|---|---|---:|---:|---:|---:|---:|---:|---:|")
     for step in json.load(sys.stdin):
-        if step["model"].split()[0] in TARGETS and "," not in step["model"]:
+        if step["model"].split()[0] in TARGETS and step["model"] in (sys.argv[1:] or [step["model"]]):
             print(*rows(step), sep="\n")
 
 
