@@ -22,7 +22,7 @@ class Maker {
       : model_(model), random_(seed), type_(type) {}
 
   WeightView Make(const std::string& name) {
-    const auto [rows, cols] = ShapeOf(name);
+    const auto [rows, cols] = TensorShape(model_.params, name);
     const bool norm = name.find("norm") != std::string::npos;
     const DType stored = !norm && cols % BlockElements(type_) == 0 ? type_ : DType::kF32;
     std::vector<std::byte>& bytes =
@@ -40,23 +40,6 @@ class Maker {
   }
 
  private:
-  std::pair<int64_t, int64_t> ShapeOf(const std::string& name) const {
-    const HyperParams& p = model_.params;
-    const bool block = name.starts_with("blk.");
-    const std::string rest = block ? name.substr(name.find('.', 4) + 1) : name;
-    const int64_t ffn = p.ffn[block ? std::stoul(name.substr(4)) : 0];
-    const int64_t q = int64_t{p.heads} * p.head_dim;
-    const int64_t kv = int64_t{p.kv_heads} * p.head_dim;
-    if (rest == "token_embd.weight") return {p.vocab, p.width};
-    if (rest == "attn_q.weight") return {q, p.width};
-    if (rest == "attn_k.weight" || rest == "attn_v.weight") return {kv, p.width};
-    if (rest == "attn_output.weight") return {p.width, q};
-    if (rest == "attn_q_norm.weight" || rest == "attn_k_norm.weight") return {1, p.head_dim};
-    if (rest == "ffn_gate.weight" || rest == "ffn_up.weight") return {ffn, p.width};
-    if (rest == "ffn_down.weight") return {p.width, ffn};
-    return {1, p.width};
-  }
-
   RandomGemma3& model_;
   std::mt19937_64 random_;
   std::normal_distribution<float> normal_;
@@ -68,6 +51,22 @@ int64_t Pick(std::mt19937_64& random, std::initializer_list<int64_t> choices) {
 }
 
 }  // namespace
+
+std::pair<int64_t, int64_t> TensorShape(const HyperParams& p, const std::string& name) {
+  const bool block = name.starts_with("blk.");
+  const std::string rest = block ? name.substr(name.find('.', 4) + 1) : name;
+  const int64_t ffn = p.ffn[block ? std::stoul(name.substr(4)) : 0];
+  const int64_t q = int64_t{p.heads} * p.head_dim;
+  const int64_t kv = int64_t{p.kv_heads} * p.head_dim;
+  if (rest == "token_embd.weight") return {p.vocab, p.width};
+  if (rest == "attn_q.weight") return {q, p.width};
+  if (rest == "attn_k.weight" || rest == "attn_v.weight") return {kv, p.width};
+  if (rest == "attn_output.weight") return {p.width, q};
+  if (rest == "attn_q_norm.weight" || rest == "attn_k_norm.weight") return {1, p.head_dim};
+  if (rest == "ffn_gate.weight" || rest == "ffn_up.weight") return {ffn, p.width};
+  if (rest == "ffn_down.weight") return {p.width, ffn};
+  return {1, p.width};
+}
 
 RandomGemma3 MakeRandomGemma3(const HyperParams& params, uint64_t seed, DType type) {
   RandomGemma3 model;

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <list>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "formats/dtype.h"
@@ -26,6 +28,9 @@ struct RandomGemma3 {
 /// else F32. Norms are multiples of 1/256, so that they stay the same less 1 and plus 1.
 RandomGemma3 MakeRandomGemma3(const gemma3::HyperParams& params, uint64_t seed,
                               DType type = DType::kF32);
+
+/// Rows and columns of a tensor by its GGUF name; of a vector: 1 row.
+std::pair<int64_t, int64_t> TensorShape(const gemma3::HyperParams& params, const std::string& name);
 
 /// Hyper-parameters of a small model, every one drawn: heads, window and kinds of layers, FFN
 /// widths, RoPE, attention scale, soft cap.

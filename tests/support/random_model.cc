@@ -19,16 +19,48 @@ int64_t Pick(std::mt19937_64& random, std::initializer_list<int64_t> choices) {
 
 }  // namespace
 
+std::pair<int64_t, int64_t> TensorShape(const HyperParams& params, const std::string& name) {
+  const int64_t kv_width = int64_t{params.kv_heads} * params.head_dim;
+  const int64_t q_width = int64_t{params.heads} * params.head_dim;
+  const int64_t d = params.width;
+  const int64_t a = params.altup_inputs;
+  const std::string rest = name.starts_with("blk.") ? name.substr(name.find('.', 4) + 1) : name;
+  const int layer = name.starts_with("blk.") ? std::stoi(name.substr(4)) : 0;
+  const int64_t ffn = params.ffn[static_cast<size_t>(layer)];
+  const std::map<std::string, std::pair<int64_t, int64_t>> shapes = {
+      {"token_embd.weight", {params.vocab, d}},
+      {"per_layer_token_embd.weight", {params.ple_vocab, params.layers * params.ple_width}},
+      {"altup_proj.weight", {d, d}},
+      {"altup_unembd_proj.weight", {d, d}},
+      {"per_layer_proj_norm.weight", {1, params.ple_width}},
+      {"per_layer_model_proj.weight", {params.layers * params.ple_width, d}},
+      {"attn_q_norm.weight", {1, params.head_dim}},
+      {"attn_k_norm.weight", {1, params.head_dim}},
+      {"altup_router.weight", {a, d}},
+      {"altup_predict_coef.weight", {a * a, a}},
+      {"altup_correct_coef.weight", {a, a}},
+      {"attn_q.weight", {q_width, d}},
+      {"attn_k.weight", {kv_width, d}},
+      {"attn_v.weight", {kv_width, d}},
+      {"attn_output.weight", {d, q_width}},
+      {"ffn_gate.weight", {ffn, d}},
+      {"ffn_up.weight", {ffn, d}},
+      {"ffn_down.weight", {d, ffn}},
+      {"laurel_l.weight", {params.laurel_rank, d}},
+      {"laurel_r.weight", {d, params.laurel_rank}},
+      {"inp_gate.weight", {params.ple_width, d}},
+      {"proj.weight", {d, params.ple_width}},
+  };
+  const auto it = shapes.find(rest);
+  return it == shapes.end() ? std::pair<int64_t, int64_t>{1, d} : it->second;
+}
+
 RandomModel MakeRandomModel(const HyperParams& params, uint64_t seed, DType type) {
   RandomModel model;
   model.params = params;
   std::mt19937_64 random(seed);
   std::normal_distribution<float> normal;
   std::map<std::pair<std::string, int>, WeightView> made;
-  // The loader asks for each tensor by name and checks its shape, which is not known here: answer
-  // with what it expects, by the kind of name.
-  const int64_t kv_width = int64_t{params.kv_heads} * params.head_dim;
-  const int64_t q_width = int64_t{params.heads} * params.head_dim;
   const auto make = [&](const std::string& name, int64_t rows, int64_t cols) {
     const bool norm =
         name.find("norm") != std::string::npos || name.find("_scale") != std::string::npos;
@@ -47,43 +79,12 @@ RandomModel MakeRandomModel(const HyperParams& params, uint64_t seed, DType type
     }
     return WeightView{stored, rows, cols, RowBytes(stored, cols), bytes.data()};
   };
-  const auto shape = [&](const std::string& name) -> std::pair<int64_t, int64_t> {
-    const int64_t d = params.width;
-    const int64_t a = params.altup_inputs;
-    const std::string rest = name.starts_with("blk.") ? name.substr(name.find('.', 4) + 1) : name;
-    const int layer = name.starts_with("blk.") ? std::stoi(name.substr(4)) : 0;
-    const int64_t ffn = params.ffn[static_cast<size_t>(layer)];
-    const std::map<std::string, std::pair<int64_t, int64_t>> shapes = {
-        {"token_embd.weight", {params.vocab, d}},
-        {"per_layer_token_embd.weight", {params.ple_vocab, params.layers * params.ple_width}},
-        {"altup_proj.weight", {d, d}},
-        {"altup_unembd_proj.weight", {d, d}},
-        {"per_layer_proj_norm.weight", {1, params.ple_width}},
-        {"per_layer_model_proj.weight", {params.layers * params.ple_width, d}},
-        {"attn_q_norm.weight", {1, params.head_dim}},
-        {"attn_k_norm.weight", {1, params.head_dim}},
-        {"altup_router.weight", {a, d}},
-        {"altup_predict_coef.weight", {a * a, a}},
-        {"altup_correct_coef.weight", {a, a}},
-        {"attn_q.weight", {q_width, d}},
-        {"attn_k.weight", {kv_width, d}},
-        {"attn_v.weight", {kv_width, d}},
-        {"attn_output.weight", {d, q_width}},
-        {"ffn_gate.weight", {ffn, d}},
-        {"ffn_up.weight", {ffn, d}},
-        {"ffn_down.weight", {d, ffn}},
-        {"laurel_l.weight", {params.laurel_rank, d}},
-        {"laurel_r.weight", {d, params.laurel_rank}},
-        {"inp_gate.weight", {params.ple_width, d}},
-        {"proj.weight", {d, params.ple_width}},
-    };
-    const auto it = shapes.find(rest);
-    return it == shapes.end() ? std::pair<int64_t, int64_t>{1, d} : it->second;
-  };
+  // The loader asks for each tensor by name and checks its shape, which is not known here: answer
+  // with what it expects, by the kind of name.
   const auto lookup = [&](const std::string& name, int index) -> std::optional<WeightView> {
     const auto it = made.find({name, index});
     if (it != made.end()) return it->second;
-    const auto [rows, cols] = shape(name);
+    const auto [rows, cols] = TensorShape(params, name);
     return made[{name, index}] = make(name, rows, cols);
   };
   model.weights = LoadWeights(lookup, params, "random model");

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <list>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "gemma3n/hparams.h"
@@ -23,6 +25,10 @@ struct RandomModel {
 /// else F32.
 RandomModel MakeRandomModel(const gemma3n::HyperParams& params, uint64_t seed,
                             DType type = DType::kF32);
+
+/// Rows and columns of a tensor by its GGUF name, as the loader expects them; of a vector: 1 row.
+std::pair<int64_t, int64_t> TensorShape(const gemma3n::HyperParams& params,
+                                        const std::string& name);
 
 /// Hyper-parameters of a small model, every one drawn: heads, AltUp streams and active one, FFN
 /// widths by layer, window and sharing pattern, sparsity, with or without soft cap and scale.

@@ -201,8 +201,7 @@ Context::Context(const VulkanOptions& options) : instance_(options.validate) {
     wanted.v12.shaderInt8 = VK_TRUE;
     enabled.push_back(kCooperativeExtension);
   }
-  // 32 lanes where a device has the choice; else what is nearest.
-  subgroup_ = std::clamp<uint32_t>(32, info_.subgroup_min, info_.subgroup_max);
+  subgroup_ = std::clamp(options.subgroup, info_.subgroup_min, info_.subgroup_max);
   // Most threads bring a vector through its norms fastest; all of them hold parts of it.
   Properties is;
   vkGetPhysicalDeviceProperties2(physical_, &is.all);

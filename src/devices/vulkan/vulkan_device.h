@@ -83,6 +83,7 @@ struct VulkanOptions {
   std::function<void(uint64_t done, uint64_t total)> progress;
   bool fused = true;  ///< Use fused kernels for single tokens where they fit (vulkan/fusion.h).
   bool integer_dot = true;  ///< Use integer dot products where the device has them.
+  uint32_t subgroup = 32;   ///< Lanes of subgroups, or what the device has next to that.
   /// Whether products of many rows use cooperative matrices where the device has them.
   enum class Cooperative {
     kNever,
