@@ -70,8 +70,8 @@ struct OpTime {
 
 /// How long one kernel took in a step whose ops are timed: alone, between waits.
 struct KernelTime {
-  size_t op = 0;              ///< The op it was for, index into Program::ops; it may do more.
-  std::string_view name;      ///< "fused_attention"; lives as long as the program runs.
+  size_t op = 0;          ///< The op it was for, index into Program::ops; it may do more.
+  std::string_view name;  ///< "fused_attention"; lives as long as the program runs.
   uint32_t workgroups = 0;
   double seconds = 0;
 };
@@ -89,9 +89,9 @@ struct Bindings {
   std::span<float* const> values;
   /// Per sequence, per cache tensor of the Program.
   std::span<const std::span<const KvView>> caches;
-  /// Where a device that has the logits in memory of its own that the host can read leaves a pointer
-  /// to them, good until its segment's next Submit(), instead of filling their buffer; null: it
-  /// fills the buffer.
+  /// Where a device that has the logits in memory of its own that the host can read leaves a
+  /// pointer to them, good until its segment's next Submit(), instead of filling their buffer;
+  /// null: it fills the buffer.
   const float** logits = nullptr;
   /// Where a device that can tell adds the time of each op, before the fence; null: nobody asks.
   std::vector<OpTime>* times = nullptr;

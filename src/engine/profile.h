@@ -63,7 +63,7 @@ struct OpLine {
 
 /// All kernels of a name, a size and a kind of op.
 struct KernelLine {
-  std::string op;        ///< OpLine::label() of the op it is for.
+  std::string op;  ///< OpLine::label() of the op it is for.
   std::string_view name;
   uint32_t workgroups = 0;
   int64_t calls = 0;
