@@ -155,6 +155,7 @@ nlohmann::json CountsOf(const Model& model, const KernelCounts& counts) {
 std::vector<Use> RunAll(const Model& model, uint32_t subgroup, nlohmann::json& token) {
   VulkanOptions options;
   options.subgroup = subgroup;
+  options.cooperative = VulkanOptions::Cooperative::kUntried;
   const auto device = MakeVulkanDevice(options);
   std::vector<Use> uses;
   const auto run = [&](const Program& program, std::initializer_list<int64_t> rows, bool all) {
@@ -192,7 +193,9 @@ constexpr Limit kLimits[] = {
 
 uint64_t LimitOf(std::string_view kernel) {
   const auto found = std::find_if(std::begin(kLimits), std::end(kLimits), [&](const Limit& limit) {
-    return limit.kernel.empty() || limit.kernel == kernel;
+    // gemm_coop's tiles are kernels of their own, gemm_coop_2x2.
+    return limit.kernel.empty() || limit.kernel == kernel ||
+           (limit.kernel == "gemm_coop" && kernel.starts_with(limit.kernel));
   });
   return found->registers;
 }

@@ -202,7 +202,7 @@ Gemm GemmChecks::Choose(const Layout& layout, uint64_t rows, uint64_t count) {
   GemmDevice device = GemmDeviceOf(context_);
   if (refused_) device.cooperative = {};
   Gemm gemm = ChooseGemm(layout, rows, count, device);
-  if (!Cooperative(gemm.kernel)) return gemm;
+  if (!tries_ || !Cooperative(gemm.kernel)) return gemm;
   if (!tried_.insert({gemm.kernel, gemm.constants}).second) return gemm;
   const double difference = Difference(gemm, layout);
   if (difference <= kTolerance) return gemm;

@@ -17,8 +17,8 @@ namespace tandem::vulkan {
 
 class GemmChecks {
  public:
-  GemmChecks(Context& context, Memory& memory, Pipelines& pipelines)
-      : context_(context), memory_(memory), pipelines_(pipelines) {}
+  GemmChecks(Context& context, Memory& memory, Pipelines& pipelines, bool tries = true)
+      : context_(context), memory_(memory), pipelines_(pipelines), tries_(tries) {}
 
   /// ChooseGemm for this device; never with cooperative matrices once one of them was wrong, which
   /// the log says. Throws Error kDeviceLost, kResource.
@@ -33,6 +33,7 @@ class GemmChecks {
   Memory& memory_;
   Pipelines& pipelines_;
   std::set<std::pair<Kernel, std::vector<uint32_t>>> tried_;
+  bool tries_;
   bool refused_ = false;
 };
 

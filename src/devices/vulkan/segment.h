@@ -35,7 +35,8 @@ struct Shared {
         memory(context),
         pipelines(context),
         weights(context, memory, options.threads),
-        gemms(context, memory, pipelines),
+        gemms(context, memory, pipelines,
+              options.cooperative != VulkanOptions::Cooperative::kUntried),
         copies(memory),
         progress(options.progress) {}
 

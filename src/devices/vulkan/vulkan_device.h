@@ -88,7 +88,8 @@ struct VulkanOptions {
   enum class Cooperative {
     kNever,
     kHardware,  ///< Not on a device in software.
-    kAlways
+    kAlways,
+    kUntried  ///< Always, and without trying them first: on drivers that run nothing.
   };
   Cooperative cooperative = Cooperative::kHardware;
   bool staged = false;       ///< Reach device memory through copies even where it could be mapped.
