@@ -49,7 +49,7 @@ class GenerateTest : public testing::Test {
     return Generate(*session_, prompt, options);
   }
   // The session holds exactly `ids`, and goes on as a new one would.
-  void ExpectSessionHolds(const Ids& ids) {
+  void ExpectSessionHolds(Ids ids) {  // a copy: it may be the session's own
     EXPECT_EQ(session_->tokens(), ids);
     const Ids next = RandomIds(3, 1);
     EXPECT_TRUE(SameBits(Append(*session_, next), Fresh(engine_, Joined(ids, next))));
