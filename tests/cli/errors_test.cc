@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/process.h"
+#include "support/sanitizers.h"
 
 namespace tandem::test {
 namespace {
@@ -140,7 +141,7 @@ TEST(Errors, NoRoomIsFive) {
   EXPECT_NE(run.err.find("4"), std::string::npos);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if TANDEM_ADDRESS_SANITIZER || TANDEM_THREAD_SANITIZER
 constexpr bool kTakesAddressSpace = true;
 #else
 constexpr bool kTakesAddressSpace = false;

@@ -10,6 +10,7 @@
 
 #include "cli/process.h"
 #include "cli/terminal.h"
+#include "support/sanitizers.h"
 
 namespace tandem::test {
 namespace {
@@ -61,7 +62,7 @@ TEST_F(FileLoss, LeavesNoHalfConvertedModel) {
 
 // One that somebody sends ends the program as it ends any other, once the handler is there.
 TEST(FileLossHandler, LeavesOtherSignalsAlone) {
-#if defined(__SANITIZE_ADDRESS__)
+#if TANDEM_ADDRESS_SANITIZER
   GTEST_SKIP() << "AddressSanitizer has a handler from the start: ours cannot be waited for";
 #endif
   const TemporaryFolder folder;
