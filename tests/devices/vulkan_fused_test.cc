@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <list>
 #include <random>
 
 #include "core/error.h"
@@ -153,6 +154,34 @@ TEST(VulkanFused, QuantisedWeightsAgreeWithTheCpu) {
     options.integer_dot = type != DType::kQ8_0;
     ExpectAsOnTheCpu(program, RandomIds(params.vocab, 6, 9), 2e-2, options);
   }
+}
+
+// Gates that are on the device already, for another program, do not lie before their ups.
+TEST(VulkanFused, GatesAndUpsThatLieApartGiveTheSame) {
+  TANDEM_REQUIRE_VULKAN();
+  gemma3n::HyperParams params = FusibleParams(3);
+  params.ple_width = 32;
+  std::fill(params.sparsity.begin(), params.sparsity.end(), std::nullopt);
+  // With scales of their own, so that gates are not followed by ups by chance.
+  const RandomModel model = MakeRandomModel(params, 6, DType::kQ8_0);
+  const Program program = BuildProgram(params, model.weights, gemma3n::Rows::kAllWanted);
+  const auto ids = RandomIds(params.vocab, 6, 9);
+  const auto device = MakeVulkanDevice({});
+  std::list<Program> others;
+  for (const Op& op : program.ops) {
+    const auto* mlp = std::get_if<GatedMlp>(&op.body);
+    if (mlp == nullptr) continue;
+    Program& other = others.emplace_back();
+    other.vocab_rows = mlp->gate.rows;
+    const ValueId x = other.AddValue("x", RowSet::kWanted, 1, mlp->gate.cols);
+    other.logits = other.AddValue("logits", RowSet::kWanted, 1, mlp->gate.rows);
+    other.ops.push_back({LmHead{x, mlp->gate, 0, other.logits}, RowSet::kWanted, kNoId});
+    device->Compile(other, {0, 1}, {1, 1});
+  }
+  ASSERT_FALSE(others.empty());
+  const auto together = RunTokens(program, *MakeVulkanDevice({}), ids);
+  const auto apart = RunTokens(program, *device, ids);
+  EXPECT_LT(Difference(apart.logits, together.logits), 1e-6);
 }
 
 TEST(VulkanFused, Gemma3TokensAgreeWithTheCpu) {

@@ -6,63 +6,24 @@ namespace tandem::testing {
 
 VulkanCommands::VulkanCommands(vulkan::Context& context, vulkan::Pipelines& pipelines,
                                uint32_t dispatches)
-    : context_(context) {
+    : context_(context), run_(context, pipelines, dispatches) {
   VolkDeviceTable& vk = context_.vk();
-  VkCommandPoolCreateInfo create{VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO};
-  create.queueFamilyIndex = context_.queue_family();
-  context_.Check(vk.vkCreateCommandPool(context_.device(), &create, nullptr, &pool_), "a test");
-  VkCommandBufferAllocateInfo allocate{VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO};
-  allocate.commandPool = pool_;
-  allocate.commandBufferCount = 1;
-  context_.Check(vk.vkAllocateCommandBuffers(context_.device(), &allocate, &buffer_), "a test");
-  const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                  dispatches * vulkan::kMaxBindings};
-  VkDescriptorPoolCreateInfo descriptors{VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO};
-  descriptors.maxSets = dispatches;
-  descriptors.poolSizeCount = 1;
-  descriptors.pPoolSizes = &size;
-  context_.Check(vk.vkCreateDescriptorPool(context_.device(), &descriptors, nullptr, &sets_),
-                 "a test");
   VkQueryPoolCreateInfo queries{VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO};
   queries.queryType = VK_QUERY_TYPE_TIMESTAMP;
   queries.queryCount = 2;
   context_.Check(vk.vkCreateQueryPool(context_.device(), &queries, nullptr, &times_), "a test");
-  VkCommandBufferBeginInfo begin{VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
-  context_.Check(vk.vkBeginCommandBuffer(buffer_, &begin), "a test");
-  vk.vkCmdResetQueryPool(buffer_, times_, 0, 2);
-  recorder_.emplace(context_, pipelines, buffer_, sets_);
-  recorder_->Isolate();
+  vk.vkCmdResetQueryPool(run_.commands(), times_, 0, 2);
+  recorder().Isolate();
 }
+
 VulkanCommands::~VulkanCommands() {
-  VolkDeviceTable& vk = context_.vk();
-  vk.vkDestroyQueryPool(context_.device(), times_, nullptr);
-  vk.vkDestroyDescriptorPool(context_.device(), sets_, nullptr);
-  vk.vkDestroyCommandPool(context_.device(), pool_, nullptr);
+  context_.vk().vkDestroyQueryPool(context_.device(), times_, nullptr);
 }
+
 void VulkanCommands::Stamp(uint32_t index) {
-  recorder_->Isolate();
-  context_.vk().vkCmdWriteTimestamp2(buffer_, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, times_, index);
-}
-void VulkanCommands::Run() {
-  VolkDeviceTable& vk = context_.vk();
-  VkMemoryBarrier2 barrier{VK_STRUCTURE_TYPE_MEMORY_BARRIER_2};
-  barrier.srcStageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
-  barrier.srcAccessMask = VK_ACCESS_2_MEMORY_WRITE_BIT;
-  barrier.dstStageMask = VK_PIPELINE_STAGE_2_HOST_BIT;
-  barrier.dstAccessMask = VK_ACCESS_2_HOST_READ_BIT;
-  VkDependencyInfo dependency{VK_STRUCTURE_TYPE_DEPENDENCY_INFO};
-  dependency.memoryBarrierCount = 1;
-  dependency.pMemoryBarriers = &barrier;
-  vk.vkCmdPipelineBarrier2(buffer_, &dependency);
-  context_.Check(vk.vkEndCommandBuffer(buffer_), "a test");
-  VkCommandBufferSubmitInfo command{VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO};
-  command.commandBuffer = buffer_;
-  VkSubmitInfo2 submit{VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
-  submit.commandBufferInfoCount = 1;
-  submit.pCommandBufferInfos = &command;
-  context_.Check(vk.vkQueueSubmit2(context_.queue(), 1, &submit, VK_NULL_HANDLE), "a test");
-  context_.Check(vk.vkQueueWaitIdle(context_.queue()), "a test");
-  context_.RequireValid();
+  recorder().Isolate();
+  context_.vk().vkCmdWriteTimestamp2(run_.commands(), VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, times_,
+                                     index);
 }
 
 double VulkanCommands::Seconds() const {

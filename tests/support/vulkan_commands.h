@@ -1,12 +1,10 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A command buffer for tests and benchmarks of single kernels: recorded, run once, waited for.
+// Kernels that tests and benchmarks run by themselves, with the time that they took.
 #pragma once
 
-#include <optional>
-
-#include "devices/vulkan/recorder.h"
+#include "devices/vulkan/single_run.h"
 
 namespace tandem::testing {
 
@@ -18,21 +16,18 @@ class VulkanCommands {
   VulkanCommands& operator=(const VulkanCommands&) = delete;
   ~VulkanCommands();
 
-  vulkan::Recorder& recorder() { return *recorder_; }
+  vulkan::Recorder& recorder() { return run_.recorder(); }
   /// Notes the time, when all before is done: 0, then 1.
   void Stamp(uint32_t index);
   /// Runs everything. Throws what the validation layer has to say.
-  void Run();
+  void Run() { run_.Run(); }
   /// Between the stamps, once it has run.
   double Seconds() const;
 
  private:
   vulkan::Context& context_;
-  VkCommandPool pool_ = VK_NULL_HANDLE;
-  VkCommandBuffer buffer_ = VK_NULL_HANDLE;
-  VkDescriptorPool sets_ = VK_NULL_HANDLE;
+  vulkan::SingleRun run_;
   VkQueryPool times_ = VK_NULL_HANDLE;
-  std::optional<vulkan::Recorder> recorder_;
 };
 
 }  // namespace tandem::testing

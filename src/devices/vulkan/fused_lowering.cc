@@ -41,20 +41,10 @@ const T& OpAt(const Program& program, size_t at) {
 
 }  // namespace
 
-FusionLimits FusionLimitsOf(const tandem::vulkan::Context& context, uint64_t binding_bytes) {
+FusionLimits FusionLimitsOf(const Context& context, uint64_t binding_bytes) {
   return {binding_bytes, context.subgroup(), context.fused_threads()};
 }
 
-FusedLowering::Part FusedLowering::All(ValueId id) const {
-  return {plan_.Value(id), 0, Planes(id) * plan_.PlaneElements(id)};
-}
-FusedLowering::Part FusedLowering::Plane(ValueId id, int plane) const {
-  const uint64_t elements = plan_.PlaneElements(id);
-  return {plan_.Value(id), static_cast<uint64_t>(plane) * elements, elements};
-}
-FusedLowering::Part FusedLowering::Scratch(size_t slot, uint64_t floats) {
-  return {plan_.Scratch(slot, floats * sizeof(float)), 0, floats};
-}
 FusedLowering::Activation FusedLowering::MakeActivation(size_t slot, uint64_t width, bool floats,
                                                         bool codes) {
   Activation made;
@@ -73,17 +63,9 @@ FusedLowering::Activation FusedLowering::Normed(const LaurelAndNorm& op, const Q
   normed.floats = All(op.normed);
   return normed;
 }
-FusedLowering::Activation FusedLowering::Context(const AttentionOut& op) {
-  const bool codes = Quantized(op.output);
-  return MakeActivation(kContextSlot, Width(op.context), !codes, codes);
-}
-FusedLowering::Activation FusedLowering::MlpInput(const GatedMlp& op) {
-  const bool codes = Quantized(op.gate);
-  return MakeActivation(kMlpInputSlot, Width(op.h), !codes, codes);
-}
-FusedLowering::Activation FusedLowering::PerLayerInput(const PerLayerMix& op) {
-  const bool codes = Quantized(op.gate);
-  return MakeActivation(kPerLayerSlot, Width(op.streams), !codes, codes);
+FusedLowering::Activation FusedLowering::InputOf(const WeightView& weights, size_t slot) {
+  const bool codes = Quantized(weights);
+  return MakeActivation(slot, static_cast<uint64_t>(weights.cols), !codes, codes);
 }
 
 void FusedLowering::RunOp(const FusedSpan& span, size_t at, const FusedSpan* next) {
@@ -146,14 +128,14 @@ void FusedLowering::BeginNext(const FusedSpan* next, Tail& tail) {
       const auto& mlp = OpAt<GatedMlp>(program_, at);
       tail.next = Tail::Next::kNorm;
       tail.next_weight = mlp.pre_norm;
-      tail.out = MlpInput(mlp);
+      tail.out = InputOf(mlp.gate, kMlpInputSlot);
       return;
     }
     case Pattern::kPerLayer: {
       const auto& mix = OpAt<PerLayerMix>(program_, at);
       tail.next = Tail::Next::kScale;
       tail.next_weight = mix.scale;
-      tail.out = PerLayerInput(mix);
+      tail.out = InputOf(mix.gate, kPerLayerSlot);
       return;
     }
   }
@@ -221,7 +203,8 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
   const Part q{all.tensor, 0, heads * dims};
   const Part k{all.tensor, q.count, kv_width};
   const Part v{all.tensor, q.count + kv_width, kv_width};
-  const Activation out = Context(OpAt<AttentionOut>(program_, span.ops.begin + 3));
+  const auto& next = OpAt<AttentionOut>(program_, span.ops.begin + 3);
+  const Activation out = InputOf(next.output, kContextSlot);
   const Part partials = Scratch(kPartialsSlot, groups * splits * (heads / groups) * dims);
   const Part statistics = Scratch(kStatisticsSlot, 4 * groups * splits * (heads / groups));
   const uint64_t bytes = RowBytes(kv_, static_cast<int64_t>(kv_width));
@@ -263,7 +246,7 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
 void FusedLowering::Run(const AttentionOut& op, const FusedSpan* next) {
   Product product;
   product.views = {op.output};
-  product.x = Context(op);
+  product.x = InputOf(op.output, kContextSlot);
   product.y = Scratch(kOutSlot, Width(op.h));
   Tail tail;
   tail.y = product.y;
@@ -281,7 +264,7 @@ void FusedLowering::Run(const AttentionOut& op, const FusedSpan* next) {
 
 void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSpan* next) {
   const auto ffn = static_cast<uint64_t>(op.gate.rows);
-  const Activation x = MlpInput(op);
+  const Activation x = InputOf(op.gate, kMlpInputSlot);
   if (!span.joined) {
     Tail tail;
     tail.y = All(op.h);
@@ -292,11 +275,7 @@ void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSp
     tail.out = x;
     RunTail(tail);
   }
-  const bool codes = Quantized(op.down);
-  const Activation neurons = MakeActivation(kNeuronsSlot, ffn, !codes, codes);
-  Product gated;
-  gated.x = x;
-  gated.out = neurons;
+  Activation neurons = InputOf(op.down, kNeuronsSlot);
   if (op.sparse) {
     Product gate;
     gate.views = {op.gate};
@@ -309,14 +288,17 @@ void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSp
     tail.cut = op.sparsity_multiplier;
     gate.tail = tail;
     Multiply(gate);
-    gated.views = {op.up};
-    gated.end = End::kGatedAlive;
-    gated.other = gate.y;
+    Multiply({.views = {op.up}, .x = x, .end = End::kGatedAlive, .other = gate.y, .out = neurons});
+  } else if (const std::vector<WeightView> both{op.gate, op.up}; weights_.Runs(both).size() == 1) {
+    Multiply({.views = both, .x = x, .end = End::kGated, .out = neurons});
   } else {
-    gated.views = {op.gate, op.up};
-    gated.end = End::kGated;
+    // They were brought to the device apart, for another program: ups first, then gates with them.
+    neurons = MakeActivation(kNeuronsSlot, ffn, true, false);
+    const Part ups = Scratch(kGatesSlot, ffn);
+    Multiply({.views = {op.up}, .x = x, .y = ups});
+    Multiply(
+        {.views = {op.gate}, .x = x, .end = End::kGeluTimes, .y = neurons.floats, .other = ups});
   }
-  Multiply(gated);
 
   Product down;
   down.views = {op.down};
@@ -345,7 +327,7 @@ void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSp
 
 void FusedLowering::Run(const PerLayerMix& op, const FusedSpan& span, const FusedSpan* next) {
   const uint64_t width = Width(op.streams);
-  const Activation x = PerLayerInput(op);
+  const Activation x = InputOf(op.gate, kPerLayerSlot);
   if (!span.joined) {
     Tail tail;
     tail.y = Plane(op.streams, op.active);

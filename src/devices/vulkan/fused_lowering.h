@@ -14,22 +14,21 @@
 #include "devices/vulkan/fusion.h"
 #include "devices/vulkan/lowering.h"
 #include "devices/vulkan/recorder.h"
-#include "devices/vulkan/step_plan.h"
+#include "devices/vulkan/step_parts.h"
 #include "devices/vulkan/weights.h"
 
 namespace tandem::vulkan {
 
 FusionLimits FusionLimitsOf(const Context& context, uint64_t binding_bytes);
 
-class FusedLowering {
+class FusedLowering : private StepParts {
  public:
   /// `counters`: kFusedCounters words, used in turn, zeros before and after every step.
   FusedLowering(const Program& program, Context& context, Weights& weights, StepPlan& plan,
                 Recorder& recorder, const Tensor& counters, DType kv, uint64_t binding_bytes)
-      : program_(program),
+      : StepParts(program, plan),
         context_(context),
         weights_(weights),
-        plan_(plan),
         recorder_(recorder),
         counters_(counters),
         kv_(kv),
@@ -48,13 +47,6 @@ class FusedLowering {
   }
 
  private:
-  /// Floats of the workspace: `count` from `first` on. Codes of 8 bits are counted by four.
-  struct Part {
-    Tensor tensor;
-    uint64_t first = 0;
-    uint64_t count = 0;
-    bool empty() const { return count == 0; }
-  };
   /// A vector as floats, as codes of 8 bits with their groups, or as both.
   struct Activation {
     Part floats, codes, groups;
@@ -107,9 +99,7 @@ class FusedLowering {
   };
   /// The kernel's numbers, in the order of shaders/fused_push.glsl.
   struct Push;
-  struct Use {
-    std::vector<Access> accesses;
-  };
+  using Accesses = std::vector<Access>;
 
   void RunOp(const FusedSpan& span, size_t at, const FusedSpan* next);
   void Run(const AltUpPredict& op, const FusedSpan& span, const FusedSpan* next);
@@ -132,36 +122,21 @@ class FusedLowering {
   /// Up to constant 26, the lanes of a subgroup (shaders/fused.glsl).
   std::vector<uint32_t> WithSubgroup(std::vector<uint32_t> constants) const;
   /// Constants and numbers of a tail, and what it touches.
-  void Describe(const Tail& tail, uint32_t threads, std::vector<uint32_t>& constants, Push& push,
-                Use& use);
+  void Describe(const Tail& tail, std::vector<uint32_t>& constants, Push& push, Accesses& accesses);
 
   bool Quantized(const WeightView& view) const { return LayoutOf(view.type).quantized; }
-  uint64_t Width(ValueId id) const {
-    return static_cast<uint64_t>(program_.values[static_cast<size_t>(id)].width);
-  }
-  uint64_t Planes(ValueId id) const {
-    return static_cast<uint64_t>(program_.values[static_cast<size_t>(id)].planes);
-  }
-  Part All(ValueId id) const;
-  Part Plane(ValueId id, int plane) const;
-  Part Scratch(size_t slot, uint64_t floats);
   Activation MakeActivation(size_t slot, uint64_t width, bool floats, bool codes);
   Activation Normed(const LaurelAndNorm& op, const QkvProject& qkv);
-  Activation Context(const AttentionOut& op);
-  Activation MlpInput(const GatedMlp& op);
-  Activation PerLayerInput(const PerLayerMix& op);
+  /// What `weights` multiplies: codes where it is quantised, else floats.
+  Activation InputOf(const WeightView& weights, size_t slot);
   /// Where a part begins, in floats of the workspace.
   uint32_t At(const Part& part) const;
   uint32_t Quad(const Part& part) const { return At(part) / 4; }
   uint32_t VectorAt(std::span<const float> values);
   uint32_t NextCounter(uint32_t count = 1);
-  static Access In(const Part& part);
-  static Access Out(const Part& part);
 
-  const Program& program_;
-  tandem::vulkan::Context& context_;
+  Context& context_;
   Weights& weights_;
-  StepPlan& plan_;
   Recorder& recorder_;
   Tensor counters_;
   DType kv_;

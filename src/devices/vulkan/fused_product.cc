@@ -36,10 +36,9 @@ bool OneBuffer(const DeviceMatrix& w) {
 
 // How the rows of a product are shared out.
 struct Tile {
-  uint32_t threads;  // of a workgroup
-  uint32_t lanes;    // of a row
-  uint32_t rows;     // that they make one after another
-  uint32_t unroll;   // steps along a row at a time
+  uint32_t lanes;   // of a row
+  uint32_t rows;    // that they make one after another
+  uint32_t unroll;  // steps along a row at a time
 };
 
 // Few rows a subgroup keep many workgroups in flight, which short matrices need; more reuse the
@@ -50,7 +49,7 @@ Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, uint32_t threads
   uint32_t each = rows > 16384 ? 4 : rows > 4096 ? 2 : 1;
   // Of neurons, a gate and an up each.
   if (neurons) each = std::clamp(kNeurons * subgroup / threads, 1U, 2U);
-  return {threads, lanes, each, std::clamp(8 / each, 1U, std::bit_floor(steps))};
+  return {lanes, each, std::clamp(8 / each, 1U, std::bit_floor(steps))};
 }
 
 }  // namespace
@@ -74,13 +73,6 @@ struct FusedLowering::Push {
   }
 };
 
-Access FusedLowering::In(const Part& part) {
-  return {part.tensor, part.first * sizeof(float), part.count * sizeof(float), false, false};
-}
-Access FusedLowering::Out(const Part& part) {
-  return {part.tensor, part.first * sizeof(float), part.count * sizeof(float), true, false};
-}
-
 uint32_t FusedLowering::At(const Part& part) const {
   if (part.empty()) return 0;
   const uint64_t bytes = part.tensor.offset - plan_.Workspace().offset;
@@ -99,8 +91,9 @@ uint32_t FusedLowering::NextCounter(uint32_t count) {
   return counter_ - count;
 }
 
-void FusedLowering::Describe(const Tail& tail, uint32_t threads, std::vector<uint32_t>& constants,
-                             Push& push, Use& use) {
+void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants, Push& push,
+                             Accesses& accesses) {
+  const uint32_t threads = context_.fused_threads();
   const bool cut = tail.cut.has_value();
   const bool streams = tail.streams != kNoId;
   const uint64_t planes = streams ? Planes(tail.streams) : 1;
@@ -135,20 +128,19 @@ void FusedLowering::Describe(const Tail& tail, uint32_t threads, std::vector<uin
   push.eps = tail.eps;
   push.mix = cut ? *tail.cut : tail.mix;
   for (const Part& part : {tail.y, tail.a, tail.b}) {
-    if (!part.empty()) use.accesses.push_back(In(part));
+    if (!part.empty()) accesses.push_back(In(part));
   }
   for (const Part& part : {tail.h, out.floats, out.codes, out.groups}) {
-    if (!part.empty()) use.accesses.push_back(Out(part));
+    if (!part.empty()) accesses.push_back(Out(part));
   }
   if (!streams) return;
   push.streams4 = Quad(All(tail.streams));
   const bool correct = tail.altup == Tail::AltUp::kCorrect;
   const bool predict = tail.altup == Tail::AltUp::kPredict;
-  use.accesses.push_back(correct || tail.add_streams ? Out(All(tail.streams))
-                                                     : In(All(tail.streams)));
+  accesses.push_back(correct || tail.add_streams ? Out(All(tail.streams)) : In(All(tail.streams)));
   if (!correct && !predict) return;
   push.predictions4 = Quad(All(tail.predictions));
-  use.accesses.push_back(predict ? Out(All(tail.predictions)) : In(All(tail.predictions)));
+  accesses.push_back(predict ? Out(All(tail.predictions)) : In(All(tail.predictions)));
   push.router_norm = VectorAt(tail.router->norm);
   push.router = VectorAt(tail.router->weight);
   push.coefficients = VectorAt(tail.coefficients);
@@ -164,10 +156,10 @@ std::vector<uint32_t> FusedLowering::WithSubgroup(std::vector<uint32_t> constant
 void FusedLowering::RunTail(const Tail& tail) {
   std::vector<uint32_t> constants{context_.fused_threads(), 0, 0, 0, 0, 0, 0, 0, 0};
   Push push;
-  Use use;
-  Describe(tail, context_.fused_threads(), constants, push, use);
+  Accesses accesses;
+  Describe(tail, constants, push, accesses);
   recorder_.Dispatch(Kernel::kFusedTail, WithSubgroup(constants), CommonBindings({}), push.Words(),
-                     {}, use.accesses);
+                     {}, accesses);
 }
 
 std::vector<Access> FusedLowering::CommonBindings(const Tensor& weights) {
@@ -189,7 +181,7 @@ std::vector<Access> FusedLowering::CommonBindings(const Tensor& weights) {
 
 void FusedLowering::Multiply(const Product& product) {
   const bool neurons = product.end == End::kGated || product.end == End::kGatedAlive;
-  const uint32_t subgroup = context_.subgroup();
+  const uint32_t subgroup = context_.subgroup(), threads = context_.fused_threads();
   const std::vector<DeviceMatrix> runs = weights_.Runs(product.views);
 
   // Dispatches of whole rows within what a binding reaches.
@@ -213,10 +205,9 @@ void FusedLowering::Multiply(const Product& product) {
     const uint64_t most = all * widest <= binding_bytes_ ? all : reach;
     for (uint64_t first = 0; first < all; first += most) {
       const uint64_t rows = std::min(most, all - first);
-      const Tile tile = TileFor(rows, blocks, subgroup, context_.fused_threads(), neurons);
+      const Tile tile = TileFor(rows, blocks, subgroup, threads, neurons);
       const uint64_t made =
-          neurons ? kNeurons
-                  : uint64_t{tile.threads / subgroup} * (subgroup / tile.lanes) * tile.rows;
+          neurons ? kNeurons : uint64_t{threads / subgroup} * (subgroup / tile.lanes) * tile.rows;
       const uint64_t results = product.end == End::kGated ? rows / 2 : rows;
       const auto groups = static_cast<uint32_t>((results + made - 1) / made);
       pieces.push_back({&run, first, rows, at + first, tile, groups});
@@ -236,8 +227,8 @@ void FusedLowering::Multiply(const Product& product) {
     const bool make_codes = layout.quantized && product.x.codes.empty();
     const auto rows = static_cast<uint32_t>(piece.rows);
     Push push;
-    Use use;
-    std::vector<uint32_t> constants{tile.threads,
+    Accesses accesses;
+    std::vector<uint32_t> constants{threads,
                                     layout.quantized ? layout.bits : layout.float_type,
                                     layout.group,
                                     static_cast<uint32_t>(layout.minus),
@@ -247,14 +238,14 @@ void FusedLowering::Multiply(const Product& product) {
                                     Bits(make_codes),
                                     static_cast<uint32_t>(product.end)};
     const Part& x = layout.quantized && !make_codes ? product.x.codes : product.x.floats;
-    use.accesses.push_back(In(x));
+    accesses.push_back(In(x));
     push.x = Quad(x);
     if (layout.quantized && !make_codes) {
-      use.accesses.push_back(In(product.x.groups));
+      accesses.push_back(In(product.x.groups));
       push.x_groups = Quad(product.x.groups);
     }
     if (!product.other.empty()) {
-      use.accesses.push_back(In(product.other));
+      accesses.push_back(In(product.other));
       push.other = At(product.other);
     }
     push.rows = rows;
@@ -264,11 +255,11 @@ void FusedLowering::Multiply(const Product& product) {
     push.counter = counter;
     if (product.tail) {
       // Pieces wait for each other at the tail alone: its accesses are the first one's.
-      Use first;
-      Describe(*product.tail, tile.threads, constants, push, first);
+      Accesses first;
+      Describe(*product.tail, constants, push, first);
       if (&piece == &pieces.front()) {
-        use.accesses.insert(use.accesses.end(), first.accesses.begin(), first.accesses.end());
-        use.accesses.push_back({counters_, counter * 4, 4, true, false});
+        accesses.insert(accesses.end(), first.begin(), first.end());
+        accesses.push_back({counters_, counter * 4, 4, true, false});
       }
     } else {
       constants.insert(constants.end(), 14, 0U);
@@ -284,12 +275,12 @@ void FusedLowering::Multiply(const Product& product) {
       push.codes = At(product.out.codes);
       push.groups = At(product.out.groups);
       for (const Part& part : {product.out.floats, product.out.codes, product.out.groups}) {
-        if (!part.empty()) use.accesses.push_back(Out(part));
+        if (!part.empty()) accesses.push_back(Out(part));
       }
     } else {
       const Part y{product.y.tensor, product.y.first + piece.at, piece.rows};
       push.y = At(y);
-      use.accesses.push_back(Out(y));
+      accesses.push_back(Out(y));
     }
     const bool tail = product.tail.has_value();
     const bool dot = context_.integer_dot();
@@ -311,8 +302,7 @@ void FusedLowering::Multiply(const Product& product) {
       bindings[2] = RowsOf(w.scales, w.sizes.scales, piece.first, piece.rows);
       bindings[3] = RowsOf(w.supers, w.sizes.supers, piece.first, piece.rows);
     }
-    recorder_.Dispatch(kernel, constants, bindings, push.Words(), GridOf(piece.groups),
-                       use.accesses);
+    recorder_.Dispatch(kernel, constants, bindings, push.Words(), GridOf(piece.groups), accesses);
   }
 }
 

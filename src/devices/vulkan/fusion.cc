@@ -145,7 +145,7 @@ class Planner {
       if (std::string why = WhyNotColumns(*w); !why.empty()) return why;
     }
     const RowSizes sizes = RowSizesOf(mlp.gate.type, mlp.gate.cols);
-    if (2 * static_cast<uint64_t>(ffn) * std::max(sizes.codes, sizes.scales) >
+    if (2 * static_cast<uint64_t>(ffn) * std::max({sizes.codes, sizes.high, sizes.scales}) >
         limits_.binding_bytes) {
       return "gate and up together are more than a binding reaches";
     }

@@ -6,11 +6,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <optional>
 #include <random>
 
 #include "core/log.h"
-#include "devices/vulkan/recorder.h"
+#include "devices/vulkan/single_run.h"
 
 namespace tandem::vulkan {
 namespace {
@@ -21,79 +20,6 @@ constexpr double kTolerance = 1e-5;
 bool Cooperative(Kernel kernel) {
   return kernel >= Kernel::kGemmCoop && kernel <= Kernel::kGemmCoopNarrow;
 }
-
-// A command buffer of its own, run once.
-class Commands {
- public:
-  Commands(Context& context, Pipelines& pipelines, uint32_t dispatches) : context_(context) {
-    try {
-      Make(dispatches);
-    } catch (...) {
-      Destroy();
-      throw;
-    }
-    recorder_.emplace(context_, pipelines, buffer_, sets_);
-  }
-  Commands(const Commands&) = delete;
-  Commands& operator=(const Commands&) = delete;
-  ~Commands() { Destroy(); }
-
-  Recorder& recorder() { return *recorder_; }
-  void Run() {
-    VolkDeviceTable& vk = context_.vk();
-    VkMemoryBarrier2 barrier{VK_STRUCTURE_TYPE_MEMORY_BARRIER_2};
-    barrier.srcStageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
-    barrier.srcAccessMask = VK_ACCESS_2_MEMORY_WRITE_BIT;
-    barrier.dstStageMask = VK_PIPELINE_STAGE_2_HOST_BIT;
-    barrier.dstAccessMask = VK_ACCESS_2_HOST_READ_BIT;
-    VkDependencyInfo dependency{VK_STRUCTURE_TYPE_DEPENDENCY_INFO};
-    dependency.memoryBarrierCount = 1;
-    dependency.pMemoryBarriers = &barrier;
-    vk.vkCmdPipelineBarrier2(buffer_, &dependency);
-    context_.Check(vk.vkEndCommandBuffer(buffer_), kWhat);
-    VkCommandBufferSubmitInfo command{VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO};
-    command.commandBuffer = buffer_;
-    VkSubmitInfo2 submit{VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
-    submit.commandBufferInfoCount = 1;
-    submit.pCommandBufferInfos = &command;
-    context_.Check(vk.vkQueueSubmit2(context_.queue(), 1, &submit, VK_NULL_HANDLE), kWhat);
-    context_.Check(vk.vkQueueWaitIdle(context_.queue()), kWhat);
-  }
-
- private:
-  static constexpr char kWhat[] = "trying a kernel";
-
-  void Make(uint32_t dispatches) {
-    VolkDeviceTable& vk = context_.vk();
-    VkCommandPoolCreateInfo create{VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO};
-    create.queueFamilyIndex = context_.queue_family();
-    context_.Check(vk.vkCreateCommandPool(context_.device(), &create, nullptr, &pool_), kWhat);
-    VkCommandBufferAllocateInfo allocate{VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO};
-    allocate.commandPool = pool_;
-    allocate.commandBufferCount = 1;
-    context_.Check(vk.vkAllocateCommandBuffers(context_.device(), &allocate, &buffer_), kWhat);
-    const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, dispatches * kMaxBindings};
-    VkDescriptorPoolCreateInfo descriptors{VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO};
-    descriptors.maxSets = dispatches;
-    descriptors.poolSizeCount = 1;
-    descriptors.pPoolSizes = &size;
-    context_.Check(vk.vkCreateDescriptorPool(context_.device(), &descriptors, nullptr, &sets_),
-                   kWhat);
-    VkCommandBufferBeginInfo begin{VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
-    context_.Check(vk.vkBeginCommandBuffer(buffer_, &begin), kWhat);
-  }
-  void Destroy() {
-    VolkDeviceTable& vk = context_.vk();
-    if (sets_ != VK_NULL_HANDLE) vk.vkDestroyDescriptorPool(context_.device(), sets_, nullptr);
-    if (pool_ != VK_NULL_HANDLE) vk.vkDestroyCommandPool(context_.device(), pool_, nullptr);
-  }
-
-  Context& context_;
-  VkCommandPool pool_ = VK_NULL_HANDLE;
-  VkCommandBuffer buffer_ = VK_NULL_HANDLE;
-  VkDescriptorPool sets_ = VK_NULL_HANDLE;
-  std::optional<Recorder> recorder_;
-};
 
 // Planes of random weights and activations, in the device's layout.
 class Data {
@@ -167,7 +93,7 @@ double GemmChecks::Difference(const Gemm& gemm, const Layout& layout) {
   const uint64_t bytes = rows * count * sizeof(float);
   const auto run = [&](Kernel kernel, std::span<const uint32_t> constants, Grid grid) {
     const Slice y = memory_.device().Take(bytes), back = memory_.readback().Take(bytes);
-    Commands commands(context_, pipelines_, 1);
+    SingleRun commands(context_, pipelines_, 1);
     const Access bindings[] = {In(data.codes),  In(data.high),        In(data.scales),
                                In(data.supers), In(data.activations), In(data.activation_groups),
                                Out(y)};

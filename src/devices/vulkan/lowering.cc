@@ -84,24 +84,6 @@ void Lowering::Run(const Op& op) {
   std::visit([this](const auto& body) { Lower(body); }, op.body);
 }
 
-Access Lowering::In(const Part& part) {
-  return {part.tensor, part.first * sizeof(float), part.count * sizeof(float), false, false};
-}
-Access Lowering::Out(const Part& part) {
-  return {part.tensor, part.first * sizeof(float), part.count * sizeof(float), true, false};
-}
-
-Lowering::Part Lowering::All(ValueId id) const {
-  return {plan_.Value(id), 0, Planes(id) * plan_.PlaneElements(id)};
-}
-Lowering::Part Lowering::Plane(ValueId id, int plane) const {
-  const uint64_t elements = plan_.PlaneElements(id);
-  return {plan_.Value(id), static_cast<uint64_t>(plane) * elements, elements};
-}
-Lowering::Part Lowering::Scratch(size_t slot, uint64_t floats) {
-  return {plan_.Scratch(slot, floats * sizeof(float)), 0, floats};
-}
-
 void Lowering::MatMul(const WeightView& w, const Part& x, const Part& y, float cap) {
   MatMul(weights_.Matrix(w, {}), x, y, cap);
 }

@@ -11,7 +11,7 @@
 #include "devices/device.h"
 #include "devices/vulkan/gemm_check.h"
 #include "devices/vulkan/recorder.h"
-#include "devices/vulkan/step_plan.h"
+#include "devices/vulkan/step_parts.h"
 #include "devices/vulkan/weights.h"
 
 namespace tandem::vulkan {
@@ -32,18 +32,17 @@ Access CacheAccess(CacheId cache, bool values, bool writes);
 /// Whether the kernels can run `op`; `binding_bytes` is what a binding reaches.
 Support SupportsOp(const Program& program, const Op& op, uint64_t binding_bytes);
 
-class Lowering {
+class Lowering : private StepParts {
  public:
   /// `counters`: kCounterWords words, zeros before and after every step, or nothing; `kv` is the
   /// type of keys and values; `binding_bytes` what a binding reaches.
   Lowering(const Program& program, Context& context, Weights& weights, GemmChecks& gemms,
            StepPlan& plan, Recorder& recorder, const Tensor& counters, DType kv,
            uint64_t binding_bytes)
-      : program_(program),
+      : StepParts(program, plan),
         context_(context),
         weights_(weights),
         gemms_(gemms),
-        plan_(plan),
         recorder_(recorder),
         counters_(counters),
         kv_(kv),
@@ -72,25 +71,7 @@ class Lowering {
   void Lower(const Attention& op);
   void Lower(const AttentionOut& op);
 
-  /// Floats of a tensor: `count` from `first` on.
-  struct Part {
-    Tensor tensor;
-    uint64_t first = 0;
-    uint64_t count = 0;
-  };
-  static Access In(const Part& part);
-  static Access Out(const Part& part);
-
   uint64_t rows() const { return plan_.Rows(set_); }
-  uint64_t Width(ValueId id) const {
-    return static_cast<uint64_t>(program_.values[static_cast<size_t>(id)].width);
-  }
-  uint64_t Planes(ValueId id) const {
-    return static_cast<uint64_t>(program_.values[static_cast<size_t>(id)].planes);
-  }
-  Part All(ValueId id) const;
-  Part Plane(ValueId id, int plane) const;
-  Part Scratch(size_t slot, uint64_t floats);
   Access Vector(std::span<const float> values) {
     return Constant(weights_.Vector(program_, values));
   }
@@ -135,11 +116,9 @@ class Lowering {
   };
   void Heads(const QkvProject& op, const HeadsArgs& args);
 
-  const Program& program_;
   Context& context_;
   Weights& weights_;
   GemmChecks& gemms_;
-  StepPlan& plan_;
   Recorder& recorder_;
   Tensor counters_;
   DType kv_;

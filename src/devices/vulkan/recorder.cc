@@ -122,7 +122,6 @@ void Recorder::Dispatch(Kernel kernel, std::span<const uint32_t> constants,
   for (const Word& word : push) words[size++] = word.bits;
   vk.vkCmdPushConstants(commands_, pipelines_.layout(), VK_SHADER_STAGE_COMPUTE_BIT, 0, 4 * size,
                         words);
-  // Last, so that a GPU has read all of the above before it waits.
   if (waits) Barrier(false);
   computed_ = true;
   vk.vkCmdDispatch(commands_, grid.x, grid.y, grid.z);

@@ -19,10 +19,8 @@ float WorkgroupSum(float value) {
   if (subgroupElect()) subgroup_results[gl_SubgroupID] = value;
   barrier();
   float sum = 0.0;
-  for (uint i = gl_SubgroupInvocationID; i < gl_NumSubgroups; i += gl_SubgroupSize) {
-    sum += subgroup_results[i];
-  }
-  return subgroupAdd(sum);
+  for (uint i = 0; i < gl_NumSubgroups; ++i) sum += subgroup_results[i];
+  return sum;
 }
 
 float WorkgroupMax(float value) {
@@ -31,10 +29,8 @@ float WorkgroupMax(float value) {
   if (subgroupElect()) subgroup_results[gl_SubgroupID] = value;
   barrier();
   float most = subgroup_results[0];
-  for (uint i = gl_SubgroupInvocationID; i < gl_NumSubgroups; i += gl_SubgroupSize) {
-    most = max(most, subgroup_results[i]);
-  }
-  return subgroupMax(most);
+  for (uint i = 1; i < gl_NumSubgroups; ++i) most = max(most, subgroup_results[i]);
+  return most;
 }
 
 // Some drivers make tanh of large exponentials, which overflow. Beyond 10 it rounds to 1.
