@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,13 @@ struct EngineOptions {
   /// quota of processor time.
   int threads = 0;
   int gpu = -1;  ///< Number of the Vulkan device; -1 = the best (`tandem doctor`).
+  /// Which NPU is emulated where prompts go to "npu": "npu1" (Phoenix, Hawk Point) or "npu2"
+  /// (Strix, Krackan). The NPU reads prompts only: `device` "npu" decodes on the CPU.
+  std::string npu_generation = "npu1";
+  /// Bytes that weights may take in the NPU's own layout; what does not fit stays with the CPU.
+  /// Nothing: 2 GB, or 3 for a model that multiplies more than 1.5 billion weights for each token
+  /// of a prompt.
+  std::optional<uint64_t> npu_budget = std::nullopt;
   /// Whether each thread that the engine starts stays on one processor, fast cores first. The
   /// caller's own thread is left alone.
   bool pin = false;
@@ -69,8 +77,9 @@ class TANDEM_API Engine {
  public:
   /// Compiles the model for the devices. Throws Error kInvalidArgument for no model, an unknown
   /// device or an option out of range, kNotFound for a GPU that is not there, kUnsupported for one
-  /// that cannot be used, an op that no device runs or a draft model of another vocabulary (naming
-  /// the first difference), kResource without memory or threads.
+  /// that cannot be used, a model of which the NPU would multiply nothing, an op that no device
+  /// runs or a draft model of another vocabulary (naming the first difference), kResource without
+  /// memory or threads.
   explicit Engine(std::shared_ptr<const Model> model, const EngineOptions& options = {});
   ~Engine();
   Engine(const Engine&) = delete;

@@ -60,6 +60,10 @@ void PrintReport(const DoctorReport& report) {
     PrintRow("gpu", "broken: " + complaint.what);
     if (!complaint.mend.empty()) PrintRow("", "mend it with: " + complaint.mend);
   }
+  PrintRow("npu",
+           fmt::format("emulated only ({}): prompts with --prefill npu, slower than the CPU; "
+                       "hardware is not used yet",
+                       fmt::join(report.emulated_npus, ", ")));
   PrintRow("auto", fmt::format("{}: {}", report.auto_device, report.auto_reason));
 }
 
@@ -98,6 +102,7 @@ Json ToJson(const DoctorReport& report) {
             {"isa", report.isa},
             {"usable", true}}},
           {"gpus", std::move(gpus)},
+          {"npu", {{"hardware", false}, {"emulated", report.emulated_npus}}},
           {"complaints", std::move(complaints)},
           {"auto", {{"device", report.auto_device}, {"reason", report.auto_reason}}}};
 }

@@ -14,6 +14,8 @@ namespace {
 /// Beyond any model; a model's own length is checked when it is known.
 constexpr int64_t kMaxContext = int64_t{1} << 31;
 
+constexpr int64_t kMaxMegabytes = 1 << 20;
+
 constexpr const char* kRunsGroup = "How it runs";
 constexpr const char* kLogGroup = "Log";
 
@@ -131,6 +133,14 @@ void AddDevices(CLI::App& app, ModelOptions& options, std::vector<int>* thread_c
   AddInteger(app, "--gpu", options.gpu, 0, 255,
              "Which Vulkan device, as tandem doctor numbers them; the best if not given")
       ->group(kRunsGroup);
+  AddChoice(app, "--npu-generation", options.npu_generation, {"npu1", "npu2"},
+            "Which NPU is emulated: of Phoenix and Hawk Point, or of Strix and Krackan")
+      ->default_str("npu1")
+      ->group(kRunsGroup);
+  AddInteger(
+      app, "--npu-budget", options.npu_budget, int64_t{1}, kMaxMegabytes,
+      "Megabytes that weights may take in the NPU's layout; 2000, or 3000 for models like E4B")
+      ->group(kRunsGroup);
   CLI::Option* threads =
       thread_counts == nullptr
           ? AddInteger(app, "-t,--threads", options.threads, 0, kMaxThreads,
@@ -225,6 +235,10 @@ EngineOptions EngineOptionsOf(const ModelOptions& options) {
   engine.pin = options.pin;
   engine.precise = options.precise;
   engine.gpu = options.gpu;
+  engine.npu_generation = options.npu_generation;
+  if (options.npu_budget > 0) {
+    engine.npu_budget = static_cast<uint64_t>(options.npu_budget) * 1'000'000;
+  }
   const auto line = std::make_shared<ProgressLine>("bringing weights to the device",
                                                    ProgressLine::Elsewhere::kSilent,
                                                    log::StderrLevel() >= log::Level::kWarning);

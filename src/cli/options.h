@@ -162,6 +162,8 @@ struct ModelOptions {
   std::string kv = "auto";
   int threads = 0;
   int gpu = -1;  ///< -1 = the best.
+  std::string npu_generation = "npu1";
+  int64_t npu_budget = 0;  ///< Megabytes; 0 = by the model.
   bool pin = false;
   bool precise = false;
   int64_t context = 0;  ///< 0 = the model's.

@@ -38,6 +38,17 @@ std::string KernelText(const PhaseProfile& phase) {
   return out + "\n";
 }
 
+// The times above it are the emulator's, which say nothing about an NPU.
+std::string ArrayText(const PhaseProfile& phase) {
+  const ArrayProfile& array = phase.array;
+  if (array.calls == 0) return {};
+  return fmt::format(
+      "npu, emulated: {} calls, {:.1f} million multiply-adds; modelled, not measured: {:.2f} ms, "
+      "and {:.1f} ms for {} configuration{} at worst\n",
+      array.calls, static_cast<double>(array.macs) * 1e-6, array.seconds * 1e3,
+      array.switch_seconds * 1e3, array.switches, array.switches == 1 ? "" : "s");
+}
+
 std::string PhaseText(const PhaseProfile& phase, const MachineLimits& limits) {
   std::string out = fmt::format(
       "\n{}: {:.1f} ms, {:.1f} tokens/s\n\n{:<26} {:>6} {:>10} {:>8} {:>9} {:>8} {:>9} {:>8}\n",
@@ -54,6 +65,7 @@ std::string PhaseText(const PhaseProfile& phase, const MachineLimits& limits) {
                        phase.kernels / steps, phase.dependent_kernels / steps);
   }
   if (!phase.kernel_lines.empty()) out += KernelText(phase);
+  out += ArrayText(phase);
   const double rate = phase.streamed_gb_s();
   out +=
       fmt::format("weights, keys and values: {:.1f} MB a token, {:.1f} GB/s, {:.1f} % of reading\n",
@@ -103,6 +115,12 @@ Json PhaseJson(const PhaseProfile& phase, const MachineLimits& limits) {
           {"kernels", phase.kernels},
           {"dependent_kernels", phase.dependent_kernels},
           {"kernel_times", std::move(kernels)},
+          {"npu",
+           {{"calls", phase.array.calls},
+            {"configurations", phase.array.switches},
+            {"macs", phase.array.macs},
+            {"modelled_seconds", phase.array.seconds},
+            {"modelled_configuration_seconds", phase.array.switch_seconds}}},
           {"streamed_gb_s", phase.streamed_gb_s()},
           {"streamed_bytes_per_token", phase.streamed_per_token()},
           {"total", WorkJson(phase.total, limits)},

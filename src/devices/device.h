@@ -83,6 +83,34 @@ struct KernelCounts {
   std::vector<KernelTime> times;  ///< Where ops are timed, of each in their order.
 };
 
+/// What a device has multiplied on an array of its own in a step, and how long that takes by the
+/// model of the array's time.
+struct ArrayCounts {
+  uint64_t calls = 0;     ///< Runs of the array.
+  uint64_t switches = 0;  ///< Of them, those that needed another configuration than before.
+  uint64_t macs = 0;      ///< Multiply-adds of the products, padding and second parts left out.
+  double modelled_seconds = 0;  ///< Of the calls.
+  double modelled_switch_seconds = 0;
+
+  ArrayCounts& operator+=(const ArrayCounts& other) {
+    calls += other.calls;
+    switches += other.switches;
+    macs += other.macs;
+    modelled_seconds += other.modelled_seconds;
+    modelled_switch_seconds += other.modelled_switch_seconds;
+    return *this;
+  }
+  /// What came after `before`.
+  friend ArrayCounts operator-(ArrayCounts counts, const ArrayCounts& before) {
+    counts.calls -= before.calls;
+    counts.switches -= before.switches;
+    counts.macs -= before.macs;
+    counts.modelled_seconds -= before.modelled_seconds;
+    counts.modelled_switch_seconds -= before.modelled_switch_seconds;
+    return counts;
+  }
+};
+
 /// Buffers of a step, in host memory.
 struct Bindings {
   /// Per value of the Program, float [planes, rows of its set in this step, width], dense.
@@ -97,6 +125,8 @@ struct Bindings {
   std::vector<OpTime>* times = nullptr;
   /// Where such a device adds its counts; null: nobody asks.
   KernelCounts* kernels = nullptr;
+  /// Likewise.
+  ArrayCounts* array = nullptr;
 };
 
 /// Completion of a submitted step. Wait() returns once its results are in the bound buffers, or
@@ -139,6 +169,8 @@ class Device {
   virtual std::string_view name() const = 0;
   /// What it is, for people: "avx512, 8 threads".
   virtual std::string description() const = 0;
+  /// Steps of fewer rows are no work for it: it runs them as well as others would, no better.
+  virtual int64_t least_rows() const { return 1; }
   virtual Support Supports(const Program& program, const Op& op) const = 0;
   /// Throws Error kUnsupported for an op it does not support, kResource without memory.
   virtual std::unique_ptr<Segment> Compile(const Program& program, OpRange range,

@@ -60,6 +60,7 @@ DoctorReport Diagnose() {
   for (const VulkanDeviceInfo& device : probe.devices) report.gpus.push_back(ToReport(device));
   report.gpu_complaints = CheckRenderNodes("/dev/dri");
   if (!probe.problem.empty()) report.gpu_complaints.push_back({probe.problem, probe.mend});
+  report.emulated_npus = {"npu1", "npu2"};
   report.auto_device = "cpu";
   const bool hardware = std::any_of(report.gpus.begin(), report.gpus.end(),
                                     [](const auto& gpu) { return gpu.usable && !gpu.software; });

@@ -42,6 +42,7 @@ struct DoctorReport {
   std::string isa;  ///< Level of instructions that the CPU device uses.
   std::vector<GpuReport> gpus;
   std::vector<Complaint> gpu_complaints;
+  std::vector<std::string> emulated_npus;  ///< Generations, "npu1". Hardware is not used yet.
   std::string auto_device;
   std::string auto_reason;
 };

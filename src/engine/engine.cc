@@ -41,8 +41,8 @@ int64_t FittingChunk(const ModelData& data, int64_t chunk) {
 // then.
 constexpr const char* kAutoDevice = "cpu";
 
-// Index of the device called `name`, made on first use.
-size_t FindDevice(const std::string& name, const EngineOptions& options,
+// Index of the device called `name`, made on first use; an NPU for prompts of this model.
+size_t FindDevice(const std::string& name, const EngineOptions& options, const ModelData& data,
                   std::vector<std::shared_ptr<Device>>& devices) {
   const std::string wanted = name == "auto" ? kAutoDevice : name;
   for (size_t i = 0; i < devices.size(); ++i) {
@@ -54,6 +54,12 @@ size_t FindDevice(const std::string& name, const EngineOptions& options,
     vulkan.threads = options.threads;
     vulkan.progress = options.load_progress;
     devices.push_back(MakeVulkanDevice(vulkan));
+  } else if (wanted == "npu") {
+    auto host =
+        std::dynamic_pointer_cast<HostDevice>(devices[FindDevice("cpu", options, data, devices)]);
+    devices.push_back(MakeNpuDevice(std::move(host), NpuOptionsOf(options, data.prefill)));
+    log::Info("npu: emulated; prompts are multiplied as {} would, much slower than on the CPU",
+              options.npu_generation);
   } else if (wanted == "cpu") {
     devices.push_back(
         MakeCpuDevice(options.threads, cpu::ChooseIsa(), options.pin, options.precise));
@@ -67,8 +73,18 @@ size_t FindDevice(const std::string& name, const EngineOptions& options,
 
 }  // namespace
 
+NpuOptions NpuOptionsOf(const EngineOptions& options, const Program& program) {
+  NpuOptions npu;
+  npu.generation =
+      options.npu_generation == "npu2" ? npu::Generation::kNpu2 : npu::Generation::kNpu1;
+  npu.budget = options.npu_budget.value_or(0);
+  if (npu.budget == 0) npu.budget = DefaultNpuBudget(program);
+  npu.progress = options.load_progress;
+  return npu;
+}
+
 std::vector<std::string> DeviceNames() {
-  return AtBorder([] { return std::vector<std::string>{"cpu", "vulkan"}; });
+  return AtBorder([] { return std::vector<std::string>{"cpu", "vulkan", "npu"}; });
 }
 
 Phase::Phase(const Program& program, std::span<Device* const> devices, size_t preferred,
@@ -96,9 +112,10 @@ std::span<const float> Phase::Run(std::span<const std::span<const KvView>> cache
   const float* logits = nullptr;
   Bindings bindings{pointers_, caches, &logits};
   if (steps_ != nullptr) {
-    steps_->push_back({&program_, {rows.begin(), rows.end()}, {}, {}});
+    steps_->push_back({&program_, {rows.begin(), rows.end()}, {}, {}, {}});
     bindings.times = &steps_->back().ops;
     bindings.kernels = &steps_->back().kernels;
+    bindings.array = &steps_->back().array;
   }
   for (const auto& segment : segments_) segment->Submit(bindings, rows).Wait();
   if (logits == nullptr) logits = pointers_[static_cast<size_t>(program_.logits)];
@@ -107,7 +124,33 @@ std::span<const float> Phase::Run(std::span<const std::span<const KvView>> cache
   NoMemory();
 }
 
+Phase* Engine::Impl::Scoring(int64_t rows) {
+  Device& device = *devices[prefill_device];
+  if (prefill_device == decode_device || device.least_rows() <= 1 || rows < device.least_rows()) {
+    return nullptr;
+  }
+  if (scoring == nullptr) {
+    std::vector<Device*> pointers;
+    for (const auto& one : devices) pointers.push_back(one.get());
+    const size_t fallback = FindDevice("cpu", options, model->data(), devices);
+    scoring = std::make_unique<Phase>(model->data().decode, pointers, prefill_device, fallback,
+                                      ShapeClass{options.chunk, options.chunk});
+  }
+  return scoring.get();
+}
+
 namespace {
+
+// Says what keeps all of a model from the NPU.
+void RequireUse(const NpuUse& use, const Model& model) {
+  if (use.products > 0) return;
+  throw Error(ErrorKind::kUnsupported,
+              fmt::format("{}: the NPU would multiply nothing of it; of its products {}",
+                          model.source(), use.left.empty() ? "there are none" : use.left),
+              use.smallest > 0 ? fmt::format("a larger --npu-budget: the smallest takes {:.1f} MB",
+                                             static_cast<double>(use.smallest) / 1e6)
+                               : "leave --prefill npu out");
+}
 
 std::string DevicesText(const std::vector<std::shared_ptr<Device>>& devices) {
   std::string text;
@@ -135,11 +178,24 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   impl->model = std::move(model);
   impl->options = options;
   KvElementType(impl->model->data(), options.kv);  // throws where the model cannot have it
-  const std::string& prefill = options.prefill.empty() ? options.device : options.prefill;
+  const std::string& prefill = PromptDevice(options);
   if (prefill == "vulkan" && options.chunk == EngineOptions().chunk) {
     impl->options.chunk = kGpuChunk;  // more rows for each reading of the weights, fewer kernels
   }
   impl->options.chunk = FittingChunk(impl->model->data(), impl->options.chunk);
+  if (options.decode == "npu") {
+    throw Error(ErrorKind::kUnsupported, "the NPU reads prompts: it does not write replies",
+                "--prefill npu gives it what it is for");
+  }
+  if (options.npu_generation != "npu1" && options.npu_generation != "npu2") {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("there is no NPU generation '{}'", Printable(options.npu_generation)),
+                "npu1 is Phoenix and Hawk Point, npu2 Strix and Krackan");
+  }
+  if (options.npu_budget == uint64_t{0}) {
+    throw Error(ErrorKind::kInvalidArgument, "an NPU budget of 0 bytes leaves it nothing to do",
+                "leave --prefill npu out");
+  }
   if (options.draft_model != nullptr) RequireSameVocabulary(*impl->model, *options.draft_model);
   if (options.memory_check) {
     const int64_t context = std::clamp<int64_t>(options.context, 0, impl->model->context_length());
@@ -153,12 +209,15 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   }
   impl->devices = std::move(its_devices);
   auto& devices = impl->devices;
+  const ModelData& data = impl->model->data();
   const auto find = [&](const std::string& name) {
-    return FindDevice(name.empty() ? options.device : name, options, devices);
+    return FindDevice(name, options, data, devices);
   };
-  impl->prefill_device = find(options.prefill);
-  impl->decode_device = find(options.decode);
-  const size_t fallback = FindDevice("cpu", options, devices);
+  impl->prefill_device = find(prefill);
+  // The NPU reads prompts. Who gives it everything gives it those.
+  const std::string& decode = options.decode.empty() ? options.device : options.decode;
+  impl->decode_device = find(decode == "npu" ? "cpu" : decode);
+  const size_t fallback = find("cpu");
   const bool on_vulkan = devices[impl->prefill_device]->name() == "vulkan" ||
                          devices[impl->decode_device]->name() == "vulkan";
   if (on_vulkan && options.kv == KvType::kQ8) {
@@ -168,11 +227,13 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   std::vector<Device*> pointers;
   pointers.reserve(devices.size());
   for (const auto& device : devices) pointers.push_back(device.get());
-  const ModelData& data = impl->model->data();
   impl->decode = std::make_unique<Phase>(data.decode, pointers, impl->decode_device, fallback,
                                          ShapeClass{impl->options.chunk, impl->options.chunk});
   impl->prefill = std::make_unique<Phase>(data.prefill, pointers, impl->prefill_device, fallback,
                                           ShapeClass{impl->options.chunk, 1});
+  if (const auto* npu = dynamic_cast<NpuDevice*>(pointers[impl->prefill_device])) {
+    RequireUse(npu->use(), *impl->model);
+  }
   log::Event("engine ready: {}, {} tokens a step, {} bytes of activations", DevicesText(devices),
              impl->options.chunk, ActivationBytes(data, impl->options.chunk));
   if (options.draft_model != nullptr) {

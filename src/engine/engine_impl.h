@@ -7,10 +7,12 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "devices/device.h"
+#include "devices/npu/prefill/npu_device.h"
 #include "engine/draft_plan.h"
 #include "engine/kv_store.h"
 #include "engine/model_data.h"
@@ -49,6 +51,13 @@ class Phase {
   std::vector<StepTimes>* steps_ = nullptr;
 };
 
+/// The name of the device of prompts.
+inline const std::string& PromptDevice(const EngineOptions& options) {
+  return options.prefill.empty() ? options.device : options.prefill;
+}
+/// Of the NPU that reads prompts of `program`.
+NpuOptions NpuOptionsOf(const EngineOptions& options, const Program& program);
+
 /// The element type that `kv` means for this model.
 DType KvElementType(const ModelData& data, KvType kv);
 /// Bytes of the activations of a prefill step of `chunk` rows.
@@ -65,6 +74,10 @@ struct [[gnu::visibility("hidden")]] Engine::Impl {
   size_t prefill_device = 0;
   std::unique_ptr<Phase> decode;
   std::unique_ptr<Phase> prefill;
+  /// Of many rows that are all wanted, on the device of prompts where that one is made for many
+  /// rows; else null, and `decode` runs them. Compiled when it is first asked for.
+  Phase* Scoring(int64_t rows);
+  std::unique_ptr<Phase> scoring;
   std::shared_ptr<Engine::Impl> draft;  ///< Runs options.draft_model; may be null.
   DraftCosts draft_costs;
 };

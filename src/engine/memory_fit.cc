@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "engine/engine_impl.h"
 #include "engine/model_data.h"
 
 namespace tandem {
@@ -32,6 +33,10 @@ std::string NeedText(const MemoryNeed& need, int64_t context) {
 // the whole, and shares its copies.
 MemoryNeed NeedOf(const Model& model, const EngineOptions& options, int64_t context) {
   MemoryNeed need = EstimateMemory(model, context, options.kv, options.chunk);
+  if (PromptDevice(options) == "npu") {
+    const Program& program = model.data().prefill;
+    need.copies += NpuPackedBytes(program, NpuOptionsOf(options, program));
+  }
   const Model* draft = options.draft_model.get();
   if (draft == nullptr) return need;
   const MemoryNeed more =

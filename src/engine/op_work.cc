@@ -169,6 +169,11 @@ PhaseProfile SumSteps(std::span<const StepTimes> steps, double seconds, DType kv
     ++phase.steps;
     phase.kernels += step.kernels.kernels;
     phase.dependent_kernels += step.kernels.dependent;
+    phase.array.calls += step.array.calls;
+    phase.array.switches += step.array.switches;
+    phase.array.macs += step.array.macs;
+    phase.array.seconds += step.array.modelled_seconds;
+    phase.array.switch_seconds += step.array.modelled_switch_seconds;
     const auto detail_of = [&](const Op& op) {
       std::string detail = DetailOf(program, op);
       if (CountRows(step.rows, op.rows) < static_cast<int64_t>(step.rows.size()) &&

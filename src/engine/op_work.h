@@ -32,6 +32,7 @@ struct StepTimes {
   std::vector<StepRow> rows;
   std::vector<OpTime> ops;  ///< Of the devices that tell.
   KernelCounts kernels;     ///< Likewise.
+  ArrayCounts array;        ///< Likewise.
 };
 
 /// Sums `steps`, which took `seconds` together, by kind of op: by name, by what sets ops of a name

@@ -70,6 +70,15 @@ struct KernelLine {
   double seconds = 0;  ///< Each alone: what kernels gain by overlapping is not in it.
 };
 
+/// What an NPU has multiplied, and how long it takes for it: not measured but modelled.
+struct ArrayProfile {
+  uint64_t calls = 0;
+  uint64_t switches = 0;  ///< Calls that needed another configuration than the one before.
+  uint64_t macs = 0;      ///< Multiply-adds of the products.
+  double seconds = 0;     ///< Of the calls.
+  double switch_seconds = 0;
+};
+
 /// A prompt, or new tokens.
 struct PhaseProfile {
   int64_t tokens = 0;
@@ -83,6 +92,7 @@ struct PhaseProfile {
   uint64_t kernels = 0;
   uint64_t dependent_kernels = 0;
   std::vector<KernelLine> kernel_lines;  ///< The most time first.
+  ArrayProfile array;
 
   /// What no op accounts for: hand-over between ops and devices, sampling rows, bookkeeping.
   double between() const;

@@ -21,6 +21,8 @@ namespace {
 
 // Rows whose logits are made at once, and logits at most: 16 rows of Gemma 3n's vocabulary.
 constexpr int64_t kScoredRows = 16;
+// Where prompts go to a device for many rows: its worth of them, of a small vocabulary more.
+constexpr int64_t kManyScoredRows = 64;
 constexpr int64_t kScoredLogits = int64_t{1} << 22;
 
 // Positions that a session can go back at no cost, beyond a chunk.
@@ -147,9 +149,12 @@ void Session::Impl::Run(std::span<const int32_t> ids, bool all_wanted, int64_t c
       }
       // A single row that is not the last comes of a chunk length of 1.
       if (count == 1) rows[0].wanted = true;
-      Phase& phase = all_wanted || count == 1 ? *engine->decode : *engine->prefill;
+      Phase* phase = all_wanted || count == 1 ? engine->decode.get() : engine->prefill.get();
+      if (all_wanted) {
+        if (Phase* scoring = engine->Scoring(count)) phase = scoring;
+      }
       kv.BeginStep(count);
-      const auto logits = phase.Run({&views, 1}, rows);
+      const auto logits = phase->Run({&views, 1}, rows);
       size_t row = 0;
       for (const StepRow& step : rows) {
         if (step.wanted) sink(step.position, logits.subspan(row++ * vocab, vocab));
@@ -223,8 +228,12 @@ void Session::AppendScored(std::span<const int32_t> ids, const LogitsSink& row,
     impl_->CheckRoom(ids);
     const auto first = static_cast<int64_t>(impl_->tokens.size());
     const LogitsSink sink = FromCaller(row);
-    const int64_t rows = std::min(kScoredRows, impl_->engine->options.chunk);
-    impl_->Run(ids, true, std::clamp(kScoredLogits / model().vocab_rows(), int64_t{1}, rows),
+    const int64_t chunk = impl_->engine->options.chunk;
+    int64_t rows = std::clamp(kScoredLogits / model().vocab_rows(), int64_t{1}, kScoredRows);
+    if (impl_->engine->Scoring(std::min(static_cast<int64_t>(ids.size()), chunk)) != nullptr) {
+      rows = std::max(kManyScoredRows, kScoredLogits / model().vocab_rows());
+    }
+    impl_->Run(ids, true, std::min(rows, chunk),
                [&](int64_t position, std::span<const float> logits) {
                  if (position >= first) sink(static_cast<size_t>(position - first), logits);
                },

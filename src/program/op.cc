@@ -120,6 +120,55 @@ struct UseVisitor {
 
 }  // namespace
 
+namespace {
+
+struct GroupVisitor {
+  std::vector<std::vector<WeightView>> groups;
+
+  void Add(const std::vector<WeightView>& group) {
+    std::vector<WeightView> there;
+    for (const WeightView& matrix : group) {
+      if (!matrix.empty()) there.push_back(matrix);
+    }
+    if (!there.empty()) groups.push_back(std::move(there));
+  }
+  void operator()(const PleProject& op) { Add(op.projections); }
+  void operator()(const AltUpExpand& op) { Add(op.projections); }
+  void operator()(const LaurelAndNorm& op) {
+    if (op.laurel == kNoId) return;
+    Add({op.left});
+    Add({op.right});
+  }
+  void operator()(const QkvProject& op) {
+    std::vector<WeightView> group;
+    if (op.q != kNoId) group.push_back(op.query);
+    if (op.cache != kNoId) group.insert(group.end(), {op.key, op.value});
+    Add(group);
+  }
+  void operator()(const AttentionOut& op) { Add({op.output}); }
+  void operator()(const GatedMlp& op) {
+    Add({op.gate, op.up});
+    Add({op.down});
+  }
+  void operator()(const PerLayerMix& op) {
+    Add({op.gate});
+    Add({op.projection});
+  }
+  void operator()(const AltUpCollapse& op) {
+    for (const WeightView& matrix : op.projections) Add({matrix});  // a stream each
+  }
+  template <typename Other>
+  void operator()(const Other&) {}
+};
+
+}  // namespace
+
+std::vector<std::vector<WeightView>> ProductGroups(const OpBody& body) {
+  GroupVisitor visitor;
+  std::visit(visitor, body);
+  return std::move(visitor.groups);
+}
+
 std::string_view OpName(const OpBody& body) {
   static constexpr std::string_view kNames[] = {
       "EmbedTokens",   "PleGather", "PleProject",   "AltUpExpand", "AltUpPredict", "LaurelAndNorm",

@@ -252,4 +252,9 @@ struct OpUse {
 };
 OpUse UseOf(const OpBody& body);
 
+/// The matrices of an op's products over activations, in the order of its lowering; those that are
+/// multiplied with the same input, and so may be at once, together. The head's are left out: it has
+/// a table of another kind of size, and few rows.
+std::vector<std::vector<WeightView>> ProductGroups(const OpBody& body);
+
 }  // namespace tandem

@@ -131,13 +131,13 @@ TEST_F(HandMade, WantedRowsOnly) {
 }
 
 TEST_F(HandMade, SumsAreByKindAndTheMostTimeFirst) {
-  StepTimes step{&program_, rows_, {}, {}};
+  StepTimes step{&program_, rows_, {}, {}, {}};
   for (size_t op = 0; op < program_.ops.size(); ++op) {
     step.ops.push_back({op, op == kAttention ? 0.5 : 0.01});
   }
-  StepTimes single{&program_, {{3, 8, 0, true}}, {{kDense, 0.25}, {kHead, 0.125}}, {}};
+  StepTimes single{&program_, {{3, 8, 0, true}}, {{kDense, 0.25}, {kHead, 0.125}}, {}, {}};
   // An op that ran for no row took no time that counts.
-  StepTimes unwanted{&program_, {{4, 9, 0, false}}, {{kHead, 9}}, {}};
+  StepTimes unwanted{&program_, {{4, 9, 0, false}}, {{kHead, 9}}, {}, {}};
   const PhaseProfile phase = SumSteps(std::vector{step, single, unwanted}, 2, DType::kF16, int8_);
   EXPECT_EQ(phase.tokens, 4);
   ASSERT_FALSE(phase.ops.empty());

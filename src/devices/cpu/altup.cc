@@ -40,10 +40,14 @@ void Step::Execute(const AltUpExpand& op, RowContext& rows) {
   const float* x = Data(op.x);
   std::copy_n(x, rows.count() * width, Plane(op.streams, 0));
   multiplier_.Load(x, width, rows.count(), width);
+  const auto stream = [&](size_t i) { return Plane(op.streams, static_cast<int>(i) + 1); };
+  products_.clear();
   for (size_t i = 0; i < op.projections.size(); ++i) {
-    float* stream = Plane(op.streams, static_cast<int>(i) + 1);
-    multiplier_.Run(op.projections[i], stream, width);
-    MatchMagnitude(x, stream, rows.count(), width, op.floor);
+    products_.push_back({op.projections[i], stream(i), width});
+  }
+  multiplier_.Run(products_);
+  for (size_t i = 0; i < op.projections.size(); ++i) {
+    MatchMagnitude(x, stream(i), rows.count(), width, op.floor);
   }
 }
 

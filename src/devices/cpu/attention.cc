@@ -58,19 +58,25 @@ void Step::Execute(const QkvProject& op, RowContext& rows) {
       row_.rotate(rope.cosine.data() + t * half, rope.sine.data() + t * half, half, values);
     }
   };
+  float* q = op.q == kNoId ? nullptr : Data(op.q);
+  const int64_t q_width = op.q == kNoId ? 0 : Width(op.q);
+  float* keys = nullptr;
+  float* values = nullptr;
+  products_.clear();
+  if (q != nullptr) products_.push_back({op.query, q, q_width});
+  if (op.cache != kNoId) {
+    keys = Scratch(0, count * op.key.rows);
+    values = Scratch(1, count * op.value.rows);
+    products_.push_back({op.key, keys, op.key.rows});
+    products_.push_back({op.value, values, op.value.rows});
+  }
   multiplier_.Load(normed, width, count, width);
-  if (op.q != kNoId) {
-    float* q = Data(op.q);
-    const int64_t q_width = Width(op.q);
-    multiplier_.Run(op.query, q, q_width);
+  multiplier_.Run(products_);
+  if (q != nullptr) {
     ForRows(count, q_width, 8,
             [&](int64_t t, int) { finish(q + t * q_width, t, op.heads, op.q_norm.data(), true); });
   }
   if (op.cache == kNoId) return;
-  float* keys = Scratch(0, count * op.key.rows);
-  float* values = Scratch(1, count * op.value.rows);
-  multiplier_.Run(op.key, keys, op.key.rows);
-  multiplier_.Run(op.value, values, op.value.rows);
   ForRows(count, op.key.rows, 16, [&](int64_t t, int) {
     float* key = keys + t * op.key.rows;
     float* value = values + t * op.value.rows;

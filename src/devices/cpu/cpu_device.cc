@@ -74,8 +74,8 @@ namespace {
 class CpuSegment : public Segment {
  public:
   CpuSegment(const Program& program, OpRange range, ThreadTeam& team, Isa isa, bool precise,
-             NeuronCopies& neurons)
-      : program_(program), range_(range), step_(program, team, isa, precise, neurons) {}
+             NeuronCopies& neurons, ProductEngine* engine)
+      : program_(program), range_(range), step_(program, team, isa, precise, neurons, engine) {}
 
   Fence Submit(const Bindings& bindings, std::span<const StepRow> rows) override {
     std::promise<void> done;
@@ -108,7 +108,7 @@ class CpuSegment : public Segment {
   Step step_;
 };
 
-class CpuDevice : public Device {
+class CpuDevice : public HostDevice {
  public:
   CpuDevice(int threads, Isa isa, bool pin, bool precise)
       : team_(threads, pin), isa_(isa), precise_(precise) {}
@@ -131,7 +131,11 @@ class CpuDevice : public Device {
   }
   std::unique_ptr<Segment> Compile(const Program& program, OpRange range,
                                    const ShapeClass&) override {
-    return std::make_unique<CpuSegment>(program, range, team_, isa_, precise_, neurons_);
+    return std::make_unique<CpuSegment>(program, range, team_, isa_, precise_, neurons_, nullptr);
+  }
+  std::unique_ptr<Segment> CompileWith(const Program& program, OpRange range, const ShapeClass&,
+                                       ProductEngine& engine) override {
+    return std::make_unique<CpuSegment>(program, range, team_, isa_, precise_, neurons_, &engine);
   }
 
  private:
@@ -144,11 +148,11 @@ class CpuDevice : public Device {
 }  // namespace
 }  // namespace cpu
 
-std::unique_ptr<Device> MakeCpuDevice(int threads) {
+std::unique_ptr<HostDevice> MakeCpuDevice(int threads) {
   return MakeCpuDevice(threads, cpu::ChooseIsa());
 }
 
-std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa, bool pin, bool precise) {
+std::unique_ptr<HostDevice> MakeCpuDevice(int threads, cpu::Isa isa, bool pin, bool precise) {
   return std::make_unique<cpu::CpuDevice>(threads, isa, pin, precise);
 }
 

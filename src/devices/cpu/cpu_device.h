@@ -11,16 +11,16 @@
 #include <memory>
 
 #include "devices/cpu/isa.h"
-#include "devices/device.h"
+#include "devices/products.h"
 
 namespace tandem {
 
 /// `threads` includes the caller's; 0 means what PlanThreads() advises.
-std::unique_ptr<Device> MakeCpuDevice(int threads = 0);
+std::unique_ptr<HostDevice> MakeCpuDevice(int threads = 0);
 /// The same on a given level of instructions; `pin` as for ThreadTeam, `precise` as for Multiplier.
 /// REQUIRES: an available one.
-std::unique_ptr<Device> MakeCpuDevice(int threads, cpu::Isa isa, bool pin = false,
-                                      bool precise = false);
+std::unique_ptr<HostDevice> MakeCpuDevice(int threads, cpu::Isa isa, bool pin = false,
+                                          bool precise = false);
 
 /// Memory that the device takes in time for weights of `program` that it keeps in another order:
 /// `down` of the sparse layers.

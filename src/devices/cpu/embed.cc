@@ -35,10 +35,21 @@ void Step::Execute(const PleGather& op, RowContext& rows) {
 void Step::Execute(const PleProject& op, RowContext& rows) {
   const int64_t width = Width(op.x);
   const int64_t ple_width = Width(op.pli);
-  float* projected = Scratch(0, rows.count() * ple_width);
   multiplier_.Load(Data(op.x), width, rows.count(), width);
+  // One layer after the other, while it is in the cache; together for an engine.
+  const size_t together = multiplier_.HasEngine() ? op.projections.size() : 1;
+  const int64_t size = rows.count() * ple_width;
+  float* scratch = Scratch(0, static_cast<int64_t>(together) * size);
   for (size_t layer = 0; layer < op.projections.size(); ++layer) {
-    multiplier_.Run(op.projections[layer], projected, ple_width);
+    float* projected = scratch + static_cast<int64_t>(layer % together) * size;
+    if (layer % together == 0) {
+      products_.clear();
+      for (size_t i = 0; i < together; ++i) {
+        products_.push_back(
+            {op.projections[layer + i], scratch + static_cast<int64_t>(i) * size, ple_width});
+      }
+      multiplier_.Run(products_);
+    }
     float* plane = Plane(op.pli, static_cast<int>(layer));
     ForRows(rows.count(), ple_width, 8, [&](int64_t t, int) {
       float* pp = projected + t * ple_width;

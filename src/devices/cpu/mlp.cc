@@ -31,13 +31,17 @@ void Step::Execute(const GatedMlp& op, RowContext& rows) {
   ForRows(count, width, 4, [&](int64_t t, int) {
     row_.rms_norm(h + t * width, op.pre_norm.data(), op.eps, width, normed + t * width);
   });
+  // Where dead neurons are left out of `up`, the gates must be there first.
+  const bool finds_dead = op.sparse && count <= kMostSparseRows;
+  products_.assign(1, {op.gate, gate, ffn});
+  if (!finds_dead) products_.push_back({op.up, up, ffn});
   multiplier_.Load(normed, width, count, width);
-  multiplier_.Run(op.gate, gate, ffn);
+  multiplier_.Run(products_);
   dead_.clear();
   if (op.sparse) {
     ForRows(count, ffn, 4,
             [&](int64_t t, int) { row_.cut_below(op.sparsity_multiplier, ffn, gate + t * ffn); });
-    if (count <= kMostSparseRows) {
+    if (finds_dead) {
       dead_.assign(static_cast<size_t>(ffn), 1);
       for (int64_t t = 0; t < count; ++t) {
         const float* row = gate + t * ffn;
@@ -47,7 +51,7 @@ void Step::Execute(const GatedMlp& op, RowContext& rows) {
       }
     }
   }
-  multiplier_.Run(op.up, up, ffn, dead_);
+  if (finds_dead) multiplier_.Run(op.up, up, ffn, dead_);
   team_.ParallelFor(count * ffn, kThreadWork / 16, [&](int64_t begin, int64_t end, int) {
     row_.gelu_times(gate + begin, end - begin, up + begin);
   });

@@ -30,10 +30,11 @@ bool IsRun(const int64_t* index, int count) { return index[count - 1] - index[0]
 
 }  // namespace
 
-Multiplier::Multiplier(ThreadTeam& team, Isa isa, bool precise)
+Multiplier::Multiplier(ThreadTeam& team, Isa isa, bool precise, ProductEngine* engine)
     : team_(team),
       kernels_(isa == Isa::kReference ? nullptr : &KernelsOf(isa)),
       parts_(precise ? 2 : 1),
+      engine_(engine),
       panels_(static_cast<size_t>(team.size())) {}
 
 void Multiplier::Load(const float* x, int64_t x_stride, int64_t rows, int64_t cols) {
@@ -50,8 +51,23 @@ void Multiplier::Run(const WeightView& w, const float* x, int64_t x_stride, int6
   Run(w, y, y_stride, skip);
 }
 
+void Multiplier::Run(std::span<Product> products) {
+  if (engine_ != nullptr && rows_ > 0) engine_->Multiply(x_, x_stride_, rows_, products);
+  for (Product& product : products) {
+    if (!product.done) RunHere(product.weights, product.y, product.y_stride, {});
+    product.done = true;
+  }
+}
+
 void Multiplier::Run(const WeightView& w, float* y, int64_t y_stride,
                      std::span<const uint8_t> skip) {
+  if (!skip.empty()) return RunHere(w, y, y_stride, skip);
+  Product product{w, y, y_stride};
+  Run({&product, 1});
+}
+
+void Multiplier::RunHere(const WeightView& w, float* y, int64_t y_stride,
+                         std::span<const uint8_t> skip) {
   assert(w.cols == cols_);
   if (kernels_ == nullptr) return MatMul(team_, w, x_, x_stride_, rows_, y, y_stride, skip);
   if (rows_ == 0) return;

@@ -9,6 +9,9 @@
 // is what the first leaves over, with scales of its own. Each part is a row by itself to the
 // kernels, and their products are added. So nothing but the sum of two roundings is lost, at most
 // a part in 64,516 of a group's largest value, for twice the multiplications.
+//
+// Products may be made elsewhere: an engine is offered each that no neurons are left out of, and
+// what it does not take is made here.
 #pragma once
 
 #include <cstdint>
@@ -19,19 +22,24 @@
 #include "devices/cpu/int8_buffer.h"
 #include "devices/cpu/isa_kernels.h"
 #include "devices/cpu/neuron_major.h"
+#include "devices/products.h"
 #include "formats/weight_view.h"
 
 namespace tandem::cpu {
 
 class Multiplier {
  public:
-  Multiplier(ThreadTeam& team, Isa isa, bool precise = false);
+  Multiplier(ThreadTeam& team, Isa isa, bool precise = false, ProductEngine* engine = nullptr);
 
   /// Says what the next products are made of: x [rows, cols] with a stride, which must stay as it
   /// is until the last of them. It is brought to 8 bits once, however many matrices there are.
   void Load(const float* x, int64_t x_stride, int64_t rows, int64_t cols);
   /// y[t, r] = dot(w row r, loaded row t), as MatMul of kernels.h says.
   void Run(const WeightView& w, float* y, int64_t y_stride, std::span<const uint8_t> skip = {});
+  /// Several, all of the loaded rows.
+  void Run(std::span<Product> products);
+  /// Whether they are offered to somebody else, for whom it pays to offer several at once.
+  bool HasEngine() const { return engine_ != nullptr; }
   /// Both.
   void Run(const WeightView& w, const float* x, int64_t x_stride, int64_t rows, float* y,
            int64_t y_stride, std::span<const uint8_t> skip = {});
@@ -46,6 +54,7 @@ class Multiplier {
     Int8Buffer buffer;
   };
 
+  void RunHere(const WeightView& w, float* y, int64_t y_stride, std::span<const uint8_t> skip);
   const Int8Rows& QuantizedRows(int group);
   void QuantizeRow(Int8Buffer& buffer, int64_t t, float* rest) const;
   /// Indices of the first `count` rows, and of those that are not skipped. Valid until the next
@@ -65,6 +74,7 @@ class Multiplier {
   ThreadTeam& team_;
   const IsaKernels* kernels_;  ///< nullptr on the reference level.
   int64_t parts_;              ///< Of each activation: 1 or 2.
+  ProductEngine* engine_;      ///< May be null.
   const float* x_ = nullptr;
   int64_t x_stride_ = 0;
   int64_t rows_ = 0;

@@ -50,11 +50,13 @@ struct RowContext {
 /// One running step. Scratch buffers grow on first use and stay.
 class Step {
  public:
-  Step(const Program& program, ThreadTeam& team, Isa isa, bool precise, NeuronCopies& neurons)
+  /// `engine` may be null.
+  Step(const Program& program, ThreadTeam& team, Isa isa, bool precise, NeuronCopies& neurons,
+       ProductEngine* engine)
       : program_(program),
         team_(team),
         neurons_(neurons),
-        multiplier_(team, isa, precise),
+        multiplier_(team, isa, precise, engine),
         row_(RowKernelsOf(isa)),
         attention_(AttentionKernelsOf(isa)) {}
 
@@ -124,6 +126,7 @@ class Step {
   Bindings bindings_;
   RowContext all_;
   RowContext wanted_;
+  std::vector<Product> products_;  ///< Of the op at hand, that share their input.
   std::vector<uint8_t> dead_;  ///< Neurons of the MLP at hand that no row uses; empty = not known.
   std::vector<std::vector<float>> scratch_;
   std::vector<std::vector<float>> worker_scratch_;

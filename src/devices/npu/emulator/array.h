@@ -105,7 +105,6 @@ class Array {
   std::vector<TileState> tiles_;
   std::map<uint32_t, const DmaChannel*> link_owner_;  ///< Packets on their way.
   std::map<std::tuple<Tile, Direction, int>, int> tokens_;
-  std::vector<uint32_t> host_writer_;             ///< By word index.
   std::map<uint32_t, const DmaChannel*> active_;  ///< Executions that write, by number.
   uint32_t instances_ = 0;
 };

@@ -158,14 +158,13 @@ Array::Words Array::Memory(DmaChannel& channel, int64_t count) {
   switch (KindOf(channel.tile)) {
     case TileKind::kShim: {
       const int64_t address = channel.descriptor.base + 4 * offset;
-      uint64_t index = 0;
-      uint64_t room = 0;
-      words.word = host_->Word(static_cast<uint64_t>(address), &index, &room);
-      if (words.word == nullptr)
+      const HostMemory::Place place =
+          host_->At(static_cast<uint64_t>(address), channel.direction == Direction::kS2mm);
+      if (place.word == nullptr)
         outside(fmt::format("0x{:X} is in no buffer of the host", address));
-      if (host_writer_.size() < host_->words()) host_writer_.resize(host_->words());
-      words.writer = &host_writer_[index];
-      return cut(static_cast<int64_t>(room));
+      words.word = place.word;
+      words.writer = place.writer;
+      return cut(static_cast<int64_t>(place.room));
     }
     case TileKind::kMemory: {
       constexpr int64_t kWords = 0x80000 / 4;

@@ -38,8 +38,11 @@ class Emulator {
   /// EncodeConfiguration, and Error kInvalidArgument for programs that cannot be.
   void Load(const Design& design, const ProgramLoader& load_program = {});
 
-  /// A kernel argument's memory, which must outlive the emulator. Returns its device address.
+  /// A kernel argument's memory, which must outlive the emulator or be removed. Returns its device
+  /// address.
   uint64_t AddBuffer(std::span<std::byte> bytes) { return host_.Add(bytes); }
+  /// Ends that, between two runs.
+  void RemoveBuffer(uint64_t address) { host_.Remove(address); }
 
   /// Executes a stream. Argument n lies at device address arguments[n]. The array works when the
   /// stream waits, and at its end until nothing moves: the most that a program may count on.

@@ -20,22 +20,25 @@ class HostMemory {
   /// Makes a buffer visible and returns its device address. The bytes must outlive the memory, and
   /// are a whole number of words.
   uint64_t Add(std::span<std::byte> bytes);
+  /// Ends that. REQUIRES: a device address that Add() returned. No address is given twice.
+  void Remove(uint64_t address);
 
-  /// The word at an address of the array, its number, and how many there are from it to the end of
-  /// its buffer; nullptr outside of every buffer.
-  uint32_t* Word(uint64_t address, uint64_t* index, uint64_t* room);
-  /// Words of all buffers.
-  uint64_t words() const { return words_; }
+  /// What lies at an address of the array.
+  struct Place {
+    uint32_t* word = nullptr;    ///< nullptr outside of every buffer.
+    uint32_t* writer = nullptr;  ///< Who wrote it last; only where asked for.
+    uint64_t room = 0;           ///< Words from it to the end of its buffer.
+  };
+  Place At(uint64_t address, bool with_writer);
 
  private:
   struct Range {
-    uint64_t begin = 0;
-    uint64_t first_index = 0;  ///< Words of the buffers before.
+    uint64_t begin = 0;  ///< As the array sees it.
     std::span<std::byte> bytes;
+    std::vector<uint32_t> writers;  ///< By word; empty until it is written.
   };
-  std::vector<Range> ranges_;
+  std::vector<Range> ranges_;  ///< By their beginning.
   uint64_t next_ = 0x4000000;
-  uint64_t words_ = 0;
 };
 
 }  // namespace tandem::npu

@@ -121,6 +121,20 @@ int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 constexpr int kMostRatio = 127;
 
+/// A column's ratios of its scales to the largest, `stride` apart both; returns that one's share.
+float ColumnRatios(const float* scales, int64_t blocks, int64_t stride, int8_t* ratios) {
+  float most = 0;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const float scale = std::abs(scales[block * stride]);
+    if (std::isfinite(scale)) most = std::max(most, scale);
+  }
+  for (int64_t block = 0; block < blocks && most > 0; ++block) {
+    const float scale = std::isfinite(scales[block * stride]) ? scales[block * stride] : 0;
+    ratios[block * stride] = static_cast<int8_t>(std::nearbyint(scale / most * kMostRatio));
+  }
+  return most * (1 << kI4Shift) / kMostRatio;
+}
+
 /// Ratios [blocks, n] of the scales to the largest of their column, whose share is column_scales.
 std::vector<int8_t> RatiosOf(const GemmShape& shape, std::span<const float> scales,
                              std::span<float> column_scales) {
@@ -129,18 +143,8 @@ std::vector<int8_t> RatiosOf(const GemmShape& shape, std::span<const float> scal
   CheckSize(column_scales.size(), shape.n, "column scales");
   std::vector<int8_t> ratios(scales.size());
   for (int64_t n = 0; n < shape.n; ++n) {
-    float most = 0;
-    for (int64_t block = 0; block < blocks; ++block) {
-      const float scale = std::abs(scales[static_cast<size_t>(block * shape.n + n)]);
-      if (std::isfinite(scale)) most = std::max(most, scale);
-    }
-    column_scales[static_cast<size_t>(n)] = most * (1 << kI4Shift) / kMostRatio;
-    if (most == 0) continue;
-    for (int64_t block = 0; block < blocks; ++block) {
-      const auto at = static_cast<size_t>(block * shape.n + n);
-      const float scale = std::isfinite(scales[at]) ? scales[at] : 0;
-      ratios[at] = static_cast<int8_t>(std::nearbyint(scale / most * kMostRatio));
-    }
+    column_scales[static_cast<size_t>(n)] =
+        ColumnRatios(scales.data() + n, blocks, shape.n, ratios.data() + n);
   }
   return ratios;
 }
@@ -201,6 +205,63 @@ std::vector<int8_t> ExpandB4(const GemmShape& shape, std::span<const int8_t> wei
     }
   }
   return wide;
+}
+
+ColumnPacker::ColumnPacker(const GemmPlan& plan, int shift, std::span<std::byte> out)
+    : plan_(plan), out_(out) {
+  const MicroShape micro = MicroOf(plan.config);
+  places_ = Places(plan.tile.k, plan.tile.n, micro.s, micro.t, true);
+  ForTilesOfB(plan, shift, out, [](std::byte*, int64_t, int64_t) {});
+}
+
+std::byte* ColumnPacker::TileOf(int64_t n, int64_t k_step) const {
+  const int64_t columns = plan_.config.device.columns;
+  const int64_t column = n / plan_.tile.n % columns;
+  const int64_t block = n / plan_.tile.n / columns;
+  const int64_t tile = (column * plan_.n_blocks + block) * plan_.k_steps + k_step;
+  return out_.data() + tile * TileBBytes(plan_.config) + kTileHeaderBytes;
+}
+
+template <typename T>
+void ColumnPacker::SetAny(int64_t n, std::span<const T> column) {
+  CheckSize(column.size(), plan_.shape.k, "a column of B");
+  const uint32_t* const places = places_.data() + n % plan_.tile.n;
+  for (int64_t k = 0; k < plan_.shape.k; k += plan_.tile.k) {
+    auto* const tile = reinterpret_cast<T*>(TileOf(n, k / plan_.tile.k));
+    const int64_t count = std::min(plan_.tile.k, plan_.shape.k - k);
+    for (int64_t i = 0; i < count; ++i) {
+      tile[places[i * plan_.tile.n]] = column[static_cast<size_t>(k + i)];
+    }
+  }
+}
+
+void ColumnPacker::Set(int64_t n, std::span<const int8_t> column) { SetAny(n, column); }
+void ColumnPacker::Set(int64_t n, std::span<const uint16_t> column) { SetAny(n, column); }
+
+float ColumnPacker::Set4(int64_t n, std::span<const int8_t> column, std::span<const float> scales) {
+  CheckSize(column.size(), plan_.shape.k, "a column of B");
+  const int64_t blocks = CeilDivide(plan_.shape.k, kI4Block);
+  CheckSize(scales.size(), blocks, "scales");
+  std::vector<int8_t> ratios(scales.size());
+  const float scale = ColumnRatios(scales.data(), blocks, 1, ratios.data());
+  const int64_t left = n % plan_.tile.n;
+  const uint32_t* const places = places_.data() + left;
+  const int64_t tile_blocks = plan_.tile.k / kI4Block;
+  for (int64_t k = 0; k < plan_.shape.k; k += plan_.tile.k) {
+    std::byte* const tile = TileOf(n, k / plan_.tile.k);
+    const int64_t count = std::min(plan_.tile.k, plan_.shape.k - k);
+    for (int64_t i = 0; i < count; ++i) {
+      const uint32_t place = places[i * plan_.tile.n];
+      const auto nibble = static_cast<uint8_t>(column[static_cast<size_t>(k + i)] & 15);
+      tile[place / 2] |= static_cast<std::byte>(nibble << place % 2 * 4);
+    }
+    auto* const to = reinterpret_cast<int8_t*>(tile + plan_.tile.k * plan_.tile.n / 2);
+    for (int64_t block = 0; block * kI4Block < count; ++block) {
+      to[(left / 8 * tile_blocks + block) * 8 + left % 8] =
+          ratios[static_cast<size_t>(k / kI4Block + block)];
+    }
+  }
+  return scale;
 }
 
 template <typename T>

@@ -32,6 +32,28 @@ void PackB4(const GemmPlan& plan, std::span<const int8_t> weights, std::span<con
 std::vector<int8_t> ExpandB4(const GemmShape& shape, std::span<const int8_t> weights,
                              std::span<const float> scales, std::span<float> column_scales);
 
+/// The same tiles of B, filled column by column, which is how weights are stored. Refers to plan
+/// and memory.
+class ColumnPacker {
+ public:
+  /// `out` becomes zeros and headers.
+  ColumnPacker(const GemmPlan& plan, int shift, std::span<std::byte> out);
+  /// Column n [k].
+  void Set(int64_t n, std::span<const int8_t> column);
+  void Set(int64_t n, std::span<const uint16_t> column);
+  /// 4-bit weights [k] with a scale for each 32; returns the column's scale, as PackB4 does.
+  float Set4(int64_t n, std::span<const int8_t> column, std::span<const float> scales);
+
+ private:
+  std::byte* TileOf(int64_t n, int64_t k_step) const;
+  template <typename T>
+  void SetAny(int64_t n, std::span<const T> column);
+
+  const GemmPlan& plan_;
+  std::span<std::byte> out_;
+  std::vector<uint32_t> places_;  ///< Of a tile, [k, n].
+};
+
 /// C out of c_bytes, row-major [m,n]. Elements: int8_t, int16_t, int32_t, the bits of bfloat16 as
 /// uint16_t, float, by the plan's output.
 template <typename T>

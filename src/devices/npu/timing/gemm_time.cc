@@ -126,6 +126,10 @@ std::string_view GemmBoundName(GemmBound bound) {
   return kNames[static_cast<int>(bound)];
 }
 
+double ModelSwitch(Generation generation) {
+  return generation == Generation::kNpu1 ? 3.4e-3 : 4.9e-3;
+}
+
 GemmShape DesignTile(GemmType type) {
   return type == GemmType::kI8 || type == GemmType::kI4 ? GemmShape{64, 128, 64}
                                                         : GemmShape{64, 64, 64};

@@ -100,6 +100,8 @@ struct GemmTime {
 /// Throws Error kInvalidArgument for tiles that no core holds.
 GemmTime ModelGemm(const GemmCase& gemm);
 
+/// What it takes to give the whole array another configuration, at worst: SB measured it.
+double ModelSwitch(Generation generation);
 /// What a core multiplies at a time in our design.
 GemmShape DesignTile(GemmType type);
 /// How many of a tile's rows our design multiplies for m rows: spread evenly over cores and blocks.

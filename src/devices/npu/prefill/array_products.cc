@@ -1,0 +1,176 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/prefill/array_products.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/float_types.h"
+#include "devices/npu/gemm/pack.h"
+#include "devices/npu/prefill/activations.h"
+#include "devices/npu/timing/gemm_time.h"
+
+namespace tandem::npu {
+namespace {
+
+/// Shapes whose streams are kept: prompts end in steps of any length.
+constexpr size_t kMostPrepared = 512;
+
+template <typename T>
+std::span<T> Resized(std::vector<T>& buffer, int64_t size) {
+  const auto count = static_cast<size_t>(size);
+  if (buffer.size() < count) buffer.resize(count);
+  return std::span(buffer).first(count);
+}
+
+}  // namespace
+
+void ArrayProducts::Add(const ProductPlan& plan,
+                        const std::function<void(uint64_t, uint64_t)>& progress) {
+  uint64_t done = 0;
+  const auto bytes_of = [](const ProductPart& part) {
+    uint64_t bytes = 0;
+    for (const WeightView& matrix : part.matrices) bytes += matrix.DataBytes();
+    return bytes;
+  };
+  uint64_t total = 0;
+  for (const ProductPart& part : plan.parts) {
+    if (!held_.contains(KeyOf(part))) total += bytes_of(part);
+  }
+  for (const ProductPart& part : plan.parts) {
+    PartKey key = KeyOf(part);
+    if (held_.contains(key)) continue;
+    auto packed = std::make_unique<PackedWeights>(part);
+    bytes_ += part.bytes;
+    held_.insert(key);
+    packed_.emplace(key.second.front(), std::move(packed));
+    done = std::min(total, done + bytes_of(part));
+    if (progress) progress(done, total);
+  }
+}
+
+void ArrayProducts::Multiply(const float* x, int64_t x_stride, int64_t rows,
+                             std::span<Product> products) {
+  if (rows < kLeastRows) return;
+  for (Product& first : products) {
+    if (first.done) continue;
+    const WeightView& matrix = first.weights;
+    const auto [begin, end] = packed_.equal_range({matrix.data, matrix.rows, matrix.cols});
+    for (auto candidate = begin; candidate != end; ++candidate) {
+      const PackedWeights& weights = *candidate->second;
+      if (!Find(weights.part(), products)) continue;
+      Run(weights, x, x_stride, rows);
+      for (Product* product : found_) product->done = true;
+      break;
+    }
+  }
+}
+
+bool ArrayProducts::Find(const ProductPart& part, std::span<Product> products) {
+  found_.clear();
+  for (const WeightView& matrix : part.matrices) {
+    const auto same = std::find_if(products.begin(), products.end(), [&](const Product& product) {
+      return !product.done && product.weights.data == matrix.data &&
+             product.weights.rows == matrix.rows && product.weights.cols == matrix.cols;
+    });
+    if (same == products.end()) return false;
+    found_.push_back(&*same);
+  }
+  return true;
+}
+
+const ArrayProducts::Prepared& ArrayProducts::Prepare(const GemmConfig& config,
+                                                      const GemmShape& shape) {
+  if (prepared_.size() >= kMostPrepared) prepared_.clear();
+  const auto [it, missing] = prepared_.try_emplace({config.type, shape.m, shape.k, shape.n});
+  if (!missing) return it->second;
+  try {
+    Prepared& prepared = it->second;
+    prepared.plan = PlanGemm(config, shape);
+    prepared.stream = GemmStream(prepared.plan);
+    GemmCase gemm;
+    gemm.device = config.device;
+    gemm.type = config.type;
+    gemm.output = config.output;
+    gemm.shape = shape;
+    gemm.tile = prepared.plan.tile;
+    prepared.seconds = ModelGemm(gemm).seconds;
+  } catch (...) {
+    prepared_.erase(it);
+    throw;
+  }
+  return it->second;
+}
+
+void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_stride,
+                        int64_t rows) {
+  const ProductPart& part = weights.part();
+  const bool integers = part.config.type != GemmType::kBf16;
+  const Prepared& prepared = Prepare(part.config, {integers ? 2 * rows : rows, part.k, part.n});
+  const std::span<std::byte> a = Resized(a_, prepared.plan.a_bytes);
+  const std::span<std::byte> c = Resized(c_, prepared.plan.c_bytes);
+  const auto k = static_cast<size_t>(part.k);
+  const auto row_of = [&](int64_t t) { return std::span(x + t * x_stride, k); };
+  if (integers) {
+    const std::span<int8_t> parts = Resized(parts_, 2 * rows * part.k);
+    const std::span<float> steps = Resized(steps_, rows);
+    for (int64_t t = 0; t < rows; ++t) {
+      const auto second = static_cast<size_t>(rows + t) * k;
+      steps[static_cast<size_t>(t)] = SplitRow(
+          row_of(t), parts.subspan(static_cast<size_t>(t) * k, k), parts.subspan(second, k));
+    }
+    PackA(prepared.plan, parts, a);
+  } else {
+    const std::span<uint16_t> halves = Resized(halves_, rows * part.k);
+    for (int64_t t = 0; t < rows; ++t) {
+      const std::span<const float> row = row_of(t);
+      std::transform(row.begin(), row.end(), halves.data() + static_cast<size_t>(t) * k,
+                     FloatToBf16);
+    }
+    PackA(prepared.plan, halves, a);
+  }
+  arrays_.Run(part.config, prepared.stream, a, weights.bytes(), c);
+  if (integers) {
+    const std::span<int32_t> sums = Resized(sums_, 2 * rows * part.n);
+    UnpackC(prepared.plan, c, sums);
+    HandOut(part, rows, [&](int64_t t, size_t n, size_t count, float* y) {
+      const auto first = static_cast<size_t>(t * part.n) + n;
+      const size_t second = first + static_cast<size_t>(rows * part.n);
+      JoinRow(sums.subspan(first, count), sums.subspan(second, count),
+              steps_[static_cast<size_t>(t)], weights.column_scales().subspan(n, count), y);
+    });
+  } else {
+    const std::span<float> results = Resized(results_, rows * part.n);
+    UnpackC(prepared.plan, c, results);
+    HandOut(part, rows, [&](int64_t t, size_t n, size_t count, float* y) {
+      std::copy_n(results.data() + static_cast<size_t>(t * part.n) + n, count, y);
+    });
+  }
+  Count(prepared, rows);
+}
+
+template <typename Write>
+void ArrayProducts::HandOut(const ProductPart& part, int64_t rows, const Write& write) {
+  size_t n = 0;
+  for (size_t i = 0; i < found_.size(); ++i) {
+    const auto count = static_cast<size_t>(part.matrices[i].rows);
+    for (int64_t t = 0; t < rows; ++t) {
+      write(t, n, count, found_[i]->y + t * found_[i]->y_stride);
+    }
+    n += count;
+  }
+}
+
+void ArrayProducts::Count(const Prepared& prepared, int64_t rows) {
+  const GemmConfig& config = prepared.plan.config;
+  ++counts_.calls;
+  counts_.macs += static_cast<uint64_t>(rows * prepared.plan.shape.k * prepared.plan.shape.n);
+  counts_.modelled_seconds += prepared.seconds;
+  if (configured_ != config.type) {
+    ++counts_.switches;
+    counts_.modelled_switch_seconds += ModelSwitch(config.device.generation);
+    configured_ = config.type;
+  }
+}
+
+}  // namespace tandem::npu

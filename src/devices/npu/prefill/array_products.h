@@ -1,0 +1,72 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Products on the array: packed weights, streams by shape, and counts. Owns the packed weights,
+// which are known by the address of what they were made from. One thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "devices/npu/prefill/emulated_arrays.h"
+#include "devices/npu/prefill/packed_weights.h"
+#include "devices/products.h"
+
+namespace tandem::npu {
+
+class ArrayProducts : public ProductEngine {
+ public:
+  /// Packs what is not packed yet. Throws as PackedWeights.
+  void Add(const ProductPlan& plan, const std::function<void(uint64_t, uint64_t)>& progress);
+
+  void Multiply(const float* x, int64_t x_stride, int64_t rows,
+                std::span<Product> products) override;
+
+  const std::set<PartKey>& held() const { return held_; }
+  uint64_t bytes() const { return bytes_; }
+  /// Of everything so far.
+  const ArrayCounts& counts() const { return counts_; }
+
+ private:
+  /// A shape's stream and time.
+  struct Prepared {
+    GemmPlan plan;
+    Stream stream;
+    double seconds = 0;
+  };
+  using ShapeKey = std::tuple<GemmType, int64_t, int64_t, int64_t>;
+
+  const Prepared& Prepare(const GemmConfig& config, const GemmShape& shape);
+  /// Whether the matrices of a part are among these: then found_ are their products.
+  bool Find(const ProductPart& part, std::span<Product> products);
+  /// Multiplies with the weights of a part; found_ get the results.
+  void Run(const PackedWeights& weights, const float* x, int64_t x_stride, int64_t rows);
+  /// write(row, first column, columns, y) for each row of each of found_.
+  template <typename Write>
+  void HandOut(const ProductPart& part, int64_t rows, const Write& write);
+  void Count(const Prepared& prepared, int64_t rows);
+
+  EmulatedArrays arrays_;
+  std::multimap<MatrixKey, std::unique_ptr<PackedWeights>> packed_;  ///< By their first matrix.
+  std::set<PartKey> held_;
+  uint64_t bytes_ = 0;
+  std::map<ShapeKey, Prepared> prepared_;
+  std::optional<GemmType> configured_;
+  ArrayCounts counts_;
+  // Of the product at hand.
+  std::vector<Product*> found_;
+  std::vector<std::byte> a_, c_;
+  std::vector<int8_t> parts_;
+  std::vector<uint16_t> halves_;
+  std::vector<float> steps_;
+  std::vector<int32_t> sums_;
+  std::vector<float> results_;
+};
+
+}  // namespace tandem::npu

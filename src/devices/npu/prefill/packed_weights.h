@@ -1,0 +1,36 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Weights in the array's layout, and what the host has to multiply the array's sums with. Made once
+// from views of the model; owns its memory. Immutable: any number of threads may read it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "devices/npu/prefill/product_plan.h"
+
+namespace tandem::npu {
+
+class PackedWeights {
+ public:
+  /// i4: the weights of Q4_0 as they are, and a ratio for each 32 (pack.h). i8: each row of a
+  /// matrix rounded to 255 steps of its largest. bf16: rounded to nearest. A row that holds what is
+  /// no number gets that as its scale, so that its results are none. Throws Error kResource without
+  /// memory.
+  explicit PackedWeights(const ProductPart& part);
+
+  const ProductPart& part() const { return part_; }
+  std::span<const std::byte> bytes() const { return bytes_; }
+  /// What the sums of a column are multiplied with [n]; empty for bf16.
+  std::span<const float> column_scales() const { return column_scales_; }
+
+ private:
+  ProductPart part_;
+  std::vector<std::byte> bytes_;
+  std::vector<float> column_scales_;
+};
+
+}  // namespace tandem::npu

@@ -1,0 +1,86 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which products of a Program go to the array, in which type, within how many bytes. Pure
+// functions; thread-safe.
+//
+// A call takes the matrices that share an input and a type, side by side. Weights in floats are
+// multiplied as bf16, quantised ones as i4 where they are Q4_0 and nearly all are, else as i8. The
+// array is configured for one type; changing that costs as much as many products, so products of
+// another type are taken only where enough of them come in a row.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "devices/device.h"
+#include "devices/npu/gemm/gemm_design.h"
+#include "program/program.h"
+
+namespace tandem::npu {
+
+/// Fewer rows stay with the host: it leaves out dead neurons then, and what a call takes on the
+/// array is the weights' way there, whether for one row or for a few dozen.
+inline constexpr int64_t kLeastRows = 17;
+/// Matrices narrower than this, to either side, stay with the host: mostly padding to the array, at
+/// the price of a call. Not the ranks of LAuReL, nor gates that narrow.
+inline constexpr int64_t kLeastSide = 128;
+
+/// What tells matrices apart: where they lie, and how much of that they are.
+struct MatrixKey {
+  const std::byte* data = nullptr;
+  int64_t rows = 0;
+  int64_t cols = 0;
+  auto operator<=>(const MatrixKey&) const = default;
+};
+using MatrixKeys = std::vector<MatrixKey>;
+MatrixKeys KeysOf(const std::vector<WeightView>& matrices);
+
+/// What one call multiplies.
+struct ProductPart {
+  GemmConfig config;
+  std::vector<WeightView> matrices;  ///< [n of each, k], side by side.
+  int64_t k = 0;
+  int64_t n = 0;
+  uint64_t bytes = 0;  ///< Packed, their scales included.
+};
+using PartKey = std::pair<GemmType, MatrixKeys>;
+PartKey KeyOf(const ProductPart& part);
+
+struct PlanOptions {
+  Device device;
+  uint64_t budget = 0;  ///< Bytes of packed weights.
+  int64_t least_side = kLeastSide;
+  /// Parts that are packed already and cost nothing more. May be null.
+  const std::set<PartKey>* held = nullptr;
+};
+
+/// Products that stay with the host, by reason.
+struct LeftOut {
+  int narrow = 0;
+  int large = 0;          ///< Beyond what a stream can say.
+  int type = 0;           ///< Of another type than most, too few in a row.
+  int budget = 0;         ///< Would not fit.
+  uint64_t smallest = 0;  ///< Bytes of the smallest of those.
+
+  /// "24 narrower than 128, 3 beyond the budget"; empty where there is none.
+  std::string Text(int64_t least_side) const;
+};
+
+struct ProductPlan {
+  std::vector<ProductPart> parts;  ///< In the Program's order.
+  LeftOut left;
+  uint64_t bytes = 0;      ///< What the parts take beyond those that are held.
+  int64_t multiplied = 0;  ///< Weights of the parts,
+  int64_t all = 0;         ///< and of all products that run for enough rows.
+};
+
+/// Of the ops in `range` that run for kLeastRows or more in steps of that shape.
+ProductPlan PlanProducts(const Program& program, OpRange range, const ShapeClass& shape,
+                         const PlanOptions& options);
+
+}  // namespace tandem::npu

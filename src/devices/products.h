@@ -1,0 +1,44 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How one device lends another its ops: a host device runs them and asks for their products
+// elsewhere. What a device of matrix products alone needs, and no other.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "devices/device.h"
+#include "formats/weight_view.h"
+
+namespace tandem {
+
+/// y[t, r] = dot(weights row r, x row t): one of some that share their x.
+struct Product {
+  WeightView weights;
+  float* y = nullptr;  ///< [rows of x, weights.rows], `y_stride` apart.
+  int64_t y_stride = 0;
+  bool done = false;
+};
+
+/// Multiplies in the host's stead what it can. One thread at a time; the caller owns all memory.
+class ProductEngine {
+ public:
+  virtual ~ProductEngine() = default;
+  /// x [rows, weights.cols] with a stride. Marks those it has made as done: the host makes the
+  /// others. Throws Error where the engine is lost.
+  virtual void Multiply(const float* x, int64_t x_stride, int64_t rows,
+                        std::span<Product> products) = 0;
+};
+
+/// A device that runs every op, its products elsewhere where they are taken.
+class HostDevice : public Device {
+ public:
+  /// As Compile. `engine` must outlive the segment; products are offered in the groups of
+  /// ProductGroups().
+  virtual std::unique_ptr<Segment> CompileWith(const Program& program, OpRange range,
+                                               const ShapeClass& shape, ProductEngine& engine) = 0;
+};
+
+}  // namespace tandem
