@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Tandem Authors
 # SPDX-License-Identifier: Apache-2.0
-"""npu_prefill_model.py TANDEM: what the model of matrix products says of Gemma 3n's prefill on the NPU.
+"""npu_prefill_model.py [--as-built] TANDEM: what the model of matrix products says of Gemma 3n's prefill on the NPU.
 
 The products of the layers that run for every token of a prompt, in 4-bit weights, in chunks of at most 512
-tokens, one call per layer and chunk. Attention, norms, per-layer inputs and what the host does are not in
-it. Prints the table of docs/npu.md.
+tokens, one call per layer and chunk: what the array could do. Attention, norms, per-layer inputs and what the
+host does are not in it. With --as-built a call per group of products that share an input, and the ways of
+multiplying them: activations in two 8-bit parts by 4- or 8-bit weights, or both in bf16; by Peano. Prints the
+tables of docs/npu.md.
 """
 import functools
 import json
@@ -18,12 +20,15 @@ MODELS = {"E2B": (19, 8192), "E4B": (19, 16384)}
 MACHINES = {"Phoenix": ("npu1", 1.0), "Hawk Point": ("npu1", 1.6), "Strix": ("npu2", 1.8)}
 PEAK_MACS = {"npu1": 16 * 512, "npu2": 32 * 512}
 CHUNK = 512
+# Type of the array, rows for each token, bytes of a weight.
+WAYS = {"i4 x two parts": ("i4", 2, 4416 / 8192), "i8 x two parts": ("i8", 2, 8256 / 8192),
+        "bf16": ("bf16", 1, 2 * 8256 / 8192), "i4 x one part": ("i4", 1, 4416 / 8192)}
 
 
 @functools.lru_cache(None)
-def product(tandem, machine, kernel, m, k, n):
+def product(tandem, machine, kernel, m, k, n, kind="i4"):
     generation, clock = MACHINES[machine]
-    command = [tandem, "npu", "gemm", "--model-only", "--json", "--type", "i4", "--generation", generation,
+    command = [tandem, "npu", "gemm", "--model-only", "--json", "--type", kind, "--generation", generation,
                "--clock", str(clock), "--kernel-class", kernel, "-m", str(m), "-k", str(k), "-n", str(n)]
     time = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return max(time["core_us"], time["dram_us"]) * 1e-6, time["dispatch_us"] * 1e-6
@@ -36,27 +41,47 @@ def products(neurons):
 KEYS_AND_VALUES = (2048, 1024)
 
 
-def prefill(tandem, machine, kernel, layers, neurons, tokens):
+def prefill(tandem, machine, kernel, layers, neurons, tokens, kind="i4", parts=1, calls_of_layer=1):
     """Seconds, and multiply-adds."""
     seconds = macs = 0
     for start in range(0, tokens, CHUNK):
         rows = min(CHUNK, tokens - start)
         for times, (k, n) in [(layers, one) for one in products(neurons)] + [(1, KEYS_AND_VALUES)]:
-            work, dispatch = product(tandem, machine, kernel, rows, k, n)
+            work, dispatch = product(tandem, machine, kernel, parts * rows, k, n, kind)
             seconds += times * work
             macs += times * rows * k * n
-        seconds += (layers + 1) * dispatch
+        seconds += (calls_of_layer * layers + 1) * dispatch
     return seconds, macs
 
 
+def weights_of(layers, neurons):
+    return layers * sum(k * n for k, n in products(neurons)) + 2048 * 1024
+
+
+def as_built(tandem):
+    print("| model | machine | way | 32 tokens | 128 | 512 | 2048 | tokens/s at 2048 | weights |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for model, (layers, neurons) in MODELS.items():
+        for machine in ("Phoenix", "Strix"):
+            for way, (kind, parts, size) in WAYS.items():
+                times = [prefill(tandem, machine, "peano", layers, neurons, tokens, kind, parts, 4)[0]
+                         for tokens in (32, 128, 512, 2048)]
+                cells = " | ".join(f"{1000 * seconds:.0f} ms" for seconds in times)
+                print(f"| {model} | {machine} | {way} | {cells} | {2048 / times[-1]:.0f} | "
+                      f"{weights_of(layers, neurons) * size / 1e9:.2f} GB |")
+
+
 def main():
-    if len(sys.argv) != 2:
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--as-built"] and len(arguments) == 2:
+        return as_built(arguments[1])
+    if len(arguments) != 1:
         sys.exit(__doc__)
-    tandem = sys.argv[1]
+    tandem = arguments[0]
     print("| model | machine | compiler | 32 tokens | 128 | 512 | 2048 | tokens/s at 2048 | share of peak | weights |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for model, (layers, neurons) in MODELS.items():
-        weights = (layers * sum(k * n for k, n in products(neurons)) + 2048 * 1024) * 4416 / 8192
+        weights = weights_of(layers, neurons) * 4416 / 8192
         for machine, (generation, clock) in MACHINES.items():
             for kernel in ("peano", "chess"):
                 times = {tokens: prefill(tandem, machine, kernel, layers, neurons, tokens)

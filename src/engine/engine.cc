@@ -207,6 +207,7 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
         "auto: the CPU runs everything; Vulkan devices are used when asked for "
         "(--device vulkan), software ones never without");
   }
+  const bool is_draft = !its_devices.empty();
   impl->devices = std::move(its_devices);
   auto& devices = impl->devices;
   const ModelData& data = impl->model->data();
@@ -232,7 +233,7 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   impl->prefill = std::make_unique<Phase>(data.prefill, pointers, impl->prefill_device, fallback,
                                           ShapeClass{impl->options.chunk, 1});
   if (const auto* npu = dynamic_cast<NpuDevice*>(pointers[impl->prefill_device])) {
-    RequireUse(npu->use(), *impl->model);
+    if (!is_draft) RequireUse(npu->use(), *impl->model);
   }
   log::Event("engine ready: {}, {} tokens a step, {} bytes of activations", DevicesText(devices),
              impl->options.chunk, ActivationBytes(data, impl->options.chunk));

@@ -30,6 +30,9 @@ struct Options {
   std::vector<std::string> types = {"bf16", "q8_0", "q4_0", "q4_k_m", "bf16/e2b"};
   std::vector<std::filesystem::path> models;
   std::vector<std::string> kv = {"auto"};
+  std::string prefill;
+  std::string npu_generation = "npu1";
+  int each = 0;  ///< Prompts of each kind; 0 = all.
   int workers = 0;
   bool json = false;
   bool misses = false;
@@ -68,8 +71,11 @@ Measured MeasureOne(const Options& options, const std::string& name,
                     const std::filesystem::path& model, const std::string& kv,
                     const std::vector<FablePrompt>& prompts) {
   const auto start = std::chrono::steady_clock::now();
-  Measured measured{name, EvaluateFable(Model::Load(model), prompts, options.workers, KvTypeOf(kv)),
-                    0};
+  EngineOptions engine;
+  engine.kv = KvTypeOf(kv);
+  engine.prefill = options.prefill;
+  engine.npu_generation = options.npu_generation;
+  Measured measured{name, EvaluateFable(Model::Load(model), prompts, options.workers, engine), 0};
   measured.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   fmt::print(stderr, "{}: {} prompts in {:.0f} s\n", name, prompts.size(), measured.seconds);
@@ -89,7 +95,8 @@ void Measure(const Options& options, const std::string& name, const std::filesys
 }
 
 std::vector<Measured> MeasureAll(const Options& options) {
-  const auto prompts = ReadFablePrompts(options.prompts);
+  auto prompts = ReadFablePrompts(options.prompts);
+  if (options.each > 0) prompts = FirstOfEachKind(prompts, options.each);
   std::vector<Measured> all;
   if (!options.source.empty()) {
     const TemporaryFolder folder;
@@ -182,6 +189,9 @@ int Run(int argc, char** argv) {
   app.add_option("--model,-m", options.models, "Model to measure as it is; may be repeated");
   app.add_option("--kv", options.kv, "Types of keys and values, separated by commas")
       ->delimiter(',');
+  app.add_option("--prefill", options.prefill, "Device of prompts");
+  app.add_option("--npu-generation", options.npu_generation, "npu1 or npu2, with --prefill npu");
+  app.add_option("--each", options.each, "Prompts of each kind, the first ones; 0 = all");
   app.add_option("--workers", options.workers, "Threads, an engine each; 0 = all processors");
   app.add_flag("--misses", options.misses, "List the wrong replies on stderr");
   app.add_flag("--json", options.json, "Counts as JSON instead of a table");

@@ -105,14 +105,14 @@ FableRate FableResult::Kind(const std::string& kind) const {
 }
 
 FableResult EvaluateFable(const std::shared_ptr<const Model>& model,
-                          std::span<const FablePrompt> prompts, int workers, KvType kv) {
+                          std::span<const FablePrompt> prompts, int workers,
+                          const EngineOptions& its_options) {
   std::vector<std::optional<std::string>> misses(prompts.size());
   std::atomic<size_t> next = 0;
   ThreadTeam team(workers);
   team.ParallelFor(team.size(), 1, [&](int64_t, int64_t, int) {
-    EngineOptions options;
+    EngineOptions options = its_options;
     options.threads = 1;
-    options.kv = kv;
     Engine engine(model, options);
     for (size_t i = next++; i < prompts.size(); i = next++) {
       misses[i] = FindMiss(engine, prompts[i]);

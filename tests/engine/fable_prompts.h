@@ -56,6 +56,6 @@ struct FableResult {
 /// threads with an engine each.
 FableResult EvaluateFable(const std::shared_ptr<const Model>& model,
                           std::span<const FablePrompt> prompts, int workers,
-                          KvType kv = KvType::kAuto);
+                          const EngineOptions& options = {});
 
 }  // namespace tandem

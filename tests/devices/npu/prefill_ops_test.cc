@@ -1,0 +1,152 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Programs of random shapes of Gemma 3n and Gemma 3 with an NPU that multiplies everything, each op
+// against the CPU's from the same inputs. Devices know weights by their address: each model has its
+// own.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "devices/cpu/cpu_device.h"
+#include "devices/npu/prefill/npu_device.h"
+#include "gemma3/program.h"
+#include "gemma3n/program.h"
+#include "support/random_gemma3.h"
+#include "support/random_model.h"
+
+namespace tandem::testing {
+namespace {
+
+using Buffers = std::vector<std::vector<float>>;
+
+/// Runs ops one by one on two devices, the second from the inputs of the first.
+class SideBySide {
+ public:
+  SideBySide(const Program& program, const std::vector<int32_t>& ids) : program_(program) {
+    const auto count = static_cast<int64_t>(ids.size());
+    for (const Value& value : program.values) {
+      values_.emplace_back(static_cast<size_t>(count * value.planes * value.width), NAN);
+    }
+    for (const CacheTensor& cache : program.caches) {
+      kv_.emplace_back(static_cast<size_t>(2 * count * cache.width()), NAN);
+    }
+    for (int32_t t = 0; t < count; ++t) rows_.push_back({ids[static_cast<size_t>(t)], t, 0, true});
+  }
+
+  /// Expects of each op's results that their errors are within that share of them.
+  void Run(Device& want, Device& got, double tolerance) {
+    const auto count = static_cast<int64_t>(rows_.size());
+    for (size_t i = 0; i < program_.ops.size(); ++i) {
+      const Op& op = program_.ops[i];
+      Buffers values = values_;
+      Buffers kv = kv_;
+      const auto reference = want.Compile(program_, {i, i + 1}, {count, count});
+      Submit(*reference, values_, kv_);
+      const auto tried = got.Compile(program_, {i, i + 1}, {count, count});
+      Submit(*tried, values, kv);
+      const OpUse use = UseOf(op.body);
+      for (const ValueId id : use.writes) {
+        const auto at = static_cast<size_t>(id);
+        Compare(i, values_[at], values[at], tolerance);
+      }
+      if (use.cache_written != kNoId) {
+        const auto at = static_cast<size_t>(use.cache_written);
+        Compare(i, kv_[at], kv[at], tolerance);
+      }
+    }
+  }
+  const ArrayCounts& counts() const { return counts_; }
+
+ private:
+  void Submit(Segment& segment, Buffers& values, Buffers& kv) {
+    std::vector<float*> pointers;
+    pointers.reserve(values.size());
+    for (std::vector<float>& value : values) pointers.push_back(value.data());
+    std::vector<KvView> caches;
+    for (size_t i = 0; i < kv.size(); ++i) {
+      const int64_t width = program_.caches[i].width();
+      const auto count = static_cast<int64_t>(rows_.size());
+      auto* data = reinterpret_cast<std::byte*>(kv[i].data());
+      caches.push_back({DType::kF32, count, width, data,
+                        data + static_cast<size_t>(count * width) * sizeof(float)});
+    }
+    const std::span<const KvView> views = caches;
+    Bindings bindings{pointers, {&views, 1}};
+    bindings.array = &counts_;
+    segment.Submit(bindings, rows_).Wait();
+  }
+
+  void Compare(size_t i, const std::vector<float>& want, const std::vector<float>& got,
+               double tolerance) {
+    // Of all results together: the norm of a head that is nearly nothing enlarges any error.
+    double size = 1e-9;
+    double error = 0;
+    for (size_t j = 0; j < want.size(); ++j) {
+      // Caches have room for positions that nobody wrote.
+      if (std::isnan(want[j]) && std::isnan(got[j])) continue;
+      const double difference = static_cast<double>(got[j]) - want[j];
+      size += static_cast<double>(want[j]) * want[j];
+      error += std::isfinite(difference) ? difference * difference : INFINITY;
+    }
+    EXPECT_LE(std::sqrt(error / size), tolerance) << fmt::format(
+        "op {}: {}, layer {}", i, OpName(program_.ops[i].body), program_.ops[i].layer);
+  }
+
+  const Program& program_;
+  std::vector<StepRow> rows_;
+  Buffers values_, kv_;
+  ArrayCounts counts_;
+};
+
+/// Products that the ops offer. The head's is not among them.
+size_t ProductGroupsOf(const Program& program) {
+  size_t groups = 0;
+  for (const Op& op : program.ops) groups += ProductGroups(op.body).size();
+  return groups;
+}
+
+void ExpectAgreement(const Program& program, const std::vector<int32_t>& ids, uint64_t seed,
+                     double tolerance, size_t of_calls = 1) {
+  const std::shared_ptr<HostDevice> host = MakeCpuDevice(1);
+  NpuOptions options;
+  options.generation = seed % 2 == 0 ? npu::Generation::kNpu1 : npu::Generation::kNpu2;
+  options.least_side = 1;
+  const auto npu = MakeNpuDevice(host, options);
+  SideBySide both(program, ids);
+  both.Run(*MakeCpuDevice(1, cpu::Isa::kReference), *npu, tolerance);
+  EXPECT_GE(both.counts().calls * of_calls, ProductGroupsOf(program));
+}
+
+class NpuShapes : public ::testing::TestWithParam<uint64_t> {};
+
+TEST_P(NpuShapes, EveryOpOfGemma3nAgreesWithTheCpu) {
+  const RandomModel model = MakeRandomModel(RandomParams(GetParam()), GetParam());
+  const auto ids = RandomIds(model.params.vocab, 17 + GetParam() * 3, GetParam());
+  ExpectAgreement(BuildProgram(model.params, model.weights, gemma3n::Rows::kAllWanted), ids,
+                  GetParam(), 0.02);
+}
+
+TEST_P(NpuShapes, EveryOpOfGemma3AgreesWithTheCpu) {
+  const RandomGemma3 model = MakeRandomGemma3(RandomGemma3Params(GetParam()), GetParam());
+  const auto ids = RandomIds(model.params.vocab, 17 + GetParam() * 3, GetParam());
+  ExpectAgreement(BuildProgram(model.params, model.weights, gemma3::Rows::kAllWanted), ids,
+                  GetParam(), 0.02);
+}
+
+TEST_P(NpuShapes, QuantisedGemma3AgreesWithTheCpu) {
+  const DType type = GetParam() % 3 == 0 ? DType::kQ4_0 : DType::kQ8_0;
+  const RandomGemma3 model = MakeRandomGemma3(RandomGemma3Params(GetParam()), GetParam(), type);
+  const auto ids = RandomIds(model.params.vocab, 40, GetParam());
+  ExpectAgreement(BuildProgram(model.params, model.weights, gemma3::Rows::kAllWanted), ids,
+                  GetParam(), 0.03,
+                  2);  // rows that no blocks fit stay floats, and some of those on the CPU
+}
+
+INSTANTIATE_TEST_SUITE_P(Random, NpuShapes, ::testing::Range<uint64_t>(1, 4));
+
+}  // namespace
+}  // namespace tandem::testing

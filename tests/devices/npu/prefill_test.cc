@@ -1,0 +1,345 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What prefill brings to the array and takes from it: packed weights of every type, activations in
+// two parts, the choice of products.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "core/float_types.h"
+#include "devices/npu/gemm/pack.h"
+#include "devices/npu/prefill/activations.h"
+#include "devices/npu/prefill/array_products.h"
+#include "devices/npu/prefill/packed_weights.h"
+#include "devices/npu/prefill/product_plan.h"
+#include "devices/random_weights.h"
+
+namespace tandem::npu::test {
+namespace {
+
+constexpr Device kArrays[] = {{Generation::kNpu1, 4}, {Generation::kNpu2, 8}};
+
+std::vector<int8_t> RandomBytes(int64_t size, int least, int most, std::mt19937_64& random) {
+  std::uniform_int_distribution<int> byte(least, most);
+  std::vector<int8_t> bytes(static_cast<size_t>(size));
+  for (int8_t& value : bytes) value = static_cast<int8_t>(byte(random));
+  return bytes;
+}
+
+/// A column of a row-major matrix [k,n].
+template <typename T>
+std::vector<T> Column(const std::vector<T>& matrix, int64_t n, int64_t columns) {
+  std::vector<T> column;
+  for (size_t i = static_cast<size_t>(n); i < matrix.size(); i += static_cast<size_t>(columns)) {
+    column.push_back(matrix[i]);
+  }
+  return column;
+}
+
+TEST(NpuPrefill, ColumnsArePackedAsMatricesAre) {
+  std::mt19937_64 random(1);
+  for (const Device& device : kArrays) {
+    for (int trial = 0; trial < 4; ++trial) {
+      const auto k = static_cast<int64_t>(1 + random() % 300);
+      const auto n = static_cast<int64_t>(1 + random() % 700);
+      const GemmShape shape{1, k, n};
+      const GemmPlan i8 = PlanGemm({device, GemmType::kI8, GemmOutput::kI32}, shape);
+      const std::vector<int8_t> bytes = RandomBytes(k * n, -128, 127, random);
+      std::vector<std::byte> want(static_cast<size_t>(i8.b_bytes));
+      std::vector<std::byte> got(want.size(), std::byte{0x5A});
+      PackB(i8, bytes, 3, want);
+      ColumnPacker packer(i8, 3, got);
+      for (int64_t i = 0; i < n; ++i) packer.Set(i, Column(bytes, i, n));
+      EXPECT_EQ(got, want) << DeviceName(device) << " i8 " << k << "x" << n;
+
+      const GemmPlan bf16 = PlanGemm({device, GemmType::kBf16, GemmOutput::kF32}, shape);
+      std::vector<uint16_t> halves(bytes.size());
+      for (uint16_t& half : halves) half = static_cast<uint16_t>(random());
+      want.assign(static_cast<size_t>(bf16.b_bytes), std::byte{});
+      got.assign(want.size(), std::byte{0x5A});
+      PackB(bf16, halves, 0, want);
+      ColumnPacker floats(bf16, 0, got);
+      for (int64_t i = 0; i < n; ++i) floats.Set(i, Column(halves, i, n));
+      EXPECT_EQ(got, want) << DeviceName(device) << " bf16 " << k << "x" << n;
+
+      const GemmPlan i4 = PlanGemm({device, GemmType::kI4, GemmOutput::kI32}, shape);
+      const std::vector<int8_t> nibbles = RandomBytes(k * n, -8, 7, random);
+      std::vector<float> scales(static_cast<size_t>((k + 31) / 32 * n));
+      for (float& scale : scales) scale = std::normal_distribution<float>()(random);
+      std::vector<float> column_scales(static_cast<size_t>(n));
+      want.assign(static_cast<size_t>(i4.b_bytes), std::byte{});
+      got.assign(want.size(), std::byte{0x5A});
+      PackB4(i4, nibbles, scales, column_scales, want);
+      ColumnPacker fours(i4, 0, got);
+      for (int64_t i = 0; i < n; ++i) {
+        const float scale = fours.Set4(i, Column(nibbles, i, n), Column(scales, i, n));
+        EXPECT_EQ(scale, column_scales[static_cast<size_t>(i)]);
+      }
+      EXPECT_EQ(got, want) << DeviceName(device) << " i4 " << k << "x" << n;
+    }
+  }
+}
+
+ProductPart Part(const Device& device, GemmType type, const std::vector<WeightView>& matrices) {
+  ProductPart part;
+  part.config = {device, type, type == GemmType::kBf16 ? GemmOutput::kF32 : GemmOutput::kI32};
+  part.matrices = matrices;
+  for (const WeightView& matrix : matrices) part.n += matrix.rows;
+  part.k = matrices[0].cols;
+  return part;
+}
+
+// What the array is given says the model's weights, within half a step of what it can say.
+TEST(NpuPrefill, WeightsOfEveryTypeArePackedNextToWhatTheyAre) {
+  std::mt19937_64 random(2);
+  constexpr int64_t kK = 512;
+  constexpr int64_t kN = 150;
+  for (const DType type : AllDTypes()) {
+    SCOPED_TRACE(DTypeName(type));
+    const cpu::Weights first = cpu::RandomWeights(type, kN, kK, random);
+    const cpu::Weights second = cpu::RandomWeights(type, 70, kK, random);
+    const bool floats = type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
+    const GemmType as = floats ? GemmType::kBf16 : GemmType::kI8;
+    const ProductPart part = Part(kArrays[0], as, {first.view, second.view});
+    const PackedWeights packed(part);
+    // Row-major [k,n] of what must lie there.
+    const int64_t n = part.n;
+    std::vector<int8_t> bytes(static_cast<size_t>(kK * n));
+    std::vector<uint16_t> halves(bytes.size());
+    std::vector<float> row(kK);
+    for (int64_t i = 0; i < n; ++i) {
+      i < kN ? first.view.ReadRow(i, row.data()) : second.view.ReadRow(i - kN, row.data());
+      float most = 0;
+      for (const float value : row) most = std::max(most, std::abs(value));
+      for (int64_t k = 0; k < kK; ++k) {
+        const float value = row[static_cast<size_t>(k)];
+        const auto at = static_cast<size_t>(k * n + i);
+        halves[at] = FloatToBf16(value);
+        if (floats) continue;
+        const float scale = packed.column_scales()[static_cast<size_t>(i)];
+        ASSERT_FLOAT_EQ(scale, most / 127);
+        if (scale == 0) continue;
+        bytes[at] = static_cast<int8_t>(std::nearbyint(value * (1 / scale)));
+        ASSERT_LE(std::abs(static_cast<float>(bytes[at]) * scale - value), 0.501F * scale);
+      }
+    }
+    const GemmPlan plan = PlanGemm(part.config, {1, kK, n});
+    std::vector<std::byte> want(static_cast<size_t>(plan.b_bytes));
+    floats ? PackB(plan, halves, 0, want) : PackB(plan, bytes, 0, want);
+    EXPECT_TRUE(std::equal(want.begin(), want.end(), packed.bytes().begin(), packed.bytes().end()));
+    EXPECT_EQ(packed.column_scales().empty(), floats);
+  }
+}
+
+// Relative to the size of all results.
+double ErrorOf(const std::vector<float>& got, const std::vector<double>& want) {
+  double error = 0;
+  double size = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    error += (got[i] - want[i]) * (got[i] - want[i]);
+    size += want[i] * want[i];
+  }
+  return std::sqrt(error / size);
+}
+
+// Two matrices of each type, products of the array against those of the model's weights in double.
+TEST(NpuPrefill, ProductsAreThoseOfTheModelsWeights) {
+  std::mt19937_64 random(3);
+  constexpr int64_t kK = 256;
+  constexpr int64_t kRows = 37;
+  const std::vector<float> x = cpu::RandomRows(kRows * kK, random);
+  for (const Device& device : kArrays) {
+    for (const DType type : {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ4_K}) {
+      SCOPED_TRACE(DTypeName(type));
+      const cpu::Weights first = cpu::RandomWeights(type, 130, kK, random);
+      const cpu::Weights second = cpu::RandomWeights(type, 40, kK, random);
+      const GemmType as = type == DType::kF32 || type == DType::kBF16 ? GemmType::kBf16
+                          : type == DType::kQ4_0                      ? GemmType::kI4
+                                                                      : GemmType::kI8;
+      ProductPlan plan;
+      plan.parts.push_back(Part(device, as, {first.view, second.view}));
+      ArrayProducts array;
+      array.Add(plan, {});
+      constexpr int64_t kStride = 200;
+      std::vector<float> y(kRows * kStride, NAN);
+      std::vector<Product> products = {{first.view, y.data(), kStride},
+                                       {second.view, y.data() + 130, kStride}};
+      array.Multiply(x.data(), kK, kRows, products);
+      ASSERT_TRUE(products[0].done && products[1].done);
+      EXPECT_EQ(array.counts().calls, 1U);
+      EXPECT_EQ(array.counts().macs, uint64_t{kRows * kK * 170});
+      EXPECT_GT(array.counts().modelled_seconds, 0);
+      std::vector<float> got;
+      std::vector<double> want;
+      std::vector<float> row(kK);
+      for (int64_t t = 0; t < kRows; ++t) {
+        for (int64_t n = 0; n < 170; ++n) {
+          n < 130 ? first.view.ReadRow(n, row.data()) : second.view.ReadRow(n - 130, row.data());
+          double sum = 0;
+          for (int64_t k = 0; k < kK; ++k) {
+            sum += static_cast<double>(row[static_cast<size_t>(k)]) *
+                   x[static_cast<size_t>(t * kK + k)];
+          }
+          want.push_back(sum);
+          got.push_back(y[static_cast<size_t>(t * kStride + n)]);
+        }
+        EXPECT_TRUE(std::isnan(y[static_cast<size_t>(t * kStride + 170)]));
+      }
+      EXPECT_LT(ErrorOf(got, want), as == GemmType::kBf16 ? 0.004 : 0.012);
+      // Of one matrix alone, and of few rows, it knows nothing.
+      products = {{first.view, y.data(), kStride}};
+      array.Multiply(x.data(), kK, kRows, products);
+      EXPECT_FALSE(products[0].done);
+      products.push_back({second.view, y.data(), kStride});
+      array.Multiply(x.data(), kK, kLeastRows - 1, products);
+      EXPECT_FALSE(products[0].done || products[1].done);
+      EXPECT_EQ(array.counts().calls, 1U);
+    }
+  }
+}
+
+TEST(NpuPrefill, ActivationsInTwoPartsLoseNextToNothing) {
+  std::mt19937_64 random(4);
+  for (const float size : {1e-30F, 1.0F, 1e30F}) {
+    std::vector<float> x = cpu::RandomRows(500, random);
+    for (float& value : x) value *= size;
+    std::vector<int8_t> first(x.size());
+    std::vector<int8_t> second(x.size());
+    const float step = SplitRow(x, first, second);
+    float most = 0;
+    for (const float value : x) most = std::max(most, std::abs(value));
+    EXPECT_FLOAT_EQ(step, most / 127);
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double value = static_cast<double>(step) * (first[i] + second[i] / 254.0);
+      ASSERT_NEAR(value, x[i], static_cast<double>(most) * 1.02 / 64516) << i;
+    }
+    // The sums of products with one weight of 1 are the parts themselves.
+    std::vector<int32_t> high(first.begin(), first.end());
+    std::vector<int32_t> low(second.begin(), second.end());
+    const std::vector<float> twos(x.size(), 2);
+    std::vector<float> y(x.size());
+    JoinRow(high, low, step, twos, y.data());
+    for (size_t i = 0; i < x.size(); ++i) {
+      ASSERT_NEAR(y[i], 2.0 * x[i], static_cast<double>(most) * 2.1 / 64516) << i;
+    }
+  }
+}
+
+TEST(NpuPrefill, WhatIsNoNumberStaysNone) {
+  std::vector<int8_t> first(3, 7);
+  std::vector<int8_t> second(3, 7);
+  const std::vector<int8_t> zeros(3, 0);
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    const float step = SplitRow(std::vector<float>{1, bad, 2}, first, second);
+    EXPECT_TRUE(std::isnan(step)) << bad;
+    EXPECT_EQ(first, zeros);
+    EXPECT_EQ(second, zeros);
+    float y = 0;
+    JoinRow(std::vector<int32_t>{0}, std::vector<int32_t>{0}, step, std::vector<float>{1}, &y);
+    EXPECT_TRUE(std::isnan(y));
+  }
+  for (const float tiny : {0.0F, std::numeric_limits<float>::denorm_min()}) {
+    EXPECT_EQ(SplitRow(std::vector<float>{tiny, -tiny, 0}, first, second), 0);
+    EXPECT_EQ(first, zeros);
+    EXPECT_EQ(second, zeros);
+  }
+}
+
+/// A chain of products [wide, wide] of these types, MLPs of a sort.
+class Chain {
+ public:
+  explicit Chain(const std::vector<DType>& types, int64_t wide = 256) {
+    const ValueId x = program_.AddValue("x", RowSet::kAll, 1, wide);
+    for (const DType type : types) {
+      const size_t row = RowBytes(type, wide);
+      weights_.emplace_back(row * static_cast<size_t>(wide));
+      AttentionOut op;
+      op.context = op.residual = op.h = x;
+      op.output = {type, wide, wide, row, weights_.back().data()};
+      program_.ops.push_back({op, RowSet::kAll, kNoId});
+    }
+  }
+  ProductPlan Plan(const PlanOptions& options, int64_t rows = 256) const {
+    return PlanProducts(program_, {0, program_.ops.size()}, {rows, 1}, options);
+  }
+
+ private:
+  std::vector<std::vector<std::byte>> weights_;  // nobody reads them
+  Program program_;
+};
+
+std::vector<GemmType> TypesOf(const ProductPlan& plan) {
+  std::vector<GemmType> types;
+  for (const ProductPart& part : plan.parts) types.push_back(part.config.type);
+  return types;
+}
+
+TEST(NpuProductPlan, TypesFollowTheModels) {
+  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, nullptr};
+  using enum DType;
+  EXPECT_EQ(TypesOf(Chain({kF32, kF16, kBF16}).Plan(all)), std::vector(3, GemmType::kBf16));
+  EXPECT_EQ(TypesOf(Chain({kQ4_0, kQ4_0}).Plan(all)), std::vector(2, GemmType::kI4));
+  // Q4_0 joins others where it is not alone: a configuration for each would cost more.
+  EXPECT_EQ(TypesOf(Chain({kQ4_0, kQ8_0, kQ4_K, kQ6_K}).Plan(all)), std::vector(4, GemmType::kI8));
+  EXPECT_EQ(TypesOf(Chain(std::vector<DType>(9, kQ4_0)).Plan(all)), std::vector(9, GemmType::kI4));
+}
+
+TEST(NpuProductPlan, ShortStretchesOfAnotherTypeStayWithTheHost) {
+  using enum DType;
+  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, nullptr};
+  const ProductPlan few = Chain({kF16, kQ8_0, kF32, kQ8_0}).Plan(all);
+  EXPECT_EQ(TypesOf(few), std::vector(2, GemmType::kI8));
+  EXPECT_EQ(few.left.type, 2);
+  EXPECT_EQ(few.left.Text(kLeastSide), "2 of a type that is not worth changing the array for");
+  // Seven of 2048 by 2048: 7.6 ms of products by the model, and two changes take 6.8.
+  std::vector<DType> types(7, kF16);
+  types.insert(types.end(), 8, kQ8_0);
+  const ProductPlan many = Chain(types, 2048).Plan(all);
+  EXPECT_EQ(many.parts.size(), 15U);
+  EXPECT_EQ(many.parts[0].config.type, GemmType::kBf16);
+  EXPECT_EQ(many.parts[7].config.type, GemmType::kI8);
+}
+
+TEST(NpuProductPlan, KeepsToItsBudgetAndSaysWhatIsBeyond) {
+  const Chain chain({DType::kQ8_0, DType::kQ8_0, DType::kQ8_0});
+  PlanOptions options{kArrays[1], UINT64_MAX, kLeastSide, nullptr};
+  const ProductPlan whole = chain.Plan(options);
+  ASSERT_EQ(whole.parts.size(), 3U);
+  EXPECT_EQ(whole.bytes, 3 * whole.parts[0].bytes);
+  EXPECT_EQ(whole.multiplied, whole.all);
+  options.budget = 2 * whole.parts[0].bytes;
+  const ProductPlan two = chain.Plan(options);
+  EXPECT_EQ(two.parts.size(), 2U);
+  EXPECT_EQ(two.bytes, options.budget);
+  EXPECT_EQ(two.left.Text(kLeastSide), "1 beyond the budget");
+  options.budget -= 1;
+  EXPECT_EQ(chain.Plan(options).parts.size(), 1U);
+  options.budget = 0;
+  EXPECT_EQ(chain.Plan(options).left.smallest, whole.parts[0].bytes);
+  // What is packed already costs nothing.
+  std::set<PartKey> held;
+  for (const ProductPart& part : whole.parts) held.insert(KeyOf(part));
+  options.held = &held;
+  EXPECT_EQ(chain.Plan(options).parts.size(), 3U);
+  EXPECT_EQ(chain.Plan(options).bytes, 0U);
+}
+
+TEST(NpuProductPlan, NarrowProductsAndFewRowsStayWithTheHost) {
+  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, nullptr};
+  const ProductPlan narrow = Chain({DType::kF32, DType::kF32}, 96).Plan(all);
+  EXPECT_TRUE(narrow.parts.empty());
+  EXPECT_EQ(narrow.left.Text(kLeastSide), "2 narrower than 128");
+  const ProductPlan few = Chain({DType::kF32}).Plan(all, kLeastRows - 1);
+  EXPECT_TRUE(few.parts.empty());
+  EXPECT_EQ(few.all, 0);
+  EXPECT_EQ(Chain({DType::kF32}).Plan(all, kLeastRows).parts.size(), 1U);
+}
+
+}  // namespace
+}  // namespace tandem::npu::test
