@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Tandem Authors
 # SPDX-License-Identifier: Apache-2.0
-"""npu_prefill_model.py [--as-built] TANDEM: what the model of matrix products says of Gemma 3n's prefill on the NPU.
+"""npu_prefill_model.py [--as-built] TANDEM: what the model of time says of Gemma 3n's prefill on the NPU.
 
 The products of the layers that run for every token of a prompt, in 4-bit weights, in chunks of at most 512
 tokens, one call per layer and chunk: what the array could do. Attention, norms, per-layer inputs and what the
-host does are not in it. With --as-built a call per group of products that share an input, and the ways of
-multiplying them: activations in two 8-bit parts by 4- or 8-bit weights, or both in bf16; by Peano. Prints the
-tables of docs/npu.md.
+host does are not in it. With --as-built all products of a prompt's steps of 256 tokens, a call for each group
+that shares an input, and the ways of multiplying them: activations in two 8-bit parts by 4- or 8-bit weights,
+or both in bf16; by Peano. Prints the tables of docs/npu.md.
 """
 import functools
 import json
@@ -20,6 +20,7 @@ MODELS = {"E2B": (19, 8192), "E4B": (19, 16384)}
 MACHINES = {"Phoenix": ("npu1", 1.0), "Hawk Point": ("npu1", 1.6), "Strix": ("npu2", 1.8)}
 PEAK_MACS = {"npu1": 16 * 512, "npu2": 32 * 512}
 CHUNK = 512
+STEP = 256  # of a session, where nothing else is asked for
 # Type of the array, rows for each token, bytes of a weight.
 WAYS = {"i4 x two parts": ("i4", 2, 4416 / 8192), "i8 x two parts": ("i8", 2, 8256 / 8192),
         "bf16": ("bf16", 1, 2 * 8256 / 8192), "i4 x one part": ("i4", 1, 4416 / 8192)}
@@ -41,16 +42,16 @@ def products(neurons):
 KEYS_AND_VALUES = (2048, 1024)
 
 
-def prefill(tandem, machine, kernel, layers, neurons, tokens, kind="i4", parts=1, calls_of_layer=1):
+def prefill(tandem, machine, kernel, layers, neurons, tokens):
     """Seconds, and multiply-adds."""
     seconds = macs = 0
     for start in range(0, tokens, CHUNK):
         rows = min(CHUNK, tokens - start)
         for times, (k, n) in [(layers, one) for one in products(neurons)] + [(1, KEYS_AND_VALUES)]:
-            work, dispatch = product(tandem, machine, kernel, parts * rows, k, n, kind)
+            work, dispatch = product(tandem, machine, kernel, rows, k, n)
             seconds += times * work
             macs += times * rows * k * n
-        seconds += (calls_of_layer * layers + 1) * dispatch
+        seconds += (layers + 1) * dispatch
     return seconds, macs
 
 
@@ -62,13 +63,23 @@ def as_built(tandem):
     print("| model | machine | way | 32 tokens | 128 | 512 | 2048 | tokens/s at 2048 | weights |")
     print("|---|---|---|---|---|---|---|---|---|")
     for model, (layers, neurons) in MODELS.items():
+        # Beside those of the layers: per-layer gates and projections, the streams of AltUp, the per-layer inputs.
+        inputs = 256 * (layers + 1)
+        calls = [(layers, one) for one in products(neurons) + [(2048, 256), (256, 2048)]]
+        calls += [(1, one) for one in (KEYS_AND_VALUES, (2048, 3 * 2048), (2048, inputs))]
+        weights = sum(times * k * n for times, (k, n) in calls)
         for machine in ("Phoenix", "Strix"):
             for way, (kind, parts, size) in WAYS.items():
-                times = [prefill(tandem, machine, "peano", layers, neurons, tokens, kind, parts, 4)[0]
-                         for tokens in (32, 128, 512, 2048)]
-                cells = " | ".join(f"{1000 * seconds:.0f} ms" for seconds in times)
-                print(f"| {model} | {machine} | {way} | {cells} | {2048 / times[-1]:.0f} | "
-                      f"{weights_of(layers, neurons) * size / 1e9:.2f} GB |")
+                cells = []
+                for tokens in (32, 128, 512, 2048):
+                    seconds = 0
+                    for start in range(0, tokens, STEP):
+                        rows = parts * min(STEP, tokens - start)
+                        seconds += sum(times * sum(product(tandem, machine, "peano", rows, k, n, kind))
+                                       for times, (k, n) in calls)
+                    cells.append(f"{1000 * seconds:.0f} ms")
+                print(f"| {model} | {machine} | {way} | {' | '.join(cells)} | {2048 / seconds:.0f} | "
+                      f"{weights * size / 1e9:.2f} GB |")
 
 
 def main():
