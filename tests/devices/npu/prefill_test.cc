@@ -12,10 +12,12 @@
 #include <random>
 #include <vector>
 
+#include "core/error.h"
 #include "core/float_types.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/prefill/activations.h"
 #include "devices/npu/prefill/array_products.h"
+#include "devices/npu/prefill/emulated_arrays.h"
 #include "devices/npu/prefill/packed_weights.h"
 #include "devices/npu/prefill/product_plan.h"
 #include "devices/random_weights.h"
@@ -201,6 +203,40 @@ TEST(NpuPrefill, ProductsAreThoseOfTheModelsWeights) {
       EXPECT_FALSE(products[0].done || products[1].done);
       EXPECT_EQ(array.counts().calls, 1U);
     }
+  }
+}
+
+// A run that fails leaves an array that stands somewhere: the next one gets another.
+TEST(NpuPrefill, ArraysRecoverFromRunsThatFail) {
+  const GemmConfig config{kArrays[0], GemmType::kI8, GemmOutput::kI32};
+  const GemmPlan plan = PlanGemm(config, {40, 200, 100});
+  const Stream stream = GemmStream(plan);
+  const std::vector<int8_t> ones(40 * 200, 1);
+  const std::vector<int8_t> twos(200 * 100, 2);
+  std::vector<std::byte> a(static_cast<size_t>(plan.a_bytes));
+  std::vector<std::byte> b(static_cast<size_t>(plan.b_bytes));
+  std::vector<std::byte> c(static_cast<size_t>(plan.c_bytes));
+  PackA(plan, ones, a);
+  PackB(plan, twos, 0, b);
+  EmulatedArrays arrays;
+  for (int round = 0; round < 2; ++round) {
+    // Results that have no room stop it half way.
+    const auto half = std::span(c).first(c.size() / 2);
+    EXPECT_THROW(arrays.Run(config, stream, a, b, half), Error);
+    // Without a token that comes, it waits: a lost device, with the report.
+    Stream waits = stream;
+    waits.ops.emplace_back(SyncOp{});
+    try {
+      arrays.Run(config, waits, a, b, c);
+      ADD_FAILURE() << "nobody waited";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kDeviceLost);
+      EXPECT_NE(error.message().find("waits for a token"), std::string::npos) << error.message();
+    }
+    arrays.Run(config, stream, a, b, c);
+    std::vector<int32_t> sums(40 * 100);
+    UnpackC<int32_t>(plan, c, sums);
+    EXPECT_EQ(sums, std::vector<int32_t>(40 * 100, 400));
   }
 }
 

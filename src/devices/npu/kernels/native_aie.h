@@ -207,6 +207,21 @@ class accum {
   template <typename T>
   vector<T, N> to_vector([[maybe_unused]] int shift = 0) const {
     vector<T, N> out;
+    if constexpr (std::is_same_v<value_type, int32_t> && sizeof(T) < sizeof(value_type)) {
+      // What our kernels set, for all lanes at once.
+      const Modes& set = modes();
+      if (set.rounding == rounding_mode::conv_even && set.saturation == saturation_mode::saturate &&
+          shift > 0 && shift < 31) {
+        const int64_t below_half = (int64_t{1} << (shift - 1)) - 1;
+        constexpr int64_t kMost = std::numeric_limits<T>::max();
+        for (unsigned i = 0; i < N; ++i) {
+          const int64_t value = lanes[i];
+          const int64_t rounded = (value + below_half + (value >> shift & 1)) >> shift;
+          out[i] = static_cast<T>(std::clamp(rounded, -kMost - 1, kMost));
+        }
+        return out;
+      }
+    }
     for (unsigned i = 0; i < N; ++i) {
       if constexpr (std::is_same_v<value_type, int32_t>) {
         out[i] = ShiftRoundSaturate<T>(lanes[i], shift);
