@@ -100,16 +100,16 @@ TEST_P(VulkanAttention, TilesAgreeWithDoublePrecision) {
   const float scale = 0.5F;
   const std::vector<std::byte> zeros(4096);
   const Slice counters = Upload(zeros.data(), zeros.size());
-  for (const uint32_t splits : {1U, 3U}) {
-    SCOPED_TRACE(splits);
+  for (const auto [splits, lines] : {std::pair{1U, 32U}, {3U, 32U}, {1U, 16U}, {3U, 16U}}) {
+    SCOPED_TRACE(::testing::Message() << splits << " splits, " << lines << " lines");
     VulkanCommands commands(*context_, *pipelines_, 1);
-    const auto tokens = static_cast<uint32_t>(32 / shape.group);
+    const auto tokens = lines / static_cast<uint32_t>(shape.group);
     const auto count = static_cast<uint32_t>(rows.size());
     const Slice parts = memory_->device().Take((count + tokens) * heads * splits * (dims + 2) * 8);
     commands.recorder().Dispatch(
         vulkan::Kernel::kAttentionTile,
         {128, shape.half ? 1U : 0U, static_cast<uint32_t>(dims), static_cast<uint32_t>(shape.group),
-         splits},
+         splits, lines, lines == 16 ? 1U : 0U},
         {Constant(Tensor::Of(q_slice)), Constant(Tensor::Of(row_slice)),
          Constant(Tensor::Of(word_slice)),
          Access{Tensor::Of(context_slice), 0, context_slice.size(), true, false},

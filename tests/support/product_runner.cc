@@ -52,9 +52,9 @@ void ProductRunner::SetActivations(std::span<const float> x, uint64_t count) {
 void ProductRunner::Quantize(VulkanCommands& commands) {
   const DeviceMatrix& w = *matrices_.front();
   if (!w.layout.quantized) return;
-  const uint64_t groups = count_ * static_cast<uint64_t>(w.cols) / 32;
-  commands.recorder().Dispatch(Kernel::kQuantize, {64}, {In(x_), Out(codes_), Out(groups_)},
-                               {0, groups}, vulkan::GridOf((groups + 63) / 64));
+  const uint64_t quads = count_ * static_cast<uint64_t>(w.cols) / 4;
+  commands.recorder().Dispatch(Kernel::kQuantize, {128}, {In(x_), Out(codes_), Out(groups_)},
+                               {0, quads}, vulkan::GridOf((quads + 127) / 128));
 }
 
 void ProductRunner::Multiply(VulkanCommands& commands, const Gemm& gemm, const DeviceMatrix& w) {

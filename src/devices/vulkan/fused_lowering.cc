@@ -7,28 +7,10 @@
 #include <algorithm>
 
 #include "devices/vulkan/fused_limits.h"
+#include "devices/vulkan/fused_slots.h"
 
 namespace tandem::vulkan {
 namespace {
-
-// Scratch of the fused kernels: apart from the plain ones', and each from those that may run at the
-// same time. An activation has three in a row.
-enum Slot : size_t {
-  kNormedSlot = 8,
-  kContextSlot = 11,
-  kMlpInputSlot = 14,
-  kNeuronsSlot = 17,
-  kPerLayerSlot = 20,
-  kProjectionsSlot = 23,
-  kRightSlot,
-  kOutSlot,
-  kGatesSlot,
-  kDownSlot,
-  kPerLayerGateSlot,
-  kPerLayerOutSlot,
-  kPartialsSlot,
-  kStatisticsSlot,
-};
 
 constexpr uint32_t kMostSplits = 32;
 
@@ -48,10 +30,10 @@ FusionLimits FusionLimitsOf(const Context& context, uint64_t binding_bytes) {
 FusedLowering::Activation FusedLowering::MakeActivation(size_t slot, uint64_t width, bool floats,
                                                         bool codes) {
   Activation made;
-  if (floats) made.floats = Scratch(slot, width);
+  if (floats) made.floats = Scratch(slot, rows() * width);
   if (codes) {
-    made.codes = Scratch(slot + 1, width / 4);
-    made.groups = Scratch(slot + 2, width / 32 * 2);
+    made.codes = Scratch(slot + 1, rows() * width / 4);
+    made.groups = Scratch(slot + 2, rows() * width / 32 * 2);
   }
   return made;
 }
@@ -163,6 +145,7 @@ void FusedLowering::Run(const LaurelAndNorm& op, const FusedSpan& span) {
 }
 
 void FusedLowering::Run(const QkvProject& op, const LaurelAndNorm& norm) {
+  if (many()) return RunRows(op, norm);
   Product product;
   product.views = ProjectionsOf(norm, op);
   product.x = Normed(norm, op);
@@ -176,18 +159,23 @@ void FusedLowering::Run(const QkvProject& op, const LaurelAndNorm& norm) {
   right.views = {norm.right};
   right.x.floats = {product.y.tensor, rows - rank, rank};
   right.y = Scratch(kRightSlot, Width(norm.laurel));
-  Tail tail;
-  tail.y = right.y;
-  tail.width = Width(norm.laurel);
-  tail.post = norm.post_norm;
-  tail.a = All(norm.normed);
-  tail.h = All(norm.laurel);
-  tail.eps = norm.eps;
-  right.tail = tail;
+  right.tail = LaurelTail(norm, right.y);
   Multiply(right);
 }
 
+FusedLowering::Tail FusedLowering::LaurelTail(const LaurelAndNorm& op, const Part& y) {
+  Tail tail;
+  tail.y = y;
+  tail.width = Width(op.laurel);
+  tail.post = op.post_norm;
+  tail.a = All(op.normed);
+  tail.h = All(op.laurel);
+  tail.eps = op.eps;
+  return tail;
+}
+
 void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
+  if (many()) return RunRows(op, span);
   const auto& qkv = OpAt<QkvProject>(program_, span.ops.begin + 1);
   const CacheTensor& cache = program_.caches[static_cast<size_t>(op.cache)];
   const auto dims = static_cast<uint64_t>(qkv.head_dim);
@@ -247,7 +235,8 @@ void FusedLowering::Run(const AttentionOut& op, const FusedSpan* next) {
   Product product;
   product.views = {op.output};
   product.x = InputOf(op.output, kContextSlot);
-  product.y = Scratch(kOutSlot, Width(op.h));
+  if (many() && product.x.codes.empty()) product.x.floats = All(op.context);
+  product.y = Scratch(kOutSlot, rows() * Width(op.h));
   Tail tail;
   tail.y = product.y;
   tail.width = Width(op.h);
@@ -276,6 +265,7 @@ void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSp
     RunTail(tail);
   }
   Activation neurons = InputOf(op.down, kNeuronsSlot);
+  if (many()) return RunRows(op, span, next);
   if (op.sparse) {
     Product gate;
     gate.views = {op.gate};
@@ -304,8 +294,14 @@ void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSp
   down.views = {op.down};
   down.x = neurons;
   down.y = Scratch(kDownSlot, Width(op.out));
+  down.tail = MlpTail(op, span, next);
+  Multiply(down);
+}
+
+FusedLowering::Tail FusedLowering::MlpTail(const GatedMlp& op, const FusedSpan& span,
+                                           const FusedSpan* next) {
   Tail tail;
-  tail.y = down.y;
+  tail.y = Scratch(kDownSlot, rows() * Width(op.out));
   tail.width = Width(op.out);
   tail.post = op.post_norm;
   tail.a = All(op.h);
@@ -321,8 +317,7 @@ void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSp
     tail.predictions = correct.predictions;
   }
   BeginNext(next, tail);
-  down.tail = tail;
-  Multiply(down);
+  return tail;
 }
 
 void FusedLowering::Run(const PerLayerMix& op, const FusedSpan& span, const FusedSpan* next) {
@@ -337,6 +332,7 @@ void FusedLowering::Run(const PerLayerMix& op, const FusedSpan& span, const Fuse
     tail.out = x;
     RunTail(tail);
   }
+  if (many()) return RunRows(op, next);
   Product gate;
   gate.views = {op.gate};
   gate.x = x;
@@ -348,16 +344,20 @@ void FusedLowering::Run(const PerLayerMix& op, const FusedSpan& span, const Fuse
   projection.views = {op.projection};
   projection.x.floats = gate.y;
   projection.y = Scratch(kPerLayerOutSlot, width);
+  projection.tail = PerLayerTail(op, next);
+  Multiply(projection);
+}
+
+FusedLowering::Tail FusedLowering::PerLayerTail(const PerLayerMix& op, const FusedSpan* next) {
   Tail tail;
-  tail.y = projection.y;
-  tail.width = width;
+  tail.width = Width(op.streams);
+  tail.y = Scratch(kPerLayerOutSlot, rows() * tail.width);
   tail.post = op.post_norm;
   tail.add_streams = true;
   tail.streams = op.streams;
   tail.eps = op.eps;
   BeginNext(next, tail);
-  projection.tail = tail;
-  Multiply(projection);
+  return tail;
 }
 
 }  // namespace tandem::vulkan

@@ -1,9 +1,10 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The patterns of fusion.h as dispatches, for steps of one token. A dispatch is a product (or the
-// attention) and a tail that its last workgroup does; shaders/fused_product.comp, fused_tail.comp
-// and fused_attention.comp say what they compute.
+// The patterns of fusion.h as dispatches. Of one row a dispatch is a product (or the attention) and
+// a tail that its last workgroup does; shaders/fused_product.comp, fused_tail.comp and
+// fused_attention.comp say what they compute. Of several rows (fused_rows.cc) products and
+// attention are the plain kernels, and a tail is a kernel of its own with a workgroup for each row.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +25,12 @@ FusionLimits FusionLimitsOf(const Context& context, uint64_t binding_bytes);
 class FusedLowering : private StepParts {
  public:
   /// `counters`: kFusedCounters words, used in turn, zeros before and after every step.
+  /// `plain`: of the same step.
   FusedLowering(const Program& program, Context& context, Weights& weights, StepPlan& plan,
-                Recorder& recorder, const Tensor& counters, DType kv, uint64_t binding_bytes)
+                Recorder& recorder, Lowering& plain, const Tensor& counters, DType kv,
+                uint64_t binding_bytes)
       : StepParts(program, plan),
+        plain_(plain),
         context_(context),
         weights_(weights),
         recorder_(recorder),
@@ -40,6 +44,7 @@ class FusedLowering : private StepParts {
     const FusedSpan& span = spans[index];
     const FusedSpan* next = index + 1 < spans.size() ? &spans[index + 1] : nullptr;
     if (next != nullptr && !next->joined) next = nullptr;
+    set_ = program_.ops[span.ops.begin].rows;
     for (size_t at = span.ops.begin; at < span.ops.end; ++at) {
       RunOp(span, at, next);
       done(at);
@@ -47,10 +52,6 @@ class FusedLowering : private StepParts {
   }
 
  private:
-  /// A vector as floats, as codes of 8 bits with their groups, or as both.
-  struct Activation {
-    Part floats, codes, groups;
-  };
   /// What a tail does, in its order; empty parts and spans are left out.
   struct Tail {
     enum class AltUp : uint32_t {
@@ -79,7 +80,10 @@ class FusedLowering : private StepParts {
     std::span<const float> next_weight;
     Activation out;
     float eps = 0;
-    std::optional<float> cut;  ///< Instead of all that: y cut below mean + this * deviation, to h.
+    /// Instead of all that: y cut below mean + this * deviation, to h; or gelu of it, times
+    /// `other`, to out.
+    std::optional<float> cut;
+    Part other;
   };
   /// What is done with the rows of a product (fused_product.comp).
   enum class End : uint32_t {
@@ -115,6 +119,22 @@ class FusedLowering : private StepParts {
   void NextNorm(const LaurelAndNorm& op, Tail& tail);
   void Predict(const AltUpPredict& op, Tail& tail);
 
+  // Of several rows (fused_rows.cc).
+  void RunRows(const QkvProject& op, const LaurelAndNorm& norm);
+  void RunRows(const Attention& op, const FusedSpan& span);
+  void RunRows(const GatedMlp& op, const FusedSpan& span, const FusedSpan* next);
+  void RunRows(const PerLayerMix& op, const FusedSpan* next);
+  /// A product by the plain kernels, then its tail.
+  void MultiplyRows(const Product& product);
+
+  // What comes after the last product of an op.
+  Tail LaurelTail(const LaurelAndNorm& op, const Part& y);
+  Tail MlpTail(const GatedMlp& op, const FusedSpan& span, const FusedSpan* next);
+  Tail PerLayerTail(const PerLayerMix& op, const FusedSpan* next);
+
+  uint64_t rows() const { return plan_.Rows(set_); }
+  bool many() const { return rows() > 1; }
+
   void Multiply(const Product& product);
   void RunTail(const Tail& tail);
   /// What fused kernels bind, the same wherever `weights` are.
@@ -125,6 +145,7 @@ class FusedLowering : private StepParts {
   void Describe(const Tail& tail, std::vector<uint32_t>& constants, Push& push, Accesses& accesses);
 
   bool Quantized(const WeightView& view) const { return LayoutOf(view.type).quantized; }
+  /// `width` values of each row.
   Activation MakeActivation(size_t slot, uint64_t width, bool floats, bool codes);
   Activation Normed(const LaurelAndNorm& op, const QkvProject& qkv);
   /// What `weights` multiplies: codes where it is quantised, else floats.
@@ -135,12 +156,14 @@ class FusedLowering : private StepParts {
   uint32_t VectorAt(std::span<const float> values);
   uint32_t NextCounter(uint32_t count = 1);
 
+  Lowering& plain_;
   Context& context_;
   Weights& weights_;
   Recorder& recorder_;
   Tensor counters_;
   DType kv_;
   uint64_t binding_bytes_;
+  RowSet set_ = RowSet::kAll;
   uint32_t counter_ = 0;
   Tensor bound_weights_;
 };

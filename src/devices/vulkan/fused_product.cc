@@ -100,7 +100,9 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
   const auto quads = static_cast<uint32_t>(tail.width / 4);
   const Activation& out = tail.out;
   // Constants 9 to 22 (shaders/tail.glsl).
-  const uint32_t numbers[] = {cut ? 2U : 1U,
+  const uint32_t numbers[] = {!cut                 ? 1U
+                              : tail.other.empty() ? 2U
+                                                   : 3U,
                               Bits(!tail.post.empty()),
                               Bits(!tail.a.empty()),
                               Bits(!tail.b.empty()),
@@ -127,7 +129,7 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
   push.next = VectorAt(tail.next_weight);
   push.eps = tail.eps;
   push.mix = cut ? *tail.cut : tail.mix;
-  for (const Part& part : {tail.y, tail.a, tail.b}) {
+  for (const Part& part : {tail.y, tail.a, tail.b, tail.other}) {
     if (!part.empty()) accesses.push_back(In(part));
   }
   for (const Part& part : {tail.h, out.floats, out.codes, out.groups}) {
@@ -158,8 +160,10 @@ void FusedLowering::RunTail(const Tail& tail) {
   Push push;
   Accesses accesses;
   Describe(tail, constants, push, accesses);
+  push.rows = static_cast<uint32_t>(rows() * tail.width / 4);
+  push.other = Quad(tail.other);
   recorder_.Dispatch(Kernel::kFusedTail, WithSubgroup(constants), CommonBindings({}), push.Words(),
-                     {}, accesses);
+                     GridOf(rows()), accesses);
 }
 
 std::vector<Access> FusedLowering::CommonBindings(const Tensor& weights) {
@@ -180,6 +184,7 @@ std::vector<Access> FusedLowering::CommonBindings(const Tensor& weights) {
 }
 
 void FusedLowering::Multiply(const Product& product) {
+  if (many()) return MultiplyRows(product);
   const bool neurons = product.end == End::kGated || product.end == End::kGatedAlive;
   const uint32_t subgroup = context_.subgroup(), threads = context_.fused_threads();
   const std::vector<DeviceMatrix> runs = weights_.Runs(product.views);

@@ -13,7 +13,8 @@ constexpr uint32_t kHeadThreads = 128;
 
 // attention_tile.comp: its workgroup, and the heads of rows that this takes.
 constexpr uint32_t kTileThreads = 128;
-constexpr int kTileLines = 32;
+constexpr uint32_t kTileLines = 32;
+constexpr uint32_t kFewTileLines = 16;
 // Rows from which on it pays, and heads with the same keys that leave a tile more than one row.
 constexpr uint64_t kTiledRows = 16;
 constexpr int kMostShared = 16;
@@ -81,10 +82,16 @@ void Lowering::Lower(const QkvProject& op) {
     MatMul(op.key, normed, keys);
     MatMul(op.value, normed, values);
   }
+  AllHeads(set_, op, keys, values);
+}
+
+void Lowering::AllHeads(RowSet set, const QkvProject& op, const Part& keys, const Part& values) {
+  set_ = set;
   if (op.q != kNoId) {
     Heads(op, {.x = All(op.q), .y = All(op.q), .heads = op.heads, .weight = op.q_norm});
   }
   if (op.cache == kNoId) return;
+  const auto kv_width = static_cast<uint64_t>(op.kv_heads) * static_cast<uint64_t>(op.head_dim);
   const uint64_t bytes = rows() * RowBytes(kv_, static_cast<int64_t>(kv_width));
   const auto out = [&](bool value) {
     return Part{plan_.KvToHost(op.cache, set_, value, bytes), 0, bytes / sizeof(float)};
@@ -100,7 +107,10 @@ void Lowering::Lower(const QkvProject& op) {
              .value = true});
 }
 
-void Lowering::Lower(const Attention& op) {
+void Lowering::Lower(const Attention& op) { Attend(set_, op); }
+
+void Lowering::Attend(RowSet set, const Attention& op) {
+  set_ = set;
   const CacheTensor& cache = program_.caches[static_cast<size_t>(op.cache)];
   const uint32_t half = kv_ == DType::kF16 ? 1U : 0U;
   const auto dispatch = [&](Kernel kernel, std::span<const uint32_t> constants, Grid grid,
@@ -119,20 +129,31 @@ void Lowering::Lower(const Attention& op) {
   };
   const int group = op.heads / cache.kv_heads;
   if (rows() >= kTiledRows && group <= kMostShared && cache.head_dim % 64 == 0) {
-    const auto tokens = static_cast<uint64_t>(kTileLines / group);
     const auto heads = static_cast<uint32_t>(cache.kv_heads);
-    const auto tiles = static_cast<uint32_t>((rows() + tokens - 1) / tokens);
+    const auto tiles_of = [&](uint32_t lines) {
+      const uint64_t tokens = lines / static_cast<uint32_t>(group);
+      return static_cast<uint32_t>((rows() + tokens - 1) / tokens);
+    };
+    // Half as many lines where few workgroups would leave much of a card idle.
+    const bool card = context_.info().kind == VulkanDeviceInfo::Kind::kDiscrete;
+    const uint32_t lines_each =
+        card && tiles_of(kTileLines) * heads <= 128 ? kFewTileLines : kTileLines;
+    const uint32_t tiles = tiles_of(lines_each);
     // A card wants more workgroups than a prompt of a few hundred tokens has tiles.
     uint32_t splits = 1;
     if (counters_.buffer != VK_NULL_HANDLE && tiles * heads <= kMostTiles) {
-      const uint32_t wanted = context_.info().kind == VulkanDeviceInfo::Kind::kDiscrete ? 512 : 48;
+      const uint32_t wanted = card ? 512 : 48;
       splits = std::clamp(wanted / (tiles * heads), 1U, kMostTileSplits);
     }
-    const uint64_t lines = uint64_t{tiles} * heads * splits * kTileLines;
+    const uint64_t lines = uint64_t{tiles} * heads * splits * lines_each;
     const Part parts =
         splits == 1 ? Part() : Scratch(2, lines * (static_cast<uint64_t>(cache.head_dim) + 2));
-    const uint32_t constants[] = {kTileThreads, half, static_cast<uint32_t>(cache.head_dim),
-                                  static_cast<uint32_t>(group), splits};
+    const uint32_t constants[] = {kTileThreads,
+                                  half,
+                                  static_cast<uint32_t>(cache.head_dim),
+                                  static_cast<uint32_t>(group),
+                                  splits,
+                                  lines_each};
     dispatch(Kernel::kAttentionTile, constants, {tiles, heads, splits}, parts);
   } else {
     const uint32_t constants[] = {kHeadThreads, half};

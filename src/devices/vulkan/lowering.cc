@@ -12,8 +12,8 @@ namespace tandem::vulkan {
 namespace {
 
 constexpr uint32_t kRowThreads = 256;
-constexpr uint32_t kQuantizeThreads = 64;
-constexpr uint32_t kProductThreads = 128;  // at least: a subgroup may be as large as 64
+constexpr uint32_t kQuantizeThreads = 128;  // a quad each
+constexpr uint32_t kProductThreads = 128;   // at least: a subgroup may be as large as 64
 
 // Scratch of 8-bit activations; ops use numbers from 2 on.
 constexpr size_t kCodesScratch = 0;
@@ -108,8 +108,8 @@ void Lowering::MatMulAll(std::span<const WeightView> views, const Part& x, const
 
 void Lowering::MatMul(const DeviceMatrix& w, const Part& x, const Part& y, float cap) {
   if (w.layout.quantized) {
-    Quantize(x, static_cast<uint64_t>(w.cols));
-    MatMulInt8(w, y, cap);
+    const Activation codes = Quantized(x, static_cast<uint64_t>(w.cols));
+    MatMulInt8(w, codes.codes, codes.groups, y, cap);
   } else {
     MatMulFloat(w, x, y, cap);
   }
@@ -118,17 +118,40 @@ void Lowering::MatMul(const DeviceMatrix& w, const Part& x, const Part& y, float
   }
 }
 
-void Lowering::Quantize(const Part& x, uint64_t cols) {
+Lowering::Activation Lowering::Quantized(const Part& x, uint64_t cols) {
   const bool same = quantized_.count == x.count && quantized_.first == x.first &&
                     quantized_.tensor.buffer == x.tensor.buffer &&
                     quantized_.tensor.offset == x.tensor.offset;
-  if (same && !recorder_.counts_only()) return;
   const uint64_t groups = rows() * cols / 32;
-  const Part codes = Scratch(kCodesScratch, groups * 8);
-  const Part scales = Scratch(kGroupsScratch, groups * 2);
-  recorder_.Dispatch(Kernel::kQuantize, {kQuantizeThreads}, {In(x), Out(codes), Out(scales)},
-                     {x.first, groups}, GridOf((groups + kQuantizeThreads - 1) / kQuantizeThreads));
+  const Activation made{
+      {}, Scratch(kCodesScratch, groups * 8), Scratch(kGroupsScratch, groups * 2)};
+  if (!same || recorder_.counts_only())
+    Quantize({x.tensor, x.first, rows() * cols}, made.codes, made.groups);
   quantized_ = x;
+  return made;
+}
+
+void Lowering::Quantize(const Part& x, const Part& codes, const Part& groups) {
+  const uint64_t quads = x.count / 4;
+  recorder_.Dispatch(Kernel::kQuantize, {kQuantizeThreads}, {In(x), Out(codes), Out(groups)},
+                     {x.first, quads}, GridOf((quads + kQuantizeThreads - 1) / kQuantizeThreads));
+}
+
+void Lowering::GatedCodes(const Part& a, const Part& b, const Part& codes, const Part& groups) {
+  const uint64_t quads = a.count / 4;
+  recorder_.Dispatch(Kernel::kGatedCodes, {kQuantizeThreads},
+                     {In(a), In(b), Out(codes), Out(groups)}, {quads, b.first / 4},
+                     GridOf((quads + kQuantizeThreads - 1) / kQuantizeThreads));
+}
+
+void Lowering::Multiply(RowSet set, const WeightView& w, const Activation& x, const Part& y) {
+  set_ = set;
+  const DeviceMatrix matrix = weights_.Matrix(w, {});
+  if (matrix.layout.quantized) {
+    MatMulInt8(matrix, x.codes, x.groups, y, 0);
+  } else {
+    MatMulFloat(matrix, x.floats, y, 0);
+  }
 }
 
 // Parts write other columns of the same rows.
@@ -137,10 +160,8 @@ Access Lowering::OutRows(const Part& y, int64_t first, int64_t count) const {
   return Out({y.tensor, y.first + at, rows() == 1 ? static_cast<uint64_t>(count) : y.count - at});
 }
 
-void Lowering::MatMulInt8(const DeviceMatrix& w, const Part& y, float cap) {
-  const uint64_t groups = rows() * static_cast<uint64_t>(w.cols) / 32;
-  const Part codes = Scratch(kCodesScratch, groups * 8);
-  const Part scales = Scratch(kGroupsScratch, groups * 2);
+void Lowering::MatMulInt8(const DeviceMatrix& w, const Part& codes, const Part& groups,
+                          const Part& y, float cap) {
   const Layout& layout = w.layout;
   const Tile tile = TileFor(static_cast<uint64_t>(w.rows), rows());
   const uint64_t together = kProductThreads / context_.subgroup() * tile.rows;
@@ -154,7 +175,7 @@ void Lowering::MatMulInt8(const DeviceMatrix& w, const Part& y, float cap) {
       recorder_.Dispatch(
           kernel, constants,
           {part(w.codes, w.sizes.codes), part(w.high, w.sizes.high), part(w.scales, w.sizes.scales),
-           part(w.supers, w.sizes.supers), In(codes), In(scales), OutRows(y, first, count)},
+           part(w.supers, w.sizes.supers), In(codes), In(groups), OutRows(y, first, count)},
           {w.cols / 32, count, w.sizes.scales / 4, rows(), y.first + static_cast<uint64_t>(first),
            w.rows, cap},
           grid);

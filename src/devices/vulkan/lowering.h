@@ -32,7 +32,7 @@ Access CacheAccess(CacheId cache, bool values, bool writes);
 /// Whether the kernels can run `op`; `binding_bytes` is what a binding reaches.
 Support SupportsOp(const Program& program, const Op& op, uint64_t binding_bytes);
 
-class Lowering : private StepParts {
+class Lowering : public StepParts {
  public:
   /// `counters`: kCounterWords words, zeros before and after every step, or nothing; `kv` is the
   /// type of keys and values; `binding_bytes` what a binding reaches.
@@ -51,6 +51,18 @@ class Lowering : private StepParts {
   void Run(const Op& op);
   /// Others have written activations since.
   void Forget() { quantized_ = {}; }
+
+  /// What the patterns of several rows (fused_rows.cc) are made of.
+  /// y [rows, w.rows] = x [rows, w.cols] W^T of x's codes where w is quantised, else of its floats.
+  void Multiply(RowSet set, const WeightView& w, const Activation& x, const Part& y);
+  /// Brings x to 8 bits.
+  void Quantize(const Part& x, const Part& codes, const Part& groups);
+  /// codes and groups of gelu(a) * b.
+  void GatedCodes(const Part& a, const Part& b, const Part& codes, const Part& groups);
+  /// Norms and angles of q, keys and values, and these to the cache.
+  void AllHeads(RowSet set, const QkvProject& op, const Part& keys, const Part& values);
+  void Attend(RowSet set, const Attention& op);
+  void Gated(const Part& a, const Part& b, const Part& y);
 
  private:
   // In the order of the files: lower_ops.cc, lower_attention.cc.
@@ -83,10 +95,11 @@ class Lowering : private StepParts {
   void MatMul(const DeviceMatrix& w, const Part& x, const Part& y, float cap);
   /// The part of a product whose weights are rows [first, first + count).
   Access OutRows(const Part& y, int64_t first, int64_t count) const;
-  void MatMulInt8(const DeviceMatrix& w, const Part& y, float cap);
+  void MatMulInt8(const DeviceMatrix& w, const Part& codes, const Part& groups, const Part& y,
+                  float cap);
   void MatMulFloat(const DeviceMatrix& w, const Part& x, const Part& y, float cap);
-  /// Brings x to 8 bits, unless it is what was last.
-  void Quantize(const Part& x, uint64_t cols);
+  /// Brings x to 8 bits in the scratch for that, unless it is what was last.
+  Activation Quantized(const Part& x, uint64_t cols);
 
   struct NormArgs {
     Part x, y;
@@ -102,7 +115,6 @@ class Lowering : private StepParts {
     uint64_t rows = 0;
   };
   void Norm(const NormArgs& args);
-  void Gated(const Part& a, const Part& b, const Part& y);
   void Route(const AltUpRouter& router, const Part& x, std::span<const float> coefficients,
              int active, ValueId in, ValueId out, bool correct);
   struct HeadsArgs {

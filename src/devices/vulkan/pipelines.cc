@@ -52,6 +52,9 @@ constexpr uint32_t kFusedTailCode[] =
 constexpr uint32_t kGatedCode[] =
 #include "gated.spv.inc"
     ;
+constexpr uint32_t kGatedCodesCode[] =
+#include "gated_codes.spv.inc"
+    ;
 #ifdef TANDEM_COOPERATIVE_SHADERS
 constexpr uint32_t kGemmCoopCode[] =
 #include "gemm_coop.spv.inc"
@@ -142,6 +145,7 @@ constexpr Entry kEntries[] = {
     {"fused_int8_tail", kFusedInt8TailCode},
     {"fused_tail", kFusedTailCode},
     {"gated", kGatedCode},
+    {"gated_codes", kGatedCodesCode},
     {"gemm_coop", kGemmCoopCode},
     {"gemm_coop_1x1", kGemmCoop1x1Code},
     {"gemm_coop_1x2", kGemmCoop1x2Code},

@@ -31,6 +31,7 @@ enum class Kernel {
   kFusedInt8Tail,
   kFusedTail,
   kGated,
+  kGatedCodes,
   kGemmCoop,
   kGemmCoop1x1,
   kGemmCoop1x2,
@@ -53,7 +54,7 @@ enum class Kernel {
   kQuantize,
   kSelect,
 };
-inline constexpr size_t kKernels = 35;
+inline constexpr size_t kKernels = 36;
 
 /// Bindings of the layout, and bytes of push constants: what every device has.
 inline constexpr uint32_t kMaxBindings = 10;

@@ -150,7 +150,7 @@ void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fuse
   const Tensor counters = shared_.counters.empty() ? Tensor() : Tensor::Of(shared_.counters);
   Lowering plain(program_, shared_.context, shared_.weights, shared_.gemms, plan, recorder,
                  counters, recording.kv, shared_.binding_bytes);
-  FusedLowering fusing(program_, shared_.context, shared_.weights, plan, recorder,
+  FusedLowering fusing(program_, shared_.context, shared_.weights, plan, recorder, plain,
                        fused ? counters : Tensor(), recording.kv, shared_.binding_bytes);
   for (const ValueId id : inputs_) {
     if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
@@ -172,8 +172,8 @@ void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fuse
   };
   for (size_t s = 0; s < spans_.size(); ++s) {
     const FusedSpan& span = spans_[s];
-    const bool one = plan.Rows(program_.ops[span.ops.begin].rows) == 1;
-    if (fused && one && span.pattern != Pattern::kPlain) {
+    const bool any = plan.Rows(program_.ops[span.ops.begin].rows) > 0;
+    if (fused && any && span.pattern != Pattern::kPlain) {
       fusing.Run(spans_, s, done);
       plain.Forget();
       continue;

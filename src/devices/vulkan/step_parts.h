@@ -21,6 +21,11 @@ class StepParts {
     bool empty() const { return count == 0; }
   };
 
+  /// Rows as floats, as codes of 8 bits with their groups, or as both.
+  struct Activation {
+    Part floats, codes, groups;
+  };
+
   StepParts(const Program& program, StepPlan& plan) : program_(program), plan_(plan) {}
 
   static Access In(const Part& part) { return AccessOf(part, false); }

@@ -3,32 +3,40 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Attention of many rows: a workgroup takes some rows, all heads of one head of keys, and walks the
-// positions that any of them looks back at, by tiles: scores through shared memory, softmax with the
-// largest score and the sum carried along, then values straight from the cache. A "line" is one head
-// of one row.
+// positions that any of them looks back at, by tiles: scores through shared memory, softmax with
+// the largest score and the sum carried along, then values straight from the cache. A "line" is one
+// head of one row.
 #extension GL_EXT_buffer_reference : require
 #extension GL_EXT_buffer_reference_uvec2 : require
 #extension GL_EXT_control_flow_attributes : require
 #include "common.glsl"
-#include "step.glsl"
 #include "last.glsl"
+#include "step.glsl"
 
 layout(constant_id = 1) const bool kHalf = false;
 layout(constant_id = 2) const uint kDims = 256;  // of a head, by 64
 layout(constant_id = 3) const uint kGroup = 4;   // heads that share keys
-// Workgroups (z) that may share the positions of a tile of rows; the last of them joins their parts.
+// Workgroups (z) that may share the positions of a tile of rows; the last of them joins their
+// parts.
 layout(constant_id = 4) const uint kSplits = 1;
+layout(constant_id = 5) const uint kLines = 32;  // of a workgroup: 16 or 32
+// Whether what is next is asked for while what is there is multiplied: more registers.
+layout(constant_id = 6) const bool kAhead = false;
 
 const uint kThreads = 128;  // the workgroup's size
-const uint kLines = 32;
 const uint kKeys = 64;
 const uint kTokens = kLines / kGroup;
 const uint kPiece = 32;  // dimensions that shared memory has at a time
 const uint kStride = kPiece / 4 + 1;
-const uint kParts = kThreads / kLines;      // threads of a line, for its softmax
-const uint kOwnLines = kLines / kParts;     // lines of a thread, for values
-const uint kOwnDims = kDims / (kThreads / kParts);
-const uint kTogether = kHalf ? 4 : 2;  // keys whose values are loaded at once
+const uint kItems = kThreads / (kPiece / 4);  // lines or keys that the threads bring at a time
+const uint kQuads = kLines / kItems;          // quads of queries that a thread brings
+const uint kKeyQuads = kKeys / kItems;
+const uint kParts = kThreads / kLines;  // threads of a line, for its softmax
+const uint kScoreLines = kLines / 8;    // lines of a thread, for scores
+const uint kOwnLines = kLines / 4;      // and for values
+const uint kOwnDims = kDims / (kThreads / 4);
+// Keys whose values are loaded at once.
+const uint kTogether = (kHalf ? 128 : 64) / kLines;
 #define kNothing uintBitsToFloat(0xff800000u)  // minus infinity
 
 layout(buffer_reference, std430, buffer_reference_align = 4) readonly buffer Words { uint word[]; };
@@ -54,8 +62,8 @@ layout(push_constant) uniform Push {
   uint counter;
 };
 
-// Sums of each split, [tiles, splits, lines, dims], then of each of their lines the largest score and
-// the sum of weights.
+// Sums of each split, [tiles, splits, lines, dims], then of each of their lines the largest score
+// and the sum of weights.
 layout(binding = 4) coherent buffer Parts { float parts[]; };
 
 shared vec4 q_tile[kLines * kStride];
@@ -104,6 +112,22 @@ void OwnValues(uvec2 base, uint at, out float v[kOwnDims]) {
   }
 }
 
+// Queries and keys of kPiece dimensions from `piece` on, to registers.
+#define FETCH(piece)                                                            \
+  {                                                                             \
+    [[unroll]] for (uint n = 0; n < kQuads; ++n) {                              \
+      const uint l = item_at + n * kItems;                                      \
+      const uint token = first_token + min(l / kGroup, tokens - 1);             \
+      const uint head = kv_head * kGroup + l % kGroup;                          \
+      q_next[n] = q[((token * heads + head) * kDims + (piece)) / 4 + quad_at];  \
+    }                                                                           \
+    [[unroll]] for (uint n = 0; n < kKeyQuads; ++n) {                           \
+      const uint slot = min(base + item_at + n * kItems, end - 1) % capacity;   \
+      const uint at = (slot * pitch + kv_head * kDims + (piece)) / 4 + quad_at; \
+      k_next[n] = FourKeys(bases.xy, at);                                       \
+    }                                                                           \
+  }
+
 void main() {
   const uint thread = gl_LocalInvocationID.x;
   // The last rows, which have most to look at, first.
@@ -114,8 +138,8 @@ void main() {
   if (thread < kLines) {
     const Row row = rows[first_row + first_token + min(thread / kGroup, tokens - 1)];
     const uint last = row.position;
-    line[thread] = uvec3(row.sequence,
-                         window > 0 && last + 1 > window ? last + 1 - window : 0, last + 1);
+    line[thread] =
+        uvec3(row.sequence, window > 0 && last + 1 > window ? last + 1 - window : 0, last + 1);
     // Lines that there are not look at nothing.
     if (thread / kGroup >= tokens) line[thread].z = 0;
     most[thread] = kNothing;
@@ -135,8 +159,8 @@ void main() {
     if (gl_WorkGroupID.z >= splits) return;
   }
 
-  const uint own_line = thread / (kThreads / kParts) * kOwnLines;
-  const uint own_dim = thread % (kThreads / kParts) * kOwnDims;
+  const uint own_line = thread / (kThreads / 4) * kOwnLines;
+  const uint own_dim = thread % (kThreads / 4) * kOwnDims;
   float sums[kOwnLines][kOwnDims];
   [[unroll]] for (uint l = 0; l < kOwnLines; ++l) {
     [[unroll]] for (uint d = 0; d < kOwnDims; ++d) sums[l][d] = 0.0;
@@ -163,42 +187,40 @@ void main() {
     const uint capacity = caches[entry + 1].x;
 
     for (uint base = begin; base < end; base += kKeys) {
-      // Scores: a thread makes those of four lines with four keys.
+      // Scores: a thread makes those of some lines with four keys.
       const uint key_at = thread % (kKeys / 4), line_at = thread / (kKeys / 4);
-      float dots[4][4];
-      [[unroll]] for (uint l = 0; l < 4; ++l) {
+      float dots[kScoreLines][4];
+      [[unroll]] for (uint l = 0; l < kScoreLines; ++l) {
         [[unroll]] for (uint k = 0; k < 4; ++k) dots[l][k] = 0.0;
       }
+      vec4 q_next[kQuads], k_next[kKeyQuads];
+      const uint quad_at = thread % (kPiece / 4), item_at = thread / (kPiece / 4);
       for (uint piece = 0; piece < kDims; piece += kPiece) {
+        if (!kAhead || piece == 0) FETCH(piece)
         barrier();
-        [[unroll]] for (uint n = 0; n < kLines * kPiece / 4 / kThreads; ++n) {
-          const uint item = thread + n * kThreads;
-          const uint l = item / (kPiece / 4), d = item % (kPiece / 4);
-          const uint token = first_token + min(l / kGroup, tokens - 1);
-          const uint head = kv_head * kGroup + l % kGroup;
-          q_tile[l * kStride + d] = q[((token * heads + head) * kDims + piece) / 4 + d];
+        [[unroll]] for (uint n = 0; n < kQuads; ++n) {
+          q_tile[(item_at + n * kItems) * kStride + quad_at] = q_next[n];
         }
-        [[unroll]] for (uint n = 0; n < kKeys * kPiece / 4 / kThreads; ++n) {
-          const uint item = thread + n * kThreads;
-          const uint k = item / (kPiece / 4), d = item % (kPiece / 4);
-          const uint slot = min(base + k, end - 1) % capacity;
-          k_tile[k * kStride + d] =
-              FourKeys(bases.xy, (slot * pitch + kv_head * kDims + piece) / 4 + d);
+        [[unroll]] for (uint n = 0; n < kKeyQuads; ++n) {
+          k_tile[(item_at + n * kItems) * kStride + quad_at] = k_next[n];
         }
         barrier();
+        if (kAhead && piece + kPiece < kDims) FETCH(piece + kPiece)
         for (uint d = 0; d < kPiece / 4; ++d) {
-          vec4 a[4], b[4];
+          vec4 a[kScoreLines], b[4];
+          [[unroll]] for (uint i = 0; i < kScoreLines; ++i) {
+            a[i] = q_tile[(line_at + i * 8) * kStride + d];
+          }
           [[unroll]] for (uint i = 0; i < 4; ++i) {
-            a[i] = q_tile[(line_at + i * (kLines / 4)) * kStride + d];
             b[i] = k_tile[(key_at + i * (kKeys / 4)) * kStride + d];
           }
-          [[unroll]] for (uint l = 0; l < 4; ++l) {
+          [[unroll]] for (uint l = 0; l < kScoreLines; ++l) {
             [[unroll]] for (uint k = 0; k < 4; ++k) dots[l][k] += dot(a[l], b[k]);
           }
         }
       }
-      [[unroll]] for (uint l = 0; l < 4; ++l) {
-        const uint at = line_at + l * (kLines / 4);
+      [[unroll]] for (uint l = 0; l < kScoreLines; ++l) {
+        const uint at = line_at + l * 8;
         const bool of_run = at / kGroup >= run && at / kGroup < next;
         [[unroll]] for (uint k = 0; k < 4; ++k) {
           const uint key = key_at + k * (kKeys / 4);

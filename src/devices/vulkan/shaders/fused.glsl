@@ -11,6 +11,7 @@
 // coherent, since only it has to be.
 #extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_EXT_control_flow_attributes : require
+#include "codes.glsl"
 
 layout(binding = 4) readonly buffer Before { uvec4 before[]; };
 layout(binding = 5) writeonly buffer After { vec4 after[]; };
@@ -45,31 +46,6 @@ float Float(uint at) { return uintBitsToFloat(before[at >> 2][at & 3u]); }
 vec4 Quad(uint at) { return uintBitsToFloat(before[at]); }
 void PutFloat(uint at, float value) { after[at >> 2][at & 3u] = value; }
 void PutWord(uint at, uint word) { after[at >> 2][at & 3u] = uintBitsToFloat(word); }
-
-// Four of 32 values in 8 bits, the others in the seven neighbouring threads: quantize.comp says how.
-// `group` is the same in all eight.
-uint QuantizeQuad(vec4 v, out uvec2 group) {
-  const uvec4 bits = floatBitsToUint(v) & 0x7fffffffu;
-  uint most = max(max(bits.x, bits.y), max(bits.z, bits.w));
-  most = max(most, subgroupShuffleXor(most, 1u));
-  most = max(most, subgroupShuffleXor(most, 2u));
-  most = max(most, subgroupShuffleXor(most, 4u));
-  const bool finite = most < 0x7f800000u;
-  const float highest = uintBitsToFloat(most);
-  const bool zeros = !finite || highest < 1e-30;
-  const float inverse = zeros ? 0.0 : 127.0 / highest;
-  const ivec4 q = zeros ? ivec4(0) : clamp(ivec4(roundEven(v * inverse)), -127, 127);
-  int sum = q.x + q.y + q.z + q.w;
-  sum += subgroupShuffleXor(sum, 1u);
-  sum += subgroupShuffleXor(sum, 2u);
-  const int other = subgroupShuffleXor(sum, 4u);
-  const bool first = (gl_SubgroupInvocationID & 4u) == 0;
-  const int low = first ? sum : other, high = first ? other : sum;
-  group = uvec2(finite ? floatBitsToUint(highest / 127.0) : 0x7fc00000u,
-                (uint(low) & 0xffffu) | uint(high) << 16);
-  const uvec4 bytes = uvec4(q) & 255u;
-  return bytes.x | bytes.y << 8 | bytes.z << 16 | bytes.w << 24;
-}
 
 // Quad number `quad` of a vector, to the codes at word `codes` and the groups at word `groups`.
 void PutQuantized(vec4 v, uint quad, uint codes, uint groups) {

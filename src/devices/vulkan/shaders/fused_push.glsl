@@ -9,7 +9,7 @@ layout(push_constant) uniform Push {
   uint high_at;
   uint scales_at;
   uint supers_at;
-  uint rows;          // of the product, or pairs of rows
+  uint rows;          // of the product, or pairs of rows; of rows' tails: quads from plane to plane
   uint scale_stride;  // words of a row
   uint x;             // codes, or floats: in units of 16 bytes
   uint x_groups;      // in units of 16 bytes

@@ -1,9 +1,10 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What comes between two products of one token, by one workgroup. A vector v of `width` floats, four
-// consecutive ones (a quad) a thread at a time, goes through these steps, each of which may be left
-// out by its constant:
+// What comes between two products, of one row by one workgroup: of the only row by the last
+// workgroup of a product, or of one of many by a workgroup for it (ROWS). A vector v of `width`
+// floats, four consecutive ones (a quad) a thread at a time, goes through these steps, each of
+// which may be left out by its constant:
 //
 //   v = y                                                          y: what the products have made
 //   v = RMS_post(v)                                                kPost
@@ -28,7 +29,8 @@ layout(constant_id = 19) const uint kStreams = 1;
 layout(constant_id = 20) const uint kActive = 0;
 layout(constant_id = 21) const uint kEach = 1;  // quads of a thread
 layout(constant_id = 22) const bool kScaleNext = true;
-// 1: the steps above; 2: instead v = max(0, v - (mean + mix * deviation)) of v, stored as h
+// 1: the steps above. Instead of them: 2: v = max(0, v - (mean + mix * deviation)) of v, stored as
+// h; 3: gelu of that, times `other`, stored as n or in 8 bits.
 layout(constant_id = 9) const uint kTail = 0;
 
 // Sums over the workgroup of a reduction's values: a reduction has places of its own in shared
@@ -42,19 +44,28 @@ shared float route_sums[kMaxSubgroups * kSums];
 #define FOR_OWN_SUBGROUPS(s) \
   for (uint s = gl_SubgroupInvocationID; s < gl_NumSubgroups; s += gl_SubgroupSize)
 
-#define SUM(place, value, result)                                       \
-  {                                                                     \
-    const float own_sum = AddAcross(value);                             \
-    if (subgroupElect()) place[gl_SubgroupID] = own_sum;                \
-    barrier();                                                          \
-    float part_sum = 0.0;                                               \
-    FOR_OWN_SUBGROUPS(s) part_sum += place[s];                          \
-    result = AddAcross(part_sum);                                       \
+#define SUM(place, value, result)                        \
+  {                                                      \
+    const float own_sum = AddAcross(value);              \
+    if (subgroupElect()) place[gl_SubgroupID] = own_sum; \
+    barrier();                                           \
+    float part_sum = 0.0;                                \
+    FOR_OWN_SUBGROUPS(s) part_sum += place[s];           \
+    result = AddAcross(part_sum);                        \
   }
 
 // Quads beyond the vector are zero and stay so.
 bool Has(uint quad) { return quad < push.width4; }
 uint QuadOf(uint j) { return Thread() + j * gl_WorkGroupSize.x; }
+
+// Where the row begins in vectors of rows, and how far planes of a value lie apart, in quads.
+#ifdef ROWS
+#define ROW (WorkgroupNumber() * push.width4)
+#define PLANE push.rows
+#else
+#define ROW 0u
+#define PLANE push.width4
+#endif
 
 void CutBelow(vec4 v[kEach]) {
   const float width = 4.0 * float(push.width4);
@@ -72,7 +83,15 @@ void CutBelow(vec4 v[kEach]) {
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     if (!Has(QuadOf(j))) continue;
     const vec4 above = v[j] - threshold;
-    after[push.h4 + QuadOf(j)] = mix(above, vec4(0.0), lessThanEqual(above, vec4(0.0)));
+    const vec4 cut = mix(above, vec4(0.0), lessThanEqual(above, vec4(0.0)));
+    if (kTail == 2) {
+      after[push.h4 + ROW + QuadOf(j)] = cut;
+      continue;
+    }
+    const vec4 n = vec4(Gelu(cut.x), Gelu(cut.y), Gelu(cut.z), Gelu(cut.w)) *
+                   Quad(push.other + ROW + QuadOf(j));
+    if (kStoreN) after[push.n4 + ROW + QuadOf(j)] = n;
+    if (kQuantize) PutQuantized(n, QuadOf(j), push.codes + ROW, push.groups + ROW / 4);
   }
 }
 
@@ -81,7 +100,7 @@ void CutBelow(vec4 v[kEach]) {
 // tail whose vectors are not in a cache takes 0.6 us more on an H200; what this saves of it has not
 // been measured by itself.)
 uint Touch(uint workgroup) {
-  if (kTail == 2) return 0;
+  if (kTail >= 2) return 0;
   const uint lines = (push.width4 + 7) / 8;
   const uint index = workgroup * gl_WorkGroupSize.x + Thread();
   const uint vector = index / lines, line = 8 * (index % lines);
@@ -107,9 +126,9 @@ shared float mixing[kStreams * kStreams];
 void Tail() {
   vec4 v[kEach];
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
-    v[j] = Has(QuadOf(j)) ? PRODUCT(push.y4 + QuadOf(j)) : vec4(0.0);
+    v[j] = Has(QuadOf(j)) ? PRODUCT(push.y4 + ROW + QuadOf(j)) : vec4(0.0);
   }
-  if (kTail == 2) {
+  if (kTail >= 2) {
     CutBelow(v);
     return;
   }
@@ -120,15 +139,16 @@ void Tail() {
   const uint streams_from = kAltUp == 1 ? push.predictions4 : push.streams4;
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     const bool has = Has(QuadOf(j));
-    a[j] = kA && has ? Quad(push.a4 + QuadOf(j)) : vec4(0.0);
-    b[j] = kB && has ? Quad(push.b4 + QuadOf(j)) : vec4(0.0);
+    a[j] = kA && has ? Quad(push.a4 + ROW + QuadOf(j)) : vec4(0.0);
+    b[j] = kB && has ? Quad(push.b4 + ROW + QuadOf(j)) : vec4(0.0);
     post[j] = kPost && has ? vectors[push.post + QuadOf(j)] : vec4(0.0);
     next_weight[j] = kNext != 0 && kScaleNext && has ? vectors[push.next + QuadOf(j)] : vec4(1.0);
     router_norm[j] = kAltUp != 0 && has ? vectors[push.router_norm + QuadOf(j)] : vec4(0.0);
     [[unroll]] for (uint s = 0; s < kStreams; ++s) {
-      const uint at = s * push.width4 + QuadOf(j);
+      const uint at = s * PLANE + ROW + QuadOf(j);
       streams[s][j] = kReadsStreams && has ? Quad(streams_from + at) : vec4(0.0);
-      router[s][j] = kAltUp != 0 && has ? vectors[push.router + at] : vec4(0.0);
+      router[s][j] =
+          kAltUp != 0 && has ? vectors[push.router + s * push.width4 + QuadOf(j)] : vec4(0.0);
     }
   }
   // Thread i mixes by row i of the coefficients.
@@ -136,9 +156,8 @@ void Tail() {
   float coefficients[kStreams];
   [[unroll]] for (uint s = 0; s < kStreams; ++s) {
     const uint at = Thread() * kStreams + s;
-    coefficients[s] = kAltUp != 0 && Thread() < mixes
-                          ? vectors[push.coefficients + (at >> 2)][at & 3u]
-                          : 0.0;
+    coefficients[s] =
+        kAltUp != 0 && Thread() < mixes ? vectors[push.coefficients + (at >> 2)][at & 3u] : 0.0;
   }
   const float width = 4.0 * float(push.width4);
 
@@ -153,13 +172,13 @@ void Tail() {
     if (kA) v[j] += a[j];
     if (kB) v[j] += b[j];
     if (kA || kB) v[j] *= push.mix_;
-    if (kStoreH && Has(QuadOf(j))) after[push.h4 + QuadOf(j)] = v[j];
+    if (kStoreH && Has(QuadOf(j))) after[push.h4 + ROW + QuadOf(j)] = v[j];
   }
   if (kAddStreams) {
     [[unroll]] for (uint s = 1; s < kStreams; ++s) {
       [[unroll]] for (uint j = 0; j < kEach; ++j) {
         streams[s][j] += v[j];
-        if (Has(QuadOf(j))) after[streams_from + s * push.width4 + QuadOf(j)] = streams[s][j];
+        if (Has(QuadOf(j))) after[streams_from + s * PLANE + ROW + QuadOf(j)] = streams[s][j];
       }
     }
     if (kAltUp == 0) return;
@@ -210,7 +229,7 @@ void Tail() {
           }
         }
         const uint to = kAltUp == 1 ? push.streams4 : push.predictions4;
-        if (Has(QuadOf(j))) after[to + s * push.width4 + QuadOf(j)] = sum;
+        if (Has(QuadOf(j))) after[to + s * PLANE + ROW + QuadOf(j)] = sum;
         if (s == kActive) made = sum;
       }
       v[j] = made;
@@ -227,7 +246,7 @@ void Tail() {
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     if (!Has(QuadOf(j))) continue;
     const vec4 n = v[j] * factor * next_weight[j];
-    if (kStoreN) after[push.n4 + QuadOf(j)] = n;
-    if (kQuantize) PutQuantized(n, QuadOf(j), push.codes, push.groups);
+    if (kStoreN) after[push.n4 + ROW + QuadOf(j)] = n;
+    if (kQuantize) PutQuantized(n, QuadOf(j), push.codes + ROW, push.groups + ROW / 4);
   }
 }

@@ -1,0 +1,32 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Activations in 8 bits, 32 at a time, as the fast levels of the CPU do it: x = scale * q. Of each
+// 32: the scale, and the sums of the first and of the last 16 q, in 16 bits each. A value that is
+// not finite makes the scale NaN, and so the results.
+#extension GL_KHR_shader_subgroup_shuffle : require
+
+// Four of 32 values, the others in the seven neighbouring threads; `group` is the same in all
+// eight. Bits of numbers without their sign are ordered as the numbers are.
+uint QuantizeQuad(vec4 v, out uvec2 group) {
+  const uvec4 bits = floatBitsToUint(v) & 0x7fffffffu;
+  uint most = max(max(bits.x, bits.y), max(bits.z, bits.w));
+  most = max(most, subgroupShuffleXor(most, 1u));
+  most = max(most, subgroupShuffleXor(most, 2u));
+  most = max(most, subgroupShuffleXor(most, 4u));
+  const bool finite = most < 0x7f800000u;
+  const float highest = uintBitsToFloat(most);
+  const bool zeros = !finite || highest < 1e-30;
+  const float inverse = zeros ? 0.0 : 127.0 / highest;
+  const ivec4 q = zeros ? ivec4(0) : clamp(ivec4(roundEven(v * inverse)), -127, 127);
+  int sum = q.x + q.y + q.z + q.w;
+  sum += subgroupShuffleXor(sum, 1u);
+  sum += subgroupShuffleXor(sum, 2u);
+  const int other = subgroupShuffleXor(sum, 4u);
+  const bool first = (gl_SubgroupInvocationID & 4u) == 0;
+  const int low = first ? sum : other, high = first ? other : sum;
+  group = uvec2(finite ? floatBitsToUint(highest / 127.0) : 0x7fc00000u,
+                (uint(low) & 0xffffu) | uint(high) << 16);
+  const uvec4 bytes = uvec4(q) & 255u;
+  return bytes.x | bytes.y << 8 | bytes.z << 16 | bytes.w << 24;
+}
