@@ -108,14 +108,4 @@ std::unique_ptr<Device> MakeVulkanDevice(const VulkanOptions& options) {
   return std::make_unique<vulkan::VulkanDevice>(options);
 }
 
-uint64_t VulkanWeightBytes(const Program& program) {
-  std::set<const std::byte*> seen;
-  uint64_t bytes = 0;
-  for (const WeightView& view : vulkan::MatricesOf(program, {0, program.ops.size()})) {
-    if (!seen.insert(view.data).second) continue;
-    bytes += vulkan::PackedBytes(view);
-  }
-  return bytes;
-}
-
 }  // namespace tandem
