@@ -162,6 +162,7 @@ TEST(VulkanFused, QuantisedWeightsAgreeWithTheCpu) {
     EXPECT_EQ(CountPlain(spans, program), 0U);
     VulkanOptions options;
     options.integer_dot = type != DType::kQ8_0;
+    options.staged = type == DType::kQ4_0;
     ExpectAsOnTheCpu(program, RandomIds(params.vocab, 21, 9), 2e-2, options);
   }
 }
