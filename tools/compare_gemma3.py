@@ -6,20 +6,23 @@
   tools/compare_gemma3.py greedy --tandem build/tandem --llama FOLDER MODEL.gguf
   tools/compare_gemma3.py perplexity --tandem build/tandem --llama FOLDER --text FILE MODEL.gguf
 
-FOLDER holds llama-server and llama-perplexity. Without --llama, `perplexity` measures Tandem alone.
+FOLDER holds llama-server and llama-perplexity; tools/fetch-llama.sh fetches them and prints it. Without
+--llama, `perplexity` measures Tandem alone.
 
 greedy: 40 prompts in ten languages, code and JSON. Both programs must make the same ids of each;
 then each continues those ids with its likeliest tokens. Where the replies part, the gap between the
 two best logits there says whether it was a near tie. Fails unless at least --least replies are
 identical and every gap is under --gap. For a file of quantised weights that is only to be had where
-neither program rounds activations to 8 bits: --precise says so to Tandem, and --llama-model names
-the same weights as F32 for llama.cpp (llama-quantize --allow-requantize MODEL FILE F32), which has
-no such switch. With --llama-twice llama.cpp is compared with itself, as it
-is and without the two things that only save time (repacked weights, flash attention): the yardstick
+neither program rounds activations to 8 bits: --precise says so to Tandem. llama.cpp's CPU code has
+no such switch, but its BLAS back end unpacks weights to float and leaves activations alone: --blas
+takes it (FOLDER from tools/fetch-llama.sh --blas; needs a C++ compiler), on all prompts at once,
+since it wants 32 rows. Or --llama-model names the same weights as F32 (llama-quantize
+--allow-requantize MODEL FILE F32). With --llama-twice llama.cpp is compared with itself, as it is
+and without the two things that only save time (repacked weights, flash attention): the yardstick
 for a file whose weights make both programs round activations to 8 bits.
 
 perplexity: of the text in chunks of --chunk tokens, BOS in place of the first of each, over the
-second half of each chunk, as llama-perplexity does it.
+second half of each chunk, as llama-perplexity does it. With --blas llama.cpp leaves activations alone.
 
 Both programs run on --threads threads of the CPU, keys and values in half floats. Needs nothing but
 Python. Exit status 1 when the comparison fails.
@@ -28,6 +31,7 @@ import argparse
 import json
 import math
 import os
+import pathlib
 import re
 import socket
 import subprocess
@@ -108,6 +112,51 @@ class Tandem:
         return first["log_probability"] - second["log_probability"]
 
 
+class Together:
+    """llama.cpp on all texts at once, with its BLAS back end: see llama_greedy.cc."""
+
+    def __init__(self, options, texts):
+        self.of_text, self.of_ids = {}, {}
+        aside = pathlib.Path(options.llama).resolve().parent
+        loader = next(aside.glob("root/**/ld.so"), None)
+        include = aside / "root/usr/include"
+        if loader is None or not (include / "llama.h").exists():
+            fail(f"{options.llama} has no library to build against: take that of tools/fetch-llama.sh --blas")
+        folders = sorted({str(p.parent) for p in aside.glob("root/usr/lib/**/lib*.so*")} - {str(loader.parent)})
+        libraries = [str(next(aside.glob(f"root/usr/lib/*/lib{name}.so.0"))) for name in ("llama", "ggml", "ggml-base")]
+        with tempfile.TemporaryDirectory() as folder:
+            program = f"{folder}/llama_greedy"
+            source = pathlib.Path(__file__).with_name("llama_greedy.cc")
+            self.run([os.environ.get("CXX", "c++"), "-std=c++17", "-O2", f"-I{include}", str(source), "-o", program,
+                      *libraries, "-Wl,--allow-shlib-undefined"])
+            said = self.run([str(loader), "--library-path", ":".join(folders), program,
+                             options.llama_model or options.model, str(options.threads), str(options.tokens)],
+                            "".join(text + "\0" for text in texts))
+        lines = said.splitlines()
+        for text, ids, reply in zip(texts, lines[::2], lines[1::2], strict=True):
+            ids, reply = list(map(int, ids.split())), reply.split()
+            self.of_text[text] = ids
+            self.of_ids[tuple(ids)] = list(map(int, reply[::2])), list(map(float, reply[1::2]))
+
+    @staticmethod
+    def run(command, text=""):
+        done = subprocess.run(command, input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            fail(f"{pathlib.Path(command[0]).name}: {done.stderr.decode(errors='replace').strip()}")
+        return done.stdout.decode()
+
+    def tokenize(self, text):
+        return self.of_text[text]
+
+    def greedy(self, ids, _):
+        reply, gaps = self.of_ids[tuple(ids)]
+        end = next((i + 1 for i, id in enumerate(reply) if id in (EOS, END_OF_TURN)), len(reply))
+        return reply[:end], gaps[:end]
+
+    def close(self):
+        pass
+
+
 class Server:
     """llama-server on one file, for the life of the object."""
 
@@ -160,15 +209,18 @@ def without_end(ids):
 
 def compare_greedy(options):
     ours = Tandem(options)
-    server = Server(options)
+    chosen = {language: prompts for language, prompts in PROMPTS.items()
+              if not options.only or language in options.only}
+    if options.blas:
+        server = Together(options, [prompt for prompts in chosen.values() for prompt in prompts])
+    else:
+        server = Server(options)
     other = Server(options, "--no-repack", "-fa", "off") if options.llama_twice else None
     identical = total = 0
     gaps = []
     rows = []
     try:
-        for language, prompts in PROMPTS.items():
-            if options.only and language not in options.only:
-                continue
+        for language, prompts in chosen.items():
             same = 0
             for prompt in prompts:
                 ids = ours.tokenize(prompt)
@@ -232,6 +284,8 @@ def compare_perplexity(options):
     command = [f"{options.llama}/llama-perplexity", "-m", options.llama_model or options.model, "-f", options.text,
                "-c", str(options.chunk), "-b", str(options.chunk), "-t", str(options.threads),
                "-ngl", "0", "-dev", "none"]
+    if options.blas:
+        command.append("--no-repack")  # repacked weights are not for BLAS
     if options.chunks:
         command += ["--chunks", str(options.chunks)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
@@ -253,6 +307,7 @@ def main():
     parser.add_argument("--tandem", default="build/tandem")
     parser.add_argument("--llama", help="folder of llama.cpp's programs")
     parser.add_argument("--llama-model", metavar="FILE", help="what llama.cpp runs instead: the same weights as F32")
+    parser.add_argument("--blas", action="store_true", help="llama.cpp with its BLAS back end: activations in float")
     parser.add_argument("--precise", action="store_true", help="Tandem without 8-bit activations")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--tokens", type=int, default=48, help="of each greedy reply")
@@ -268,6 +323,8 @@ def main():
     if options.what == "greedy":
         if not options.llama:
             parser.error("greedy needs --llama")
+        if options.blas and options.llama_twice:
+            parser.error("--blas and --llama-twice exclude each other")
         compare_greedy(options)
     else:
         if not options.text:

@@ -35,7 +35,7 @@ def rows(step):
     low, high = TARGETS[size]
     plans = (
         ("dense", step["bytes_dense"], step["dependent"]),
-        ("sparse `up`", step["bytes_sparse"], step["dependent"]),
+        ("sparse", step["bytes_sparse"], step["dependent"]),
         ("llama.cpp", step["bytes_dense"], LLAMA_CPP[size]),
     )
     for memory, speed in MEMORIES.items():

@@ -1,9 +1,10 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes a Gemma 3n GGUF file with random weights, at the speed of the disk: for checks and timings
-// at full size that need no real model. Every file of a seed and a shape is the same whatever the
-// machine and the number of threads; the same seed in two types does not make the same weights.
+// Writes a GGUF file of Gemma 3n or Gemma 3 with random weights, at the speed of the disk: for
+// checks and timings at full size that need no real model. Every file of a seed and a shape is the
+// same whatever the machine and the number of threads; the same seed in two types does not make the
+// same weights.
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
@@ -13,13 +14,16 @@
 #include <functional>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <optional>
 
 #include "core/error.h"
 #include "core/thread_team.h"
 #include "engine/convert_metadata.h"
 #include "engine/quantize_plan.h"
+#include "gemma3/gguf.h"
 #include "gemma3n/gguf.h"
+#include "random_gemma3.h"
 #include "random_vocab.h"
 #include "random_weights.h"
 #include "tokenizer/tokenizer.h"
@@ -96,30 +100,47 @@ float SparsityScale(const Request& request, int64_t ffn) {
                                                      : quantile);
 }
 
+template <typename Value, typename Wanted>
+void Replace(Value& value, const std::optional<Wanted>& wanted) {
+  if (wanted) value = *wanted;
+}
+
+// What both kinds of models have.
+void ReplaceCommon(const Request& request, const std::optional<Vocab>& vocab,
+                   gemma::StackParams& p) {
+  Replace(p.layers, request.layers);
+  Replace(p.heads, request.heads);
+  Replace(p.kv_heads, request.kv_heads);
+  Replace(p.head_dim, request.head_dim);
+  Replace(p.width, request.width);
+  Replace(p.window, request.window);
+  if (request.ffn) p.ffn[0] = *request.ffn;
+  if (vocab) p.vocab = static_cast<int64_t>(vocab->size());
+  Replace(p.vocab, request.vocab);
+}
+
+void CheckVocab(int64_t size, const std::optional<Vocab>& vocab) {
+  if (vocab || size >= kLeastVocab) return;
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("a vocabulary of {} has no room for the {} special pieces and bytes",
+                          size, kLeastVocab));
+}
+
 HyperParams MakeParams(const Request& request, const std::optional<Vocab>& vocab) {
   auto preset = Preset(request.size);
   if (!preset) {
     throw Error(ErrorKind::kInvalidArgument, fmt::format("no size is called '{}'", request.size),
-                "sizes: e2b, e4b, narrow, tiny");
+                "sizes: e2b, e4b, narrow, tiny, gemma3-270m, gemma3-1b, gemma3-4b, gemma3-12b, "
+                "gemma3-27b");
   }
   HyperParams p = *std::move(preset);
-  const auto replace = [](auto& value, const auto& wanted) {
-    if (wanted) value = *wanted;
-  };
-  replace(p.layers, request.layers);
-  replace(p.shared_kv_layers, request.shared);
-  replace(p.heads, request.heads);
-  replace(p.kv_heads, request.kv_heads);
-  replace(p.head_dim, request.head_dim);
-  replace(p.width, request.width);
-  replace(p.ple_width, request.ple_width);
-  replace(p.laurel_rank, request.laurel_rank);
-  replace(p.window, request.window);
-  if (vocab) p.vocab = static_cast<int64_t>(vocab->size());
-  replace(p.vocab, request.vocab);
+  ReplaceCommon(request, vocab, p);
+  Replace(p.shared_kv_layers, request.shared);
+  Replace(p.ple_width, request.ple_width);
+  Replace(p.laurel_rank, request.laurel_rank);
   p.ple_vocab = std::min(p.vocab, kPublishedPleVocab);
   const int sparse = std::min(kMostSparseLayers, p.layers / 3);
-  p.ffn.assign(static_cast<size_t>(std::max(0, p.layers)), request.ffn.value_or(p.ffn[0]));
+  p.ffn.assign(static_cast<size_t>(std::max(0, p.layers)), int64_t{p.ffn[0]});
   for (int layer = 0; layer < p.layers; ++layer) {
     const bool full = (layer + 1) % 5 == 0;
     p.kinds.push_back(full ? gemma3n::LayerKind::kFull : gemma3n::LayerKind::kSliding);
@@ -127,11 +148,7 @@ HyperParams MakeParams(const Request& request, const std::optional<Vocab>& vocab
     if (layer < sparse) p.sparsity.back() = SparsityScale(request, p.ffn[0]);
   }
   p.Validate("the requested shape");
-  if (!vocab && p.vocab < kLeastVocab) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("a vocabulary of {} has no room for the {} special pieces and bytes",
-                            p.vocab, kLeastVocab));
-  }
+  CheckVocab(p.vocab, vocab);
   return p;
 }
 
@@ -220,6 +237,51 @@ float Deviation(const OutputTensor& tensor) {
   return 1.0f / std::sqrt(static_cast<float>(table ? tensor.column_width : tensor.cols));
 }
 
+// A model that is to be written.
+struct Plain {
+  const char* architecture;
+  int layers;
+  int64_t vocab, ple_vocab;
+  std::vector<OutputTensor> tensors;  // Point into `weights`.
+  std::shared_ptr<const void> weights;
+  std::function<void(GgufWriter&)> write_params;
+};
+
+Plain MakeGemma3n(const Request& request, const std::optional<Vocab>& vocab) {
+  const HyperParams params = MakeParams(request, vocab);
+  const auto sketch = std::make_shared<const Sketch>(params, request.seed, request.gate_scale);
+  return {gemma3n::kFamily.architecture,
+          params.layers,
+          params.vocab,
+          params.ple_vocab,
+          gemma3n::ListTensors(params, sketch->weights()),
+          sketch,
+          [params](GgufWriter& writer) { gemma3n::WriteGgufParams(params, writer); }};
+}
+
+Plain MakeGemma3(gemma3::HyperParams params, const Request& request,
+                 const std::optional<Vocab>& vocab) {
+  if (request.shared || request.ple_width || request.laurel_rank || request.gate_scale != 1 ||
+      request.sample_deviation) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{} has no such thing: only --layers, --heads, --kv-heads, --head-dim, "
+                            "--width, --ffn, --vocab and --window change its shape",
+                            request.size));
+  }
+  ReplaceCommon(request, vocab, params);
+  CompleteGemma3(params);
+  params.Validate("the requested shape");
+  CheckVocab(params.vocab, vocab);
+  const auto weights = std::make_shared<const gemma3::Weights>(SketchGemma3(params, request.seed));
+  return {gemma3::kFamily.architecture,
+          params.layers,
+          params.vocab,
+          0,
+          gemma3::ListTensors(params, *weights),
+          weights,
+          [params](GgufWriter& writer) { gemma3::WriteGgufParams(params, writer); }};
+}
+
 void WriteModel(const Request& request) {
   const auto chosen = FindQuantizePlan(request.type);
   if (!chosen) {
@@ -238,38 +300,37 @@ void WriteModel(const Request& request) {
   }
   std::optional<Vocab> vocab;
   if (!request.tokenizer.empty()) vocab = LoadVocab(request.tokenizer);
-  const HyperParams params = MakeParams(request, vocab);
-  const Tokenizer tokenizer(vocab ? *std::move(vocab) : MakeVocab(params.vocab));
-  if (static_cast<int64_t>(tokenizer.size()) > params.vocab) {
+  const auto gemma3 = Gemma3Preset(request.size);
+  const Plain model = gemma3 ? MakeGemma3(*gemma3, request, vocab) : MakeGemma3n(request, vocab);
+  const Tokenizer tokenizer(vocab ? *std::move(vocab) : MakeVocab(model.vocab));
+  if (static_cast<int64_t>(tokenizer.size()) > model.vocab) {
     throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("{} pieces for a vocabulary of {}", tokenizer.size(), params.vocab));
+                fmt::format("{} pieces for a vocabulary of {}", tokenizer.size(), model.vocab));
   }
 
   GgufWriter writer(request.output);
-  writer.AddString("general.architecture", gemma3n::kArchitecture);
+  writer.AddString("general.architecture", model.architecture);
   writer.AddString("general.name", fmt::format("random {}, seed {}", request.size, request.seed));
   writer.Add<uint32_t>("general.file_type", plan.file_type);
   writer.Add<uint32_t>("general.quantization_version", 2);
-  gemma3n::WriteGgufParams(params, writer);
-  WriteTokenizer(tokenizer, {}, params.vocab, writer);
+  model.write_params(writer);
+  WriteTokenizer(tokenizer, {}, model.vocab, writer);
 
-  const Sketch sketch(params, request.seed, request.gate_scale);
-  const auto tensors = gemma3n::ListTensors(params, sketch.weights());
   std::vector<DType> types;
-  for (const OutputTensor& tensor : tensors) {
-    types.push_back(ChooseType(plan, tensor, params.layers).type);
+  for (const OutputTensor& tensor : model.tensors) {
+    types.push_back(ChooseType(plan, tensor, model.layers).type);
     writer.AddTensor(tensor.name, types.back(), tensor.ne);
   }
   writer.WriteHeader();
   ThreadTeam team(request.threads);
   RandomWeights random(team, request.seed);
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const OutputTensor& tensor = tensors[i];
+  for (size_t i = 0; i < model.tensors.size(); ++i) {
+    const OutputTensor& tensor = model.tensors[i];
     if (!tensor.vector.empty()) {
       writer.WriteTensorData(std::as_bytes(tensor.vector));
       continue;
     }
-    const int64_t filled = tensor.role == TensorRole::kPleTable ? params.ple_vocab : tensor.rows;
+    const int64_t filled = tensor.role == TensorRole::kPleTable ? model.ple_vocab : tensor.rows;
     random.Write(types[i], tensor.rows, tensor.cols, filled, Deviation(tensor), writer);
   }
   writer.Finish();
@@ -277,9 +338,10 @@ void WriteModel(const Request& request) {
 
 int Main(int argc, char** argv) {
   Request request;
-  CLI::App app("Writes a Gemma 3n GGUF file with random weights.", "random-model");
+  CLI::App app("Writes a GGUF file of Gemma 3n or Gemma 3 with random weights.", "random-model");
   app.add_option("-o,--output", request.output, "File to write")->required();
-  app.add_option("--size", request.size, "e2b, e4b, narrow (30 small layers) or tiny")
+  app.add_option("--size", request.size,
+                 "e2b, e4b, narrow (30 small layers) or tiny; gemma3-270m, -1b, -4b, -12b, -27b")
       ->capture_default_str();
   app.add_option("--type", request.type, "As tandem convert --type")->capture_default_str();
   app.add_option("--tables", request.tables,

@@ -71,7 +71,9 @@ int32_t Sampler::DrawFrom(const Choices& choices) {
 }
 
 const Choices& Sampler::Choose(std::span<const float> logits, std::span<const int32_t> history) {
-  FindLikeliest(AdjustedLogits(logits, history));
+  const std::span<const float> adjusted = AdjustedLogits(logits, history);
+  const float least = BelowTheKept(adjusted);
+  FindLikeliest(adjusted, least);
   if (candidates_.empty()) {
     throw Error(ErrorKind::kInvalidArgument, "no token is allowed", "relax logit biases");
   }
@@ -79,7 +81,11 @@ const Choices& Sampler::Choose(std::span<const float> logits, std::span<const in
     TakeFirst();
     return choices_;
   }
-  CutTail();
+  if (!CutTail(allowed_weight_, least)) {
+    // Rounding: the cut lies just below.
+    FindLikeliest(adjusted, -INFINITY);
+    CutTail(0, -INFINITY);
+  }
   Weigh();
   return choices_;
 }
@@ -98,7 +104,7 @@ void Sampler::TakeFirst() {
 
 // Most of a large vocabulary cannot be among the best: a block of logits none of which is above the
 // least of the candidates so far is passed over in a few vector instructions.
-void Sampler::FindLikeliest(std::span<const float> logits) {
+void Sampler::FindLikeliest(std::span<const float> logits, float least) {
   constexpr size_t kBlock = 64;
   const size_t all = logits.size();
   const size_t keep = options_.temperature == 0 ? std::min<size_t>(all, 2)
@@ -108,7 +114,6 @@ void Sampler::FindLikeliest(std::span<const float> logits) {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
   };
   candidates_.clear();  // while they fill up as they come, then a heap with the least on top
-  float least = -INFINITY;
   for (size_t begin = 0; begin < all; begin += kBlock) {
     const size_t end = std::min(all, begin + kBlock);
     int any = 0;
@@ -132,6 +137,42 @@ void Sampler::FindLikeliest(std::span<const float> logits) {
     }
   }
   std::sort(candidates_.begin(), candidates_.end(), likelier);
+}
+
+// Sorting a whole vocabulary takes longer than the model's last layers. Sums of weights by ranges
+// of logits tell which ranges top-p reaches, and only what lies in those is sorted.
+float Sampler::BelowTheKept(std::span<const float> logits) {
+  allowed_weight_ = 0;
+  const bool cuts = options_.top_p < 1 || options_.min_p > 0;
+  if (options_.temperature == 0 || options_.top_k != 0 || !cuts) return -INFINITY;
+  constexpr size_t kRanges = 1024;
+  constexpr double kWidth = 1.0 / 32;  // of a range; the last is endless
+  const auto allowed = [&](size_t id) { return !banned_ || !banned_(static_cast<int32_t>(id)); };
+  float most = -INFINITY;
+  for (size_t id = 0; id < logits.size(); ++id) {
+    if (std::isnan(logits[id])) ThrowNan(id);
+    if (logits[id] > most && allowed(id)) most = logits[id];
+  }
+  if (std::isinf(most)) return -INFINITY;
+  std::vector<double> weights(kRanges);
+  double total = 0;
+  for (size_t id = 0; id < logits.size(); ++id) {
+    if (logits[id] > most || logits[id] == -INFINITY || !allowed(id)) continue;
+    const double below = static_cast<double>(most) - logits[id];
+    const double weight = std::exp(-below);
+    weights[static_cast<size_t>(std::min<double>(below / kWidth, kRanges - 1))] += weight;
+    total += weight;
+  }
+  size_t reached = 0;
+  for (double sum = 0; reached < kRanges; ++reached) {
+    sum += weights[reached];
+    if (options_.top_p < 1 && sum >= options_.top_p * total) break;
+    if (std::exp(-static_cast<double>(reached + 1) * kWidth) < options_.min_p) break;
+  }
+  if (reached + 2 >= kRanges) return -INFINITY;
+  allowed_weight_ = total;
+  // A range more than was reached, for what rounding may move.
+  return static_cast<float>(most - static_cast<double>(reached + 2) * kWidth);
 }
 
 std::span<const float> Sampler::AdjustedLogits(std::span<const float> logits,
@@ -173,25 +214,28 @@ std::span<const float> Sampler::AdjustedLogits(std::span<const float> logits,
 }
 
 // Top-p and min-p on the probabilities of the candidates, which are sorted; at least one stays.
-void Sampler::CutTail() {
+bool Sampler::CutTail(double total, float least) {
   const double highest = candidates_[0].logit;
   if (std::isinf(highest)) {
     std::erase_if(candidates_, [&](const Candidate& c) { return c.logit != candidates_[0].logit; });
-    return;
+    return true;
   }
-  double total = 0;
-  for (const Candidate& c : candidates_) total += std::exp(c.logit - highest);
+  if (total == 0) {
+    for (const Candidate& c : candidates_) total += std::exp(c.logit - highest);
+  }
+  // Small weights vanish in the sum, so that 1 must be told apart to mean all.
   double sum = 0;
+  const auto ends = [&](double weight) {
+    return (options_.top_p < 1 && sum >= options_.top_p * total) || weight < options_.min_p;
+  };
   size_t keep = 0;
-  while (keep < candidates_.size()) {
+  for (; keep < candidates_.size(); ++keep) {
     const double weight = std::exp(candidates_[keep].logit - highest);
-    // Small weights vanish in the sum, so that 1 must be told apart to mean all.
-    const bool enough = options_.top_p < 1 && sum >= options_.top_p * total;
-    if (keep > 0 && (enough || weight < options_.min_p)) break;
+    if (keep > 0 && ends(weight)) break;
     sum += weight;
-    ++keep;
   }
   candidates_.resize(keep);
+  return least == -INFINITY || ends(std::exp(least - highest));
 }
 
 void Sampler::Weigh() {

@@ -47,10 +47,14 @@ class Sampler {
   std::span<const float> AdjustedLogits(std::span<const float> logits,
                                         std::span<const int32_t> history);
   /// Into candidates_: the likeliest ids that are allowed, as many as top-k keeps (two for greedy),
-  /// likeliest first.
-  void FindLikeliest(std::span<const float> logits);
+  /// of those with a logit above `least`, likeliest first.
+  void FindLikeliest(std::span<const float> logits, float least);
+  /// A logit that whatever top-p and min-p leave is above, of the whole vocabulary.
+  float BelowTheKept(std::span<const float> logits);
   void TakeFirst();
-  void CutTail();
+  /// `total`: the weights of all that is allowed, where candidates_ are what of it is above
+  /// `least`; else 0. Whether nothing that is not above `least` is kept.
+  bool CutTail(double total, float least);
   void Weigh();
   double Fraction();
 
@@ -59,6 +63,7 @@ class Sampler {
   std::mt19937_64 random_;
   std::vector<Candidate> candidates_;
   std::vector<float> adjusted_;
+  double allowed_weight_ = 0;  ///< Of all that is allowed, relative to the likeliest; 0: not known.
   Choices choices_;
 };
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -127,8 +128,12 @@ class Steps {
   std::vector<KvView> views_;
 };
 
+// Of a matrix by columns, on every device with 16 lanes or more.
+constexpr uint32_t kTileRows = 128;
+
 // Bytes of weights that a token reads, in the device's layout. Of sparse layers, `alive` of the
-// neurons' rows of `up`.
+// neurons' rows of `up`, and of `down` where that lies by columns: of its scales those of 32
+// neurons of which one lives, which is taken not to depend on the others.
 double BytesOf(const Program& program, double alive) {
   double bytes = 0;
   const auto size = [](const WeightView& view) {
@@ -138,7 +143,13 @@ double BytesOf(const Program& program, double alive) {
   for (const Op& op : program.ops) {
     for (const WeightView& view : UseOf(op.body).matrices) bytes += size(view);
     const auto* mlp = std::get_if<GatedMlp>(&op.body);
-    if (mlp != nullptr && mlp->sparse) bytes -= (1 - alive) * size(mlp->up);
+    if (mlp == nullptr || !mlp->sparse) continue;
+    bytes -= (1 - alive) * size(mlp->up);
+    if (!vulkan::HasColumns(mlp->down, kTileRows)) continue;
+    const vulkan::RowSizes sizes = vulkan::RowSizesOf(mlp->down.type, mlp->down.cols);
+    bytes -= static_cast<double>(mlp->down.rows) *
+             ((1 - alive) * static_cast<double>(sizes.codes) +
+              std::pow(1 - alive, 32) * static_cast<double>(sizes.scales));
   }
   return bytes;
 }

@@ -100,7 +100,7 @@ TEST_P(VulkanAttention, TilesAgreeWithDoublePrecision) {
   const float scale = 0.5F;
   const std::vector<std::byte> zeros(4096);
   const Slice counters = Upload(zeros.data(), zeros.size());
-  for (const auto [splits, lines] : {std::pair{1U, 32U}, {3U, 32U}, {1U, 16U}, {3U, 16U}}) {
+  for (const auto& [splits, lines] : {std::pair{1U, 32U}, {3U, 32U}, {1U, 16U}, {3U, 16U}}) {
     SCOPED_TRACE(::testing::Message() << splits << " splits, " << lines << " lines");
     VulkanCommands commands(*context_, *pipelines_, 1);
     const auto tokens = lines / static_cast<uint32_t>(shape.group);

@@ -160,6 +160,37 @@ TEST(SamplerTest, LargeVocabulariesGiveTheHeadOfTheSortedList) {
   }
 }
 
+// The cuts of top-p and min-p over a vocabulary that is not sorted as a whole, from flat to peaked.
+TEST(SamplerTest, CutsOfLargeVocabulariesAreThoseOfTheSortedList) {
+  std::mt19937_64 random(12);
+  for (size_t round = 0; round < 60; ++round) {
+    const size_t vocab = 2000;
+    const double spread = std::exp2(static_cast<double>(round % 7) - 3);
+    Floats logits = RandomLogits(vocab, spread, random);
+    if (round % 4 == 1) logits[random() % vocab] = static_cast<float>(20 * spread);
+    if (round % 4 == 2) {
+      for (float& logit : logits) logit = std::round(logit * 4) / 4;
+    }
+    for (int i = 0; i < 20; ++i) logits[random() % vocab] = -INFINITY;
+    SamplingOptions options = Plain(1e2);
+    options.seed = random();
+    if (round % 3 != 1) options.top_p = static_cast<double>(random() % 1000) / 1000;
+    if (round % 3 != 0) options.min_p = static_cast<double>(1 + random() % 900) / 1000;
+    std::set<int32_t> banned;
+    while (banned.size() < 50) banned.insert(static_cast<int32_t>(random() % vocab));
+    const auto expected = Expected(logits, {}, options, banned);
+    Sampler sampler(options, [&](int32_t id) { return banned.count(id) > 0; });
+    const Choices& choices = sampler.Choose(logits, {});
+    std::set<int32_t> got, want;
+    for (const auto& choice : choices.list) got.insert(choice.id);
+    for (size_t id = 0; id < vocab; ++id) {
+      if (expected[id] > 0) want.insert(static_cast<int32_t>(id));
+    }
+    EXPECT_EQ(got, want) << "round " << round << ", top-p " << options.top_p << ", min-p "
+                         << options.min_p;
+  }
+}
+
 TEST(SamplerTest, GreedyTakesTheHighestAndTheLowestIdOfEquals) {
   EXPECT_EQ(Greedy({1, 3, 2}), 1);
   EXPECT_EQ(Greedy({1, 3, 2, 3, 3}), 1);

@@ -20,6 +20,7 @@
 #include "engine/model_text.h"
 #include "engine/quantize_plan.h"
 #include "engine/source.h"
+#include "gemma3/gguf.h"
 #include "gemma3n/gguf.h"
 #include "tandem/engine.h"
 
@@ -161,6 +162,49 @@ TEST_F(RandomModelTest, TakesAnyShape) {
   // Rows of 96 hold no block of 256.
   EXPECT_EQ(source.gguf->FindTensor("blk.0.ffn_gate.weight")->type, DType::kQ5_0);
   EXPECT_EQ(source.gguf->FindTensor("blk.0.ffn_down.weight")->type, DType::kQ5_0);
+}
+
+// The published shapes of Gemma 3, their widths cut down: layers, heads, windows and scales are
+// whole.
+TEST_F(RandomModelTest, Gemma3OfEverySize) {
+  struct Size {
+    const char* name;
+    int layers, full, heads, kv_heads;
+    int64_t window;
+    float rope_factor, scale;
+  };
+  for (const Size& size :
+       {Size{"270m", 18, 3, 4, 1, 512, 1, 1 / 16.0f}, Size{"1b", 26, 4, 4, 1, 512, 1, 1 / 16.0f},
+        Size{"4b", 34, 5, 8, 4, 1024, 8, 1 / 16.0f}, Size{"12b", 48, 8, 16, 8, 1024, 8, 1 / 16.0f},
+        Size{"27b", 62, 10, 32, 16, 1024, 8, 1 / std::sqrt(3.0f)}}) {
+    SCOPED_TRACE(size.name);
+    // The scale of 27B is of its width over its heads.
+    ASSERT_TRUE(Make(
+        "m",
+        fmt::format("--size gemma3-{} --width 96 --ffn 64 --vocab 600 --type q8_0", size.name)))
+        << Bytes("log");
+    const ModelSource source = OpenSource(Path("m"));
+    const auto p = gemma3::ReadGgufParams(*source.gguf);
+    EXPECT_EQ(p.layers, size.layers);
+    EXPECT_EQ(std::count(p.kinds.begin(), p.kinds.end(), gemma3::LayerKind::kFull), size.full);
+    EXPECT_EQ(p.heads, size.heads);
+    EXPECT_EQ(p.kv_heads, size.kv_heads);
+    EXPECT_EQ(p.window, size.window);
+    EXPECT_EQ(p.rope_factor_full, size.rope_factor);
+    EXPECT_FLOAT_EQ(p.attention_scale, size.scale);
+    EXPECT_EQ(source.gguf->tensors().size(), 13u * static_cast<size_t>(size.layers) + 2);
+
+    const auto model = Model::Load(Path("m"));
+    EXPECT_EQ(model->architecture(), "gemma3");
+    Engine engine(model);
+    const auto ids = RequireTokenizer(*model).Encode("a fox", {.add_bos = true});
+    const auto session = engine.NewSession(64);
+    const auto logits = session->Append(ids);
+    const double square = std::inner_product(logits.begin(), logits.end(), logits.begin(), 0.0);
+    EXPECT_NEAR(std::sqrt(square / 600), 4, 1);
+  }
+  EXPECT_FALSE(Make("other", "--size gemma3-1b --shared 2"));
+  EXPECT_FALSE(std::filesystem::exists(Path("other")));
 }
 
 TEST_F(RandomModelTest, TakesATokenizerFile) {

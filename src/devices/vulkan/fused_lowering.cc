@@ -27,6 +27,24 @@ FusionLimits FusionLimitsOf(const Context& context, uint64_t binding_bytes) {
   return {binding_bytes, context.subgroup(), context.fused_threads()};
 }
 
+uint32_t ColumnTileRows(const Context& context) { return 8 * std::min(16U, context.subgroup()); }
+
+bool ByColumns(const GatedMlp& mlp, const Context& context) {
+  return mlp.sparse && context.info().kind != VulkanDeviceInfo::Kind::kDiscrete &&
+         HasColumns(mlp.down, ColumnTileRows(context));
+}
+
+std::vector<WeightView> ColumnsOf(const Program& program, const std::vector<FusedSpan>& spans,
+                                  const Context& context) {
+  std::vector<WeightView> views;
+  for (const FusedSpan& span : spans) {
+    if (span.pattern != Pattern::kMlp) continue;
+    const auto& mlp = OpAt<GatedMlp>(program, span.ops.begin);
+    if (ByColumns(mlp, context)) views.push_back(mlp.down);
+  }
+  return views;
+}
+
 FusedLowering::Activation FusedLowering::MakeActivation(size_t slot, uint64_t width, bool floats,
                                                         bool codes) {
   Activation made;
@@ -295,7 +313,11 @@ void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSp
   down.x = neurons;
   down.y = Scratch(kDownSlot, Width(op.out));
   down.tail = MlpTail(op, span, next);
-  Multiply(down);
+  if (ByColumns(op, context_)) {
+    MultiplySparse(down);
+  } else {
+    Multiply(down);
+  }
 }
 
 FusedLowering::Tail FusedLowering::MlpTail(const GatedMlp& op, const FusedSpan& span,

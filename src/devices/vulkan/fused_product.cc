@@ -6,12 +6,15 @@
 #include <bit>
 
 #include "devices/vulkan/fused_lowering.h"
+#include "devices/vulkan/fused_slots.h"
 
 namespace tandem::vulkan {
 namespace {
 
 // A group of this many neurons is what a workgroup of the gated ends makes.
 constexpr uint32_t kNeurons = 32;
+// Shares of a product by columns.
+constexpr uint32_t kMostShares = 16;
 
 uint32_t Bits(bool on) { return on ? 1U : 0U; }
 
@@ -309,6 +312,46 @@ void FusedLowering::Multiply(const Product& product) {
     }
     recorder_.Dispatch(kernel, constants, bindings, push.Words(), GridOf(piece.groups), accesses);
   }
+}
+
+void FusedLowering::MultiplySparse(const Product& product) {
+  const WeightView& view = product.views.front();
+  const uint32_t threads = context_.fused_threads(), tile_rows = ColumnTileRows(context_);
+  const DeviceColumns& w = weights_.ByColumns(view, tile_rows, {});
+  const auto groups = static_cast<uint32_t>(view.cols / 32);
+  const auto tiles = static_cast<uint32_t>(view.rows / tile_rows);
+  // A group for each subgroup of a share, and no more shares than a tail adds quickly.
+  const uint32_t together = threads / context_.subgroup();
+  const uint32_t shares = std::clamp(groups / together, 1U, kMostShares);
+  const Part y = Scratch(kSharesSlot, shares * static_cast<uint64_t>(view.rows));
+  Tail tail = *product.tail;
+  tail.y = {y.tensor, 0, static_cast<uint64_t>(view.rows)};
+  std::vector<uint32_t> constants{
+      threads, w.layout.bits, static_cast<uint32_t>(w.layout.minus), tile_rows / 8, 0, 0, 0, 0, 0};
+  Push push;
+  Accesses accesses{In(product.x.codes), In(product.x.groups), Out(y)};
+  Describe(tail, constants, push, accesses);
+  constants = WithSubgroup(std::move(constants));
+  constants.push_back(shares);
+  const Grid grid = GridOf(uint64_t{tiles} * shares);
+  push.rows = groups;
+  push.scale_stride = (groups + shares - 1) / shares;
+  push.x = Quad(product.x.codes);
+  push.x_groups = Quad(product.x.groups);
+  push.arrivals = grid.x * grid.z;
+  push.counter = NextCounter();
+  accesses.push_back({counters_, push.counter * 4, 4, true, false});
+  std::vector<Access> bindings;
+  if (w.codes.buffer_bytes <= binding_bytes_ && w.codes.buffer == w.scales.buffer) {
+    bindings = CommonBindings({w.codes.buffer, 0, w.codes.buffer_bytes});
+    push.codes_at = static_cast<uint32_t>(w.codes.offset / 4);
+    push.scales_at = static_cast<uint32_t>(w.scales.offset / 16);
+  } else {
+    bindings = CommonBindings({});
+    bindings[0] = Constant(w.codes);
+    bindings[2] = Constant(w.scales);
+  }
+  recorder_.Dispatch(Kernel::kFusedSparse, constants, bindings, push.Words(), grid, accesses);
 }
 
 }  // namespace tandem::vulkan

@@ -27,6 +27,7 @@ enum FusedSlot : size_t {
   kKeysSlot,
   kValuesSlot,
   kUpsSlot,
+  kSharesSlot,
   kNarrowSlot,  // an activation
 };
 

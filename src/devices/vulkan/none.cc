@@ -19,6 +19,4 @@ std::unique_ptr<Device> MakeVulkanDevice(const VulkanOptions&) {
   throw Error(ErrorKind::kUnsupported, probe.problem, probe.mend);
 }
 
-uint64_t VulkanWeightBytes(const Program&) { return 0; }
-
 }  // namespace tandem

@@ -46,6 +46,9 @@ constexpr uint32_t kFusedInt8DotTailCode[] =
 constexpr uint32_t kFusedInt8TailCode[] =
 #include "fused_int8_tail.spv.inc"
     ;
+constexpr uint32_t kFusedSparseCode[] =
+#include "fused_sparse.spv.inc"
+    ;
 constexpr uint32_t kFusedTailCode[] =
 #include "fused_tail.spv.inc"
     ;
@@ -143,6 +146,7 @@ constexpr Entry kEntries[] = {
     {"fused_int8_dot", kFusedInt8DotCode},
     {"fused_int8_dot_tail", kFusedInt8DotTailCode},
     {"fused_int8_tail", kFusedInt8TailCode},
+    {"fused_sparse", kFusedSparseCode},
     {"fused_tail", kFusedTailCode},
     {"gated", kGatedCode},
     {"gated_codes", kGatedCodesCode},

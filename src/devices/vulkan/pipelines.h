@@ -29,6 +29,7 @@ enum class Kernel {
   kFusedInt8Dot,
   kFusedInt8DotTail,
   kFusedInt8Tail,
+  kFusedSparse,
   kFusedTail,
   kGated,
   kGatedCodes,
@@ -54,7 +55,7 @@ enum class Kernel {
   kQuantize,
   kSelect,
 };
-inline constexpr size_t kKernels = 36;
+inline constexpr size_t kKernels = 37;
 
 /// Bindings of the layout, and bytes of push constants: what every device has.
 inline constexpr uint32_t kMaxBindings = 10;

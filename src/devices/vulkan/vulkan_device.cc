@@ -79,6 +79,12 @@ class VulkanDevice : public Device {
       packed += PackedBytes(view) + 4 * 256;
       missing.push_back(view);
     }
+    std::vector<WeightView> columns;
+    if (!shared_.counters.empty()) columns = ColumnsOf(program, spans, shared_.context);
+    for (const WeightView& view : columns) {
+      total += view.DataBytes();
+      packed += PackedBytes(view) + 4 * 256;
+    }
     shared_.weights.Expect(packed, shared_.binding_bytes);
     uint64_t done = 0;
     const auto progress = [&](uint64_t bytes) {
@@ -87,6 +93,9 @@ class VulkanDevice : public Device {
     };
     for (const auto& stack : StacksOf(program, spans)) shared_.weights.Stack(stack, progress);
     for (const WeightView& view : missing) shared_.weights.Matrix(view, progress);
+    for (const WeightView& view : columns) {
+      shared_.weights.ByColumns(view, ColumnTileRows(shared_.context), progress);
+    }
   }
 
   Shared shared_;
@@ -97,16 +106,6 @@ class VulkanDevice : public Device {
 
 std::unique_ptr<Device> MakeVulkanDevice(const VulkanOptions& options) {
   return std::make_unique<vulkan::VulkanDevice>(options);
-}
-
-uint64_t VulkanWeightBytes(const Program& program) {
-  std::set<const std::byte*> seen;
-  uint64_t bytes = 0;
-  for (const WeightView& view : vulkan::MatricesOf(program, {0, program.ops.size()})) {
-    if (!seen.insert(view.data).second) continue;
-    bytes += vulkan::PackedBytes(view);
-  }
-  return bytes;
 }
 
 }  // namespace tandem

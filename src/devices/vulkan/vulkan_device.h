@@ -100,7 +100,4 @@ struct VulkanOptions {
 /// Throws Error kNotFound without a device, kUnsupported for one that lacks something, kResource.
 std::unique_ptr<Device> MakeVulkanDevice(const VulkanOptions& options = {});
 
-/// Bytes of device memory that the weights of `program` take.
-uint64_t VulkanWeightBytes(const Program& program);
-
 }  // namespace tandem

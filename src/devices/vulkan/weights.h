@@ -82,6 +82,17 @@ struct DeviceMatrix {
   bool GoesOnWith(const DeviceMatrix& next) const;
 };
 
+/// A matrix a second time, by columns: for products with activations that are mostly zero. By tiles
+/// of `tile_rows` rows and groups of 32 columns: of the codes, the rows of a column lie together, 4
+/// or 8 bits each, the first of a word in its lowest; of the scales, a half for each row.
+struct DeviceColumns {
+  Layout layout;
+  uint32_t tile_rows = 0;
+  WeightPlane codes, scales;
+};
+/// Whether `view` can be kept so.
+bool HasColumns(const WeightView& view, uint32_t tile_rows);
+
 /// The weights of a device, each matrix once however often it is used. Owns them.
 class Weights {
  public:
@@ -100,6 +111,9 @@ class Weights {
   void Stack(std::span<const WeightView> views, const Progress& progress);
   /// Matrices one after another, those that lie so as one.
   std::vector<DeviceMatrix> Runs(std::span<const WeightView> views);
+  /// The matrix by columns, brought on first use. REQUIRES: HasColumns(view, tile_rows).
+  const DeviceColumns& ByColumns(const WeightView& view, uint32_t tile_rows,
+                                 const Progress& progress);
   bool Has(const WeightView& view) const { return matrices_.contains(KeyOf(view)); }
   /// A vector of floats of `program`, likewise.
   Tensor Vector(const Program& program, std::span<const float> values);
@@ -135,6 +149,7 @@ class Weights {
   ThreadTeam team_;
   std::list<Storage> storage_;
   std::map<Key, DeviceMatrix> matrices_;
+  std::map<Key, DeviceColumns> columns_;
   std::map<const Program*, Arena> vectors_;
 };
 

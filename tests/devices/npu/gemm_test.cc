@@ -101,6 +101,81 @@ void CheckI8(GemmArray& array, const GemmConfig& config, const GemmShape& shape,
   }
 }
 
+void CheckI4(GemmArray& array, const GemmConfig& config, const GemmShape& shape,
+             std::mt19937& random) {
+  std::normal_distribution<float> normal;
+  const GemmPlan plan = PlanGemm(config, shape);
+  const auto a = Fill<int8_t>(shape.m * shape.k, [&] { return static_cast<int8_t>(random()); });
+  const auto b = Fill<int8_t>(
+      shape.k * shape.n, [&] { return static_cast<int8_t>(static_cast<int>(random() % 16) - 8); });
+  // Scales of both signs, some of them nothing.
+  const auto scales = Fill<float>((shape.k + 31) / 32 * shape.n, [&] {
+    return random() % 9 == 0 ? 0.0F : std::exp(normal(random)) * (random() % 2 == 0 ? -1 : 1);
+  });
+  std::vector<float> column_scales(static_cast<size_t>(shape.n));
+  std::vector<std::byte> packed_a(static_cast<size_t>(plan.a_bytes));
+  std::vector<std::byte> packed_b(static_cast<size_t>(plan.b_bytes));
+  PackA(plan, a, packed_a);
+  PackB4(plan, b, scales, column_scales, packed_b);
+  std::vector<int32_t> c(static_cast<size_t>(shape.m * shape.n));
+  UnpackC<int32_t>(plan, array.Multiply(plan, packed_a, packed_b), c);
+  std::vector<float> again(column_scales.size());
+  const std::vector<int8_t> wide = ExpandB4(shape, b, scales, again);
+  EXPECT_EQ(again, column_scales);
+  const std::vector<int64_t> want = Product(shape, a, wide);
+  EXPECT_TRUE(std::equal(c.begin(), c.end(), want.begin()));
+  // And those are near what the weights say: half a step of rounding, and half of the ratio's.
+  for (int64_t k = 0; k < shape.k; ++k) {
+    for (int64_t n = 0; n < shape.n; ++n) {
+      const auto at = static_cast<size_t>(k * shape.n + n);
+      const float step = column_scales[static_cast<size_t>(n)];
+      ASSERT_NEAR(static_cast<float>(wide[at]) * step,
+                  b[at] * scales[static_cast<size_t>(k / 32 * shape.n + n)], 1.001F * step);
+    }
+  }
+}
+
+void CheckBf16(GemmArray& array, const GemmConfig& config, const GemmShape& shape,
+               std::mt19937& random) {
+  std::normal_distribution<float> normal;
+  const GemmPlan plan = PlanGemm(config, shape);
+  const auto value = [&] { return native::bfloat16(normal(random)).bits; };
+  const auto a = Fill<uint16_t>(shape.m * shape.k, value);
+  const auto b = Fill<uint16_t>(shape.k * shape.n, value);
+  std::vector<std::byte> packed_a(static_cast<size_t>(plan.a_bytes));
+  std::vector<std::byte> packed_b(static_cast<size_t>(plan.b_bytes));
+  PackA(plan, a, packed_a);
+  PackB(plan, b, 0, packed_b);
+  const auto packed = array.Multiply(plan, packed_a, packed_b);
+  std::vector<float> c(static_cast<size_t>(shape.m * shape.n));
+  if (config.output == GemmOutput::kF32) {
+    UnpackC<float>(plan, packed, c);
+  } else {
+    std::vector<uint16_t> bits(c.size());
+    UnpackC<uint16_t>(plan, packed, bits);
+    std::transform(bits.begin(), bits.end(), c.begin(),
+                   [](uint16_t word) { return std::bit_cast<float>(uint32_t{word} << 16); });
+  }
+  const auto wide = [](uint16_t word) {
+    return static_cast<double>(std::bit_cast<float>(uint32_t{word} << 16));
+  };
+  for (int64_t m = 0; m < shape.m; ++m) {
+    for (int64_t n = 0; n < shape.n; ++n) {
+      double sum = 0;
+      double size = 0;
+      for (int64_t k = 0; k < shape.k; ++k) {
+        const double product = wide(a[static_cast<size_t>(m * shape.k + k)]) *
+                               wide(b[static_cast<size_t>(k * shape.n + n)]);
+        sum += product;
+        size += std::abs(product);
+      }
+      const double bound = size * static_cast<double>(shape.k) * 6e-8 +
+                           (config.output == GemmOutput::kBf16 ? std::abs(sum) / 250 : 0);
+      ASSERT_NEAR(c[static_cast<size_t>(m * shape.n + n)], sum, bound + 1e-30);
+    }
+  }
+}
+
 TEST(NpuGemm, I8IsExact) {
   std::mt19937 random(1);
   const auto side = [&](int64_t most) { return 1 + static_cast<int64_t>(random() % most); };
@@ -118,6 +193,40 @@ TEST(NpuGemm, I8IsExact) {
     }
   }
 }
+
+// Products of Gemma 3's layers, [rows, inputs, outputs]: 270M whole; of the larger ones, whose
+// widths fall apart into other numbers of steps and blocks, mostly a part of the outputs.
+const GemmShape kGemma3Shapes[] = {
+    {3, 640, 1024},   // 270M: queries
+    {3, 640, 256},    //       keys, values
+    {3, 1024, 640},   //       attention output
+    {3, 640, 2048},   //       gate, up
+    {3, 2048, 640},   //       down
+    {1, 1152, 6912},  // 1B: gate, up
+    {2, 6912, 144},   //     a part of down
+    {2, 2560, 512},   // 4B: a part of the queries
+    {1, 10240, 80},   //     a part of down
+};
+
+class NpuGemma3Shapes : public ::testing::TestWithParam<std::tuple<Generation, GemmType>> {};
+
+TEST_P(NpuGemma3Shapes, AreMultipliedAsAnyOther) {
+  const auto [generation, type] = GetParam();
+  std::mt19937 random(7);
+  const GemmConfig config =
+      Config(generation, type, type == GemmType::kBf16 ? GemmOutput::kF32 : GemmOutput::kI32);
+  GemmArray array(config);
+  for (const GemmShape& shape : kGemma3Shapes) {
+    if (type == GemmType::kI8) CheckI8<int32_t>(array, config, shape, 0, random);
+    if (type == GemmType::kI4) CheckI4(array, config, shape, random);
+    if (type == GemmType::kBf16) CheckBf16(array, config, shape, random);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, NpuGemma3Shapes,
+                         ::testing::Combine(::testing::Values(Generation::kNpu1, Generation::kNpu2),
+                                            ::testing::Values(GemmType::kI8, GemmType::kI4,
+                                                              GemmType::kBf16)));
 
 TEST(NpuGemm, ManyBlocks) {
   // More blocks of M than pushes fit a queue, and several blocks of N.
@@ -151,49 +260,13 @@ TEST(NpuGemm, HalfOfNpu2) {
 
 TEST(NpuGemm, Bf16SumsInFloat) {
   std::mt19937 random(5);
-  std::normal_distribution<float> normal;
   for (const Generation generation : {Generation::kNpu1, Generation::kNpu2}) {
     for (const GemmOutput output : {GemmOutput::kF32, GemmOutput::kBf16}) {
       const GemmConfig config = Config(generation, GemmType::kBf16, output);
       GemmArray array(config);
       for (const GemmShape& shape :
            {GemmShape{1, 1, 1}, GemmShape{65, 130, 70}, GemmShape{100, 257, 513}}) {
-        const GemmPlan plan = PlanGemm(config, shape);
-        const auto value = [&] { return native::bfloat16(normal(random)).bits; };
-        const auto a = Fill<uint16_t>(shape.m * shape.k, value);
-        const auto b = Fill<uint16_t>(shape.k * shape.n, value);
-        std::vector<std::byte> packed_a(static_cast<size_t>(plan.a_bytes));
-        std::vector<std::byte> packed_b(static_cast<size_t>(plan.b_bytes));
-        PackA(plan, a, packed_a);
-        PackB(plan, b, 0, packed_b);
-        const auto packed = array.Multiply(plan, packed_a, packed_b);
-        std::vector<float> c(static_cast<size_t>(shape.m * shape.n));
-        if (output == GemmOutput::kF32) {
-          UnpackC<float>(plan, packed, c);
-        } else {
-          std::vector<uint16_t> bits(c.size());
-          UnpackC<uint16_t>(plan, packed, bits);
-          std::transform(bits.begin(), bits.end(), c.begin(),
-                         [](uint16_t word) { return std::bit_cast<float>(uint32_t{word} << 16); });
-        }
-        const auto wide = [](uint16_t word) {
-          return static_cast<double>(std::bit_cast<float>(uint32_t{word} << 16));
-        };
-        for (int64_t m = 0; m < shape.m; ++m) {
-          for (int64_t n = 0; n < shape.n; ++n) {
-            double sum = 0;
-            double size = 0;
-            for (int64_t k = 0; k < shape.k; ++k) {
-              const double product = wide(a[static_cast<size_t>(m * shape.k + k)]) *
-                                     wide(b[static_cast<size_t>(k * shape.n + n)]);
-              sum += product;
-              size += std::abs(product);
-            }
-            const double bound = size * static_cast<double>(shape.k) * 6e-8 +
-                                 (output == GemmOutput::kBf16 ? std::abs(sum) / 250 : 0);
-            ASSERT_NEAR(c[static_cast<size_t>(m * shape.n + n)], sum, bound + 1e-30);
-          }
-        }
+        CheckBf16(array, config, shape, random);
       }
     }
   }
@@ -201,42 +274,12 @@ TEST(NpuGemm, Bf16SumsInFloat) {
 
 TEST(NpuGemm, I4IsTheProductOfItsExpandedWeights) {
   std::mt19937 random(6);
-  std::normal_distribution<float> normal;
   for (const Generation generation : {Generation::kNpu1, Generation::kNpu2}) {
     const GemmConfig config = Config(generation, GemmType::kI4, GemmOutput::kI32);
     GemmArray array(config);
     for (const GemmShape& shape :
          {GemmShape{1, 1, 1}, GemmShape{70, 300, 100}, GemmShape{33, 515, 513}}) {
-      const GemmPlan plan = PlanGemm(config, shape);
-      const auto a = Fill<int8_t>(shape.m * shape.k, [&] { return static_cast<int8_t>(random()); });
-      const auto b = Fill<int8_t>(shape.k * shape.n, [&] {
-        return static_cast<int8_t>(static_cast<int>(random() % 16) - 8);
-      });
-      // Scales of both signs, some of them nothing.
-      const auto scales = Fill<float>((shape.k + 31) / 32 * shape.n, [&] {
-        return random() % 9 == 0 ? 0.0F : std::exp(normal(random)) * (random() % 2 == 0 ? -1 : 1);
-      });
-      std::vector<float> column_scales(static_cast<size_t>(shape.n));
-      std::vector<std::byte> packed_a(static_cast<size_t>(plan.a_bytes));
-      std::vector<std::byte> packed_b(static_cast<size_t>(plan.b_bytes));
-      PackA(plan, a, packed_a);
-      PackB4(plan, b, scales, column_scales, packed_b);
-      std::vector<int32_t> c(static_cast<size_t>(shape.m * shape.n));
-      UnpackC<int32_t>(plan, array.Multiply(plan, packed_a, packed_b), c);
-      std::vector<float> again(column_scales.size());
-      const std::vector<int8_t> wide = ExpandB4(shape, b, scales, again);
-      EXPECT_EQ(again, column_scales);
-      const std::vector<int64_t> want = Product(shape, a, wide);
-      EXPECT_TRUE(std::equal(c.begin(), c.end(), want.begin()));
-      // And those are near what the weights say: half a step of rounding, and half of the ratio's.
-      for (int64_t k = 0; k < shape.k; ++k) {
-        for (int64_t n = 0; n < shape.n; ++n) {
-          const auto at = static_cast<size_t>(k * shape.n + n);
-          const float step = column_scales[static_cast<size_t>(n)];
-          ASSERT_NEAR(static_cast<float>(wide[at]) * step,
-                      b[at] * scales[static_cast<size_t>(k / 32 * shape.n + n)], 1.001F * step);
-        }
-      }
+      CheckI4(array, config, shape, random);
     }
   }
 }

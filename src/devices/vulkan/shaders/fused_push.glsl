@@ -9,8 +9,10 @@ layout(push_constant) uniform Push {
   uint high_at;
   uint scales_at;
   uint supers_at;
-  uint rows;          // of the product, or pairs of rows; of rows' tails: quads from plane to plane
-  uint scale_stride;  // words of a row
+  // Of the product, or pairs of rows; of rows' tails: quads from plane to plane; of a matrix by
+  // columns: groups of 32 of them.
+  uint rows;
+  uint scale_stride;  // words of a row; of a matrix by columns: groups of a share
   uint x;             // codes, or floats: in units of 16 bytes
   uint x_groups;      // in units of 16 bytes
   uint y;             // where results go, in floats

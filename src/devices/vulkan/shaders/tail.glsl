@@ -29,6 +29,7 @@ layout(constant_id = 19) const uint kStreams = 1;
 layout(constant_id = 20) const uint kActive = 0;
 layout(constant_id = 21) const uint kEach = 1;  // quads of a thread
 layout(constant_id = 22) const bool kScaleNext = true;
+layout(constant_id = 27) const uint kParts = 1;  // that y is the sum of, one after another
 // 1: the steps above. Instead of them: 2: v = max(0, v - (mean + mix * deviation)) of v, stored as
 // h; 3: gelu of that, times `other`, stored as n or in 8 bits.
 layout(constant_id = 9) const uint kTail = 0;
@@ -126,7 +127,10 @@ shared float mixing[kStreams * kStreams];
 void Tail() {
   vec4 v[kEach];
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
-    v[j] = Has(QuadOf(j)) ? PRODUCT(push.y4 + ROW + QuadOf(j)) : vec4(0.0);
+    v[j] = vec4(0.0);
+    [[unroll]] for (uint p = 0; p < kParts; ++p) {
+      if (Has(QuadOf(j))) v[j] += PRODUCT(push.y4 + p * push.width4 + ROW + QuadOf(j));
+    }
   }
   if (kTail >= 2) {
     CutBelow(v);
