@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "devices/cpu/cpu_device.h"
+#include "devices/npu/prefill/npu_device.h"
 #include "devices/vulkan/vulkan_device.h"
 #include "engine/api_guard.h"
 #include "engine/draft_model.h"

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "devices/device.h"
-#include "devices/npu/prefill/npu_device.h"
 #include "engine/draft_plan.h"
 #include "engine/kv_store.h"
 #include "engine/model_data.h"
@@ -21,6 +20,8 @@
 #include "tandem/engine.h"
 
 namespace tandem {
+
+struct NpuOptions;
 
 /// A Program placed on devices, with the buffers of its values. Buffers grow to the largest step.
 class Phase {

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "devices/npu/prefill/npu_device.h"
 #include "engine/engine_impl.h"
 #include "engine/model_data.h"
 
