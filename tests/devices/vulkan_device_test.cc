@@ -136,6 +136,10 @@ VKAPI_ATTR VkResult VKAPI_CALL Wait(VkDevice device, uint32_t count, const VkFen
   const VkResult waited = faults.real.vkWaitForFences(device, count, fences, all, timeout);
   return faults.wait != VK_SUCCESS ? faults.wait : waited;
 }
+VKAPI_ATTR VkResult VKAPI_CALL Look(VkDevice device, VkFence fence) {
+  const VkResult seen = faults.real.vkGetFenceStatus(device, fence);
+  return faults.wait != VK_SUCCESS && seen == VK_SUCCESS ? faults.wait : seen;
+}
 
 void Intercept(vulkan::Context& context) {
   VolkDeviceTable& vk = context.vk();
@@ -147,6 +151,7 @@ void Intercept(vulkan::Context& context) {
   vk.vkDestroyBuffer = DropBuffer;
   vk.vkQueueSubmit2 = Submit;
   vk.vkWaitForFences = Wait;
+  vk.vkGetFenceStatus = Look;
 }
 
 // A small model, its whole Program in one segment, and the buffers of a step.

@@ -6,6 +6,23 @@
 // not finite makes the scale NaN, and so the results.
 #extension GL_KHR_shader_subgroup_shuffle : require
 
+// 127 / highest, correctly rounded as on the CPU, where a device's own division may be off by 2.5
+// in the last place: values half way between two codes would go the other way. What is left over is
+// made exact by halves of the factors' digits, which need no fused multiply-add.
+float Inverse(float highest) {
+  precise const float q = 127.0 / highest;
+  if (highest > 1e34) return q;  // the halves' factor would overflow
+  precise const float p = q * highest;
+  precise const float a = 4097.0 * q, b = 4097.0 * highest;
+  precise const float q_high = a - (a - q), h_high = b - (b - highest);
+  precise const float q_low = q - q_high, h_low = highest - h_high;
+  precise const float lost =
+      ((q_high * h_high - p) + q_high * h_low + q_low * h_high) + q_low * h_low;
+  precise const float rest = (127.0 - p) - lost;
+  precise const float made = q + rest / highest;
+  return made;
+}
+
 // Four of 32 values, the others in the seven neighbouring threads; `group` is the same in all
 // eight. Bits of numbers without their sign are ordered as the numbers are.
 uint QuantizeQuad(vec4 v, out uvec2 group) {
@@ -17,7 +34,7 @@ uint QuantizeQuad(vec4 v, out uvec2 group) {
   const bool finite = most < 0x7f800000u;
   const float highest = uintBitsToFloat(most);
   const bool zeros = !finite || highest < 1e-30;
-  const float inverse = zeros ? 0.0 : 127.0 / highest;
+  const float inverse = zeros ? 0.0 : Inverse(highest);
   const ivec4 q = zeros ? ivec4(0) : clamp(ivec4(roundEven(v * inverse)), -127, 127);
   int sum = q.x + q.y + q.z + q.w;
   sum += subgroupShuffleXor(sum, 1u);
