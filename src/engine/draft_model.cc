@@ -53,9 +53,12 @@ void RequireSameVocabulary(const Model& target, const Model& draft) {
   }
   const auto id = FirstVocabDifference(ours->vocab(), its->vocab());
   if (!id) return;
-  Refuse(target, draft,
-         fmt::format("token {} is {} in its vocabulary and {} in the other", *id,
-                     PieceText(its->vocab(), *id), PieceText(ours->vocab(), *id)));
+  std::string why = fmt::format("token {} is {} in its vocabulary and {} in the other", *id,
+                                PieceText(its->vocab(), *id), PieceText(ours->vocab(), *id));
+  if (its->vocab().size() != ours->vocab().size()) {
+    why += fmt::format(", of {} and {} pieces", its->vocab().size(), ours->vocab().size());
+  }
+  Refuse(target, draft, why);
 }
 
 DraftCosts EstimateDraftCosts(const Model& target, const Model& draft) {

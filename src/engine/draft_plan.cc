@@ -30,7 +30,7 @@ bool DraftPlan::Begin(size_t most) {
     return true;
   }
   // What cannot pay even if everything came is not tried again.
-  if (BestYield(1, most) <= 1 || skipped_ < pause_) return false;
+  if (!costs_.CanPay() || skipped_ < pause_) return false;
   pause_ = std::clamp(2 * pause_, kFirstPause, kLongestPause);
   skipped_ = 0;
   return true;

@@ -18,6 +18,9 @@ namespace tandem {
 struct DraftCosts {
   double draft_step = 0.5;  ///< One token of the draft model.
   double extra_row = 0.1;   ///< One more row of the target.
+
+  /// Whether drafting gains anything where every token comes.
+  bool CanPay() const { return draft_step + extra_row < 1; }
 };
 
 class DraftPlan {

@@ -4,6 +4,7 @@
 // What Engine and Session hide.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <span>
@@ -81,6 +82,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl {
   std::unique_ptr<Phase> scoring;
   std::shared_ptr<Engine::Impl> draft;  ///< Runs options.draft_model; may be null.
   DraftCosts draft_costs;
+  std::atomic_flag draft_warned;  ///< That drafts cannot pay has been said.
 };
 
 struct [[gnu::visibility("hidden")]] Session::Impl {

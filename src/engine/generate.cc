@@ -55,6 +55,13 @@ void CheckOptions(const GenerationOptions& options, Session& session, const Toke
   }
 }
 
+// Once: a conversation has many replies.
+void WarnWhereDraftsCannotPay(Engine::Impl& engine) {
+  if (engine.draft_costs.CanPay() || engine.draft_warned.test_and_set()) return;
+  log::Warning("nothing is drafted: by its size {} takes more time than it can save",
+               engine.options.draft_model->source());
+}
+
 ReplySteps::DrafterMaker MakerOf(const GenerationOptions& options, Session& session,
                                  const std::function<bool(int32_t)>& ends,
                                  const CancelCheck& cancelled) {
@@ -126,6 +133,9 @@ GenerationResult RunGeneration(Session& session, std::span<const int32_t> prompt
   const Model& model = session.model();
   const Tokenizer* tokenizer = FindTokenizer(model);
   CheckOptions(options, session, tokenizer);
+  if (options.draft == Draft::kModel && options.draft_adapt) {
+    WarnWhereDraftsCannotPay(*session.impl().engine);
+  }
   Sampler sampler(options.sampling, [&model](int32_t id) { return model.IsBanned(id); });
   const std::function<bool(int32_t)> is_end = [&](int32_t id) {
     const auto in = [id](const std::vector<int32_t>& list) {

@@ -244,6 +244,20 @@ TEST(Run, ASliceOfTheModelDraftsForIt) {
   EXPECT_TRUE(off["draft_model"].is_null());
 }
 
+TEST(Run, ADraftModelThatCannotPayIsSaid) {
+  const auto run = [](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"run", "-q", "--temp", "0", "-n", "8", "-p", "Hello!"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Tandem(arguments);
+  };
+  // Of the built-in model, whose weights lie in the processor's caches, a half saves nothing.
+  const Finished unpaid = run({"--draft-slice", "e2b"});
+  EXPECT_EQ(unpaid.code, 0);
+  EXPECT_NE(unpaid.err.find("nothing is drafted"), std::string::npos) << unpaid.err;
+  EXPECT_EQ(unpaid.out, run({}).out);
+  EXPECT_EQ(run({"--draft-slice", "e2b", "--draft-fixed"}).err, "");
+}
+
 TEST(Run, AFullContextIsSaid) {
   const Finished run = Tandem(
       {"run", "-q", "--temp", "0", "--ctx", "40", "-p", "Tell me a story about a fox named Leo."});

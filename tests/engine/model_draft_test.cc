@@ -308,6 +308,8 @@ TEST(DraftCostsTest, FollowTheSizesOfTheModels) {
   EXPECT_LT(pair.draft_step, 0.9);
   EXPECT_EQ(EstimateDraftCosts(*Fable(), *Fable()).draft_step, 1);
   EXPECT_GT(pair.extra_row, 0);
+  EXPECT_FALSE(EstimateDraftCosts(*Fable(), *Fable()).CanPay());
+  EXPECT_TRUE((DraftCosts{0.7, 0.2}).CanPay());
 }
 
 }  // namespace

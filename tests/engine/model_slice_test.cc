@@ -3,6 +3,8 @@
 //
 // Slices as models of their own: the same numbers as in a file of their own, out of the weights of
 // the whole; and which models may draft for which.
+#include <fmt/format.h>
+
 #include <map>
 #include <string>
 
@@ -107,6 +109,13 @@ class DraftVocabularyTest : public testing::Test {
     std::vector<std::string> pieces = vocab.pieces;
     change(pieces);
     patch.SetStrings("tokenizer.ggml.tokens", pieces);
+    const auto size = static_cast<std::ptrdiff_t>(pieces.size());
+    patch.SetArray("tokenizer.ggml.scores",
+                   std::vector<float>(vocab.scores.begin(), vocab.scores.begin() + size));
+    std::vector<int32_t> types;
+    for (const PieceType type : vocab.types) types.push_back(static_cast<int32_t>(type));
+    types.resize(pieces.size());
+    patch.SetArray("tokenizer.ggml.token_type", types);
     patch.Write(folder_ / "draft.gguf");
     EngineOptions options = Options(16);
     options.draft_model = Model::Load(folder_ / "draft.gguf");
@@ -130,7 +139,23 @@ TEST_F(DraftVocabularyTest, TheFirstDifferenceIsNamed) {
   EXPECT_NE(message.find("built-in fable"), std::string::npos) << message;
   EXPECT_NE(message.find("draft.gguf"), std::string::npos) << message;
   EXPECT_EQ(message.find('\x1b'), std::string::npos) << message;
+  EXPECT_EQ(message.find(" pieces"), std::string::npos) << message;
   EXPECT_FALSE(error.hint().empty());
+}
+
+TEST_F(DraftVocabularyTest, OtherSizesAreNamed) {
+  const size_t size = Fable()->data().tokenizer->vocab().size();
+  const auto shorter = [](std::vector<std::string>& pieces) { pieces.pop_back(); };
+  Draft(shorter);  // Of a reserved row, which need not be there.
+  const Error error = Caught([&] {
+    Draft([&](std::vector<std::string>& pieces) {
+      pieces[1000] = "onething";
+      shorter(pieces);
+    });
+  });
+  EXPECT_NE(error.message().find(fmt::format(", of {} and {} pieces", size - 1, size)),
+            std::string::npos)
+      << error.message();
 }
 
 }  // namespace
