@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <memory>
@@ -49,6 +50,18 @@ fs::file_status LinkStatus(const fs::path& path) {
 
 bool Exists(const fs::path& path) { return fs::exists(FileStatus(path)); }
 bool IsFolder(const fs::path& path) { return fs::is_directory(FileStatus(path)); }
+
+bool IsSameFile(const fs::path& a, const fs::path& b) {
+  struct stat first {};
+  struct stat second {};
+  const auto is_there = [](const fs::path& path, struct stat& status) {
+    if (::stat(path.c_str(), &status) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    ThrowIo(path, "look it up", {errno, std::generic_category()});
+  };
+  return is_there(a, first) && is_there(b, second) && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
 
 fs::path WithoutSlash(const fs::path& path) {
   return path.has_filename() || !path.has_relative_path() ? path : path.parent_path();

@@ -22,6 +22,10 @@ bool Exists(const std::filesystem::path& path);
 /// Whether there is a folder. Throws as FileStatus.
 bool IsFolder(const std::filesystem::path& path);
 
+/// Whether both lead to the same file; what is not there is no file. Throws Error kIo when the
+/// system cannot tell: not every library's std::filesystem::equivalent() says so.
+bool IsSameFile(const std::filesystem::path& a, const std::filesystem::path& b);
+
 /// `path` without slashes at its end. The library of GCC 12 joins a path that has one to another
 /// with undefined behaviour when memory runs out while it does.
 std::filesystem::path WithoutSlash(const std::filesystem::path& path);

@@ -69,12 +69,7 @@ void CheckOutput(const ConvertOptions& options, const ModelSource& source) {
   }
   if (!Exists(options.output)) return;
   for (const std::filesystem::path& path : SourceFiles(source)) {
-    std::error_code error;
-    if (!std::filesystem::equivalent(path, options.output, error)) {
-      if (!error || error == std::errc::no_such_file_or_directory) continue;
-      throw Error(ErrorKind::kIo, fmt::format("{}: cannot be compared with the output: {}",
-                                              Printable(path.string(), 4096), error.message()));
-    }
+    if (!IsSameFile(path, options.output)) continue;
     throw Error(
         ErrorKind::kInvalidArgument,
         fmt::format("{}: the output would replace its own source", Printable(path.string(), 4096)),

@@ -66,6 +66,20 @@ TEST_F(FileStatusTest, NoAnswerIsAnError) {
   EXPECT_EQ(KindOf([&] { LinkStatus(too_long); }), ErrorKind::kIo);
 }
 
+TEST_F(FileStatusTest, TellsWhetherFilesAreTheSame) {
+  std::ofstream(folder_ / "other") << "text";
+  fs::create_hard_link(folder_ / "file", folder_ / "again");
+  EXPECT_TRUE(IsSameFile(folder_ / "file", folder_ / "link"));
+  EXPECT_TRUE(IsSameFile(folder_ / "again", folder_ / "file"));
+  for (const char* name : {"other", "nothing", "dangling", "file/nothing"}) {
+    EXPECT_FALSE(IsSameFile(folder_ / "file", folder_ / name)) << name;
+    EXPECT_FALSE(IsSameFile(folder_ / name, folder_ / "file")) << name;
+  }
+  EXPECT_FALSE(IsSameFile(folder_ / "nothing", folder_ / "nothing"));
+  EXPECT_EQ(KindOf([&] { IsSameFile(folder_ / "file", folder_ / "loop"); }), ErrorKind::kIo);
+  EXPECT_EQ(KindOf([&] { IsSameFile(folder_ / "loop", folder_ / "file"); }), ErrorKind::kIo);
+}
+
 TEST(WithoutSlash, TakesOffOnlyWhatCanGo) {
   const std::pair<const char*, const char*> cases[] = {
       {"a/", "a"},   {"a//", "a"}, {"/a/b/", "/a/b"}, {"a/b", "a/b"}, {"./", "."},
