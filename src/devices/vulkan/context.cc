@@ -256,6 +256,15 @@ void Context::RequireAlive() const {
   if (lost_) vulkan::Fail(VK_ERROR_DEVICE_LOST, "it was retired");
 }
 
+void Context::Submit(VkCommandBuffer commands, VkFence fence, std::string_view what) {
+  VkCommandBufferSubmitInfo command{VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO};
+  command.commandBuffer = commands;
+  VkSubmitInfo2 submit{VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
+  submit.commandBufferInfoCount = 1;
+  submit.pCommandBufferInfos = &command;
+  Check(vk_.vkQueueSubmit2(queue_, 1, &submit, fence), what);
+}
+
 void Context::Check(VkResult result, std::string_view what) {
   if (result >= 0) return;
   if (result == VK_ERROR_DEVICE_LOST) lost_ = true;

@@ -73,6 +73,9 @@ class Context {
   void RequireAlive() const;
   /// Check(), which retires the device when it is lost.
   void Check(VkResult result, std::string_view what);
+  /// Hands a command buffer to the queue; `fence`, if any, tells when it is done. Throws as
+  /// Check().
+  void Submit(VkCommandBuffer commands, VkFence fence, std::string_view what);
   /// Throws what the validation layer has said, if anything.
   void RequireValid() const;
 

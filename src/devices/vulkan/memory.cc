@@ -296,12 +296,7 @@ void Memory::CopyStaged(const Slice& slice, uint64_t offset, uint64_t size) {
   const VkBufferCopy region{staging_.offset(), slice.offset() + offset, size};
   vk.vkCmdCopyBuffer(copy_, staging_.buffer(), slice.buffer(), 1, &region);
   context_.Check(vk.vkEndCommandBuffer(copy_), kWhat);
-  VkCommandBufferSubmitInfo command{VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO};
-  command.commandBuffer = copy_;
-  VkSubmitInfo2 submit{VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
-  submit.commandBufferInfoCount = 1;
-  submit.pCommandBufferInfos = &command;
-  context_.Check(vk.vkQueueSubmit2(context_.queue(), 1, &submit, fence_), kWhat);
+  context_.Submit(copy_, fence_, kWhat);
   context_.Check(vk.vkWaitForFences(device, 1, &fence_, VK_TRUE, UINT64_MAX), kWhat);
   context_.Check(vk.vkResetFences(device, 1, &fence_), kWhat);
 }

@@ -308,17 +308,10 @@ void VulkanSegment::WriteUpload(Recording& recording, const Step& step) {
 
 void VulkanSegment::Run(Recording& recording) {
   Context& context = shared_.context;
-  VolkDeviceTable& vk = context.vk();
   const auto& buffers = recording.buffers();
   shared_.busy = true;
   for (size_t i = 0; i < buffers.size(); ++i) {
-    VkCommandBufferSubmitInfo command{VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO};
-    command.commandBuffer = buffers[i];
-    VkSubmitInfo2 submit{VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
-    submit.commandBufferInfoCount = 1;
-    submit.pCommandBufferInfos = &command;
-    const VkFence fence = i + 1 == buffers.size() ? fence_ : VK_NULL_HANDLE;
-    context.Check(vk.vkQueueSubmit2(context.queue(), 1, &submit, fence), "running a step");
+    context.Submit(buffers[i], i + 1 == buffers.size() ? fence_ : VK_NULL_HANDLE, "running a step");
   }
 }
 

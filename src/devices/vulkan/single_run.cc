@@ -62,12 +62,7 @@ void SingleRun::Run() {
   dependency.pMemoryBarriers = &barrier;
   vk.vkCmdPipelineBarrier2(buffer_, &dependency);
   context_.Check(vk.vkEndCommandBuffer(buffer_), kWhat);
-  VkCommandBufferSubmitInfo command{VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO};
-  command.commandBuffer = buffer_;
-  VkSubmitInfo2 submit{VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
-  submit.commandBufferInfoCount = 1;
-  submit.pCommandBufferInfos = &command;
-  context_.Check(vk.vkQueueSubmit2(context_.queue(), 1, &submit, VK_NULL_HANDLE), kWhat);
+  context_.Submit(buffer_, VK_NULL_HANDLE, kWhat);
   context_.Check(vk.vkQueueWaitIdle(context_.queue()), kWhat);
   context_.RequireValid();
 }
