@@ -40,6 +40,11 @@ struct EngineOptions {
   /// quota of processor time.
   int threads = 0;
   int gpu = -1;  ///< Number of the Vulkan device; -1 = the best (`tandem doctor`).
+  /// Whether a GPU gets the per-layer table, too, which may be larger than all else: without it the
+  /// host looks up each token before the GPU can go on. Nothing: where there is room for it.
+  std::optional<bool> gpu_table;
+  int gpu_ahead = -1;  ///< Steps with tokens that the GPU has drawn itself and that are on their
+                       ///< way at once, 0 to 4, where it can do so; -1 = 2, or 3 on a card.
   /// Which NPU is emulated where prompts go to "npu": "npu1" (Phoenix, Hawk Point) or "npu2"
   /// (Strix, Krackan). The NPU reads prompts only: `device` "npu" decodes on the CPU.
   std::string npu_generation = "npu1";

@@ -133,6 +133,13 @@ void AddDevices(CLI::App& app, ModelOptions& options, std::vector<int>* thread_c
   AddInteger(app, "--gpu", options.gpu, 0, 255,
              "Which Vulkan device, as tandem doctor numbers them; the best if not given")
       ->group(kRunsGroup);
+  AddChoice(app, "--gpu-table", options.gpu_table, {"auto", "yes", "no"},
+            "Whether a GPU gets the per-layer table, too: auto where there is room for it")
+      ->default_str("auto")
+      ->group(kRunsGroup);
+  AddInteger(app, "--gpu-ahead", options.gpu_ahead, 0, 4,
+             "Steps on their way at once with tokens that the GPU has drawn itself; 0: none")
+      ->group(kRunsGroup);
   AddChoice(app, "--npu-generation", options.npu_generation, {"npu1", "npu2"},
             "Which NPU is emulated: of Phoenix and Hawk Point, or of Strix and Krackan")
       ->default_str("npu1")
@@ -235,6 +242,8 @@ EngineOptions EngineOptionsOf(const ModelOptions& options) {
   engine.pin = options.pin;
   engine.precise = options.precise;
   engine.gpu = options.gpu;
+  if (options.gpu_table != "auto") engine.gpu_table = options.gpu_table == "yes";
+  engine.gpu_ahead = options.gpu_ahead;
   engine.npu_generation = options.npu_generation;
   if (options.npu_budget > 0) {
     engine.npu_budget = static_cast<uint64_t>(options.npu_budget) * 1'000'000;

@@ -162,6 +162,8 @@ struct ModelOptions {
   std::string kv = "auto";
   int threads = 0;
   int gpu = -1;  ///< -1 = the best.
+  std::string gpu_table = "auto";
+  int gpu_ahead = -1;  ///< -1 = as it pays.
   std::string npu_generation = "npu1";
   int64_t npu_budget = 0;  ///< Megabytes; 0 = by the model.
   bool pin = false;

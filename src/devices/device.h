@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "devices/draw.h"
 #include "formats/dtype.h"
 #include "program/program.h"
 
@@ -127,6 +128,9 @@ struct Bindings {
   KernelCounts* kernels = nullptr;
   /// Likewise.
   ArrayCounts* array = nullptr;
+  /// To a segment that draws (StepsAhead): the step draws the next token, and the logits stay where
+  /// they are. Null: it does not.
+  const DrawRequest* draw = nullptr;
 };
 
 /// Completion of a submitted step. Wait() returns once its results are in the bound buffers, or
@@ -148,6 +152,10 @@ class Segment {
   /// REQUIRES: no more rows than compiled for, positions of a sequence ascending, tokens inside the
   /// vocabulary, slots of the caches as KvView says.
   virtual Fence Submit(const Bindings& bindings, std::span<const StepRow> rows) = 0;
+  /// Steps that draw (Bindings::draw) and may be on their way at once, their fences waited for in
+  /// the order of submission; any other step forgets those that are not done, results and all. 0:
+  /// this segment does not draw.
+  virtual int StepsAhead() const { return 0; }
 };
 
 /// Ops [begin, end) of a Program.

@@ -54,6 +54,11 @@ size_t FindDevice(const std::string& name, const EngineOptions& options, const M
     vulkan.gpu = options.gpu;
     vulkan.threads = options.threads;
     vulkan.progress = options.load_progress;
+    vulkan.steps_ahead = options.gpu_ahead;
+    if (options.gpu_table) {
+      vulkan.tables =
+          *options.gpu_table ? VulkanOptions::Tables::kDevice : VulkanOptions::Tables::kHost;
+    }
     devices.push_back(MakeVulkanDevice(vulkan));
   } else if (wanted == "npu") {
     auto host =
@@ -99,17 +104,35 @@ Phase::Phase(const Program& program, std::span<Device* const> devices, size_t pr
   }
 }
 
-std::span<const float> Phase::Run(std::span<const std::span<const KvView>> caches,
-                                  std::span<const StepRow> rows) try {
-  const auto wanted =
-      std::count_if(rows.begin(), rows.end(), [](const StepRow& row) { return row.wanted; });
+void Phase::Reserve(size_t rows, size_t wanted) {
   for (size_t i = 0; i < buffers_.size(); ++i) {
     const Value& value = program_.values[i];
-    const auto count = value.rows == RowSet::kAll ? rows.size() : static_cast<size_t>(wanted);
+    const size_t count = value.rows == RowSet::kAll ? rows : wanted;
     const size_t size = count * static_cast<size_t>(value.planes * value.width);
     if (buffers_[i].size() < size) buffers_[i].resize(size);
     pointers_[i] = buffers_[i].data();
   }
+}
+
+int Phase::StepsAhead() const {
+  return segments_.size() == 1 && steps_ == nullptr ? segments_[0]->StepsAhead() : 0;
+}
+
+Fence Phase::Start(std::span<const std::span<const KvView>> caches, const StepRow& row,
+                   const DrawRequest& request) try {
+  Reserve(1, 1);
+  Bindings bindings{pointers_, caches};
+  bindings.draw = &request;
+  return segments_[0]->Submit(bindings, {&row, 1});
+} catch (const std::bad_alloc&) {
+  NoMemory();
+}
+
+std::span<const float> Phase::Run(std::span<const std::span<const KvView>> caches,
+                                  std::span<const StepRow> rows) try {
+  const auto wanted =
+      std::count_if(rows.begin(), rows.end(), [](const StepRow& row) { return row.wanted; });
+  Reserve(rows.size(), static_cast<size_t>(wanted));
   const float* logits = nullptr;
   Bindings bindings{pointers_, caches, &logits};
   if (steps_ != nullptr) {
@@ -153,6 +176,15 @@ void RequireUse(const NpuUse& use, const Model& model) {
                                : "leave --prefill npu out");
 }
 
+std::vector<uint32_t> BannedBits(const Model& model) {
+  std::vector<uint32_t> bits((static_cast<size_t>(model.vocab_rows()) + 31) / 32);
+  for (int64_t id = 0; id < model.vocab_rows(); ++id) {
+    if (model.IsBanned(static_cast<int32_t>(id)))
+      bits[static_cast<size_t>(id) / 32] |= 1U << (id % 32);
+  }
+  return bits;
+}
+
 std::string DevicesText(const std::vector<std::shared_ptr<Device>>& devices) {
   std::string text;
   for (const auto& device : devices) {
@@ -176,8 +208,13 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
                 fmt::format("threads is {}, expected 0 (as many as make sense) to {}",
                             options.threads, kMaxThreads));
   }
+  if (options.gpu_ahead < -1 || options.gpu_ahead > 4) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("gpu_ahead is {}, expected 0 to 4", options.gpu_ahead));
+  }
   impl->model = std::move(model);
   impl->options = options;
+  impl->banned = BannedBits(*impl->model);
   KvElementType(impl->model->data(), options.kv);  // throws where the model cannot have it
   const std::string& prefill = PromptDevice(options);
   if (prefill == "vulkan" && options.chunk == EngineOptions().chunk) {

@@ -34,6 +34,13 @@ class Phase {
   std::span<const float> Run(std::span<const std::span<const KvView>> caches,
                              std::span<const StepRow> rows);
 
+  /// Steps that draw (devices/draw.h) and may be on their way at once; 0: it has none.
+  int StepsAhead() const;
+  /// Submits one that runs `row`. `caches` and what `request` refers to must live until its fence,
+  /// or until another step has run.
+  Fence Start(std::span<const std::span<const KvView>> caches, const StepRow& row,
+              const DrawRequest& request);
+
   /// Adds every step from now on to `steps`, with the times of its ops; null ends that.
   void RecordInto(std::vector<StepTimes>* steps) { steps_ = steps; }
 
@@ -45,6 +52,9 @@ class Phase {
   }
 
  private:
+  /// Makes room for the values of a step.
+  void Reserve(size_t rows, size_t wanted);
+
   const Program& program_;
   std::vector<PlacedSpan> placement_;
   std::vector<std::unique_ptr<Segment>> segments_;
@@ -82,6 +92,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl {
   std::unique_ptr<Phase> scoring;
   std::shared_ptr<Engine::Impl> draft;  ///< Runs options.draft_model; may be null.
   DraftCosts draft_costs;
+  std::vector<uint32_t> banned;   ///< A bit for each id: sampling never returns it.
   std::atomic_flag draft_warned;  ///< That drafts cannot pay has been said.
 };
 
@@ -93,6 +104,12 @@ struct [[gnu::visibility("hidden")]] Session::Impl {
         kv(std::move(its_kv)),
         tokens(std::move(its_tokens)),
         snapshots(std::move(its_snapshots)) {}
+
+  /// Of the only sequence. Valid while this lives.
+  std::span<const std::span<const KvView>> views() {
+    bound_views = kv.views();
+    return {&bound_views, 1};
+  }
 
   using RowSink = std::function<void(int64_t position, std::span<const float> logits)>;
 
@@ -112,8 +129,9 @@ struct [[gnu::visibility("hidden")]] Session::Impl {
   int64_t remaining() const { return kv.shape().context - static_cast<int64_t>(tokens.size()); }
 
   std::shared_ptr<Engine::Impl> engine;
-  KvStore kv;                   ///< Holds the tokens that have run: [0, kv.end()).
-  std::vector<int32_t> tokens;  ///< Those, and deferred ones.
+  KvStore kv;                           ///< Holds the tokens that have run: [0, kv.end()).
+  std::span<const KvView> bound_views;  ///< See views().
+  std::vector<int32_t> tokens;          ///< Those, and deferred ones.
   /// Marked turn ends, by position. Forks share them.
   std::vector<std::shared_ptr<const KvSnapshot>> snapshots;
   /// Of the engine's draft model; null without one. Follows this one when a draft is asked for, so

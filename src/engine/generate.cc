@@ -127,6 +127,13 @@ class GrowingReply {
   GenerationResult result_;
 };
 
+int32_t Next(Sampler& sampler, const AfterToken& after, std::span<const int32_t> tokens,
+             const Proposal* proposal) {
+  if (after.drawn != nullptr) return sampler.Sample(after.drawn->likeliest);
+  if (proposal == nullptr) return sampler.Sample(after.logits, tokens);
+  return sampler.Sample(after.logits, tokens, proposal->drawn_from, proposal->id);
+}
+
 GenerationResult RunGeneration(Session& session, std::span<const int32_t> prompt,
                                const GenerationOptions& options,
                                const GenerationCallbacks& callbacks) {
@@ -154,15 +161,16 @@ GenerationResult RunGeneration(Session& session, std::span<const int32_t> prompt
     return reply.Finish(EndReason::kCancelled);
   }
   if (options.max_tokens == 0) return reply.Finish(EndReason::kMaxTokens);
+  StepsAhead::Params draws;
+  if (sampler.DrawAhead(0)) draws = [&](size_t ahead) { return *sampler.DrawAhead(ahead); };
   ReplySteps steps(session, options.draft_tokens,
-                   MakerOf(options, session, is_end, callbacks.cancelled), is_end);
+                   MakerOf(options, session, is_end, callbacks.cancelled), is_end, draws);
+  AfterToken after{logits};
   GenerationResult& result = reply.result();
   Clock::time_point first_token;
   for (;;) {
     const Proposal* proposal = steps.proposal();
-    const int32_t id = proposal == nullptr ? sampler.Sample(logits, steps.tokens())
-                                           : sampler.Sample(logits, steps.tokens(),
-                                                            proposal->drawn_from, proposal->id);
+    const int32_t id = Next(sampler, after, steps.tokens(), proposal);
     if (result.tokens.empty()) {
       first_token = Clock::now();
       result.time_to_first_token_s = SecondsSince(start);
@@ -180,7 +188,7 @@ GenerationResult RunGeneration(Session& session, std::span<const int32_t> prompt
       return reply.Finish(more == 0 ? EndReason::kMaxTokens : EndReason::kCancelled);
     }
     try {
-      logits = steps.Add(id, more);
+      after = steps.Add(id, more);
     } catch (const Error& error) {
       // While the draft model was catching up.
       if (error.kind() != ErrorKind::kCancelled) throw;

@@ -14,12 +14,16 @@ using Clock = std::chrono::steady_clock;
 }  // namespace
 
 ReplySteps::ReplySteps(Session& session, int draft_tokens, DrafterMaker drafter,
-                       std::function<bool(int32_t)> ends)
+                       std::function<bool(int32_t)> ends, StepsAhead::Params draws)
     : session_(session),
       draft_tokens_(draft_tokens),
       make_drafter_(std::move(drafter)),
       ends_(std::move(ends)),
-      length_(static_cast<int64_t>(session.tokens().size())) {}
+      length_(static_cast<int64_t>(session.tokens().size())) {
+  if (draws && !make_drafter_ && session.impl().engine->decode->StepsAhead() > 0) {
+    ahead_ = std::make_unique<StepsAhead>(session.impl(), std::move(draws));
+  }
+}
 
 const Proposal* ReplySteps::proposal() const {
   const auto place = static_cast<size_t>(length_ - first_ - 1);
@@ -27,7 +31,8 @@ const Proposal* ReplySteps::proposal() const {
   return &proposals_[place];
 }
 
-std::span<const float> ReplySteps::Add(int32_t id, int64_t more) {
+AfterToken ReplySteps::Add(int32_t id, int64_t more) {
+  if (ahead_ != nullptr) return AddDrawn(id, more);
   if (drafter_ == nullptr && make_drafter_) {
     drafter_ = make_drafter_(tokens());
     make_drafter_ = nullptr;
@@ -37,7 +42,7 @@ std::span<const float> ReplySteps::Add(int32_t id, int64_t more) {
   if (ahead && session_.tokens()[static_cast<size_t>(length_)] == id) {
     ++accepted_;
     const auto vocab = static_cast<size_t>(session_.model().vocab_rows());
-    return std::span(rows_).subspan(static_cast<size_t>(length_++ - first_) * vocab, vocab);
+    return {std::span(rows_).subspan(static_cast<size_t>(length_++ - first_) * vocab, vocab)};
   }
   GoBack();
   DraftAfter(more);
@@ -47,7 +52,18 @@ std::span<const float> ReplySteps::Add(int32_t id, int64_t more) {
   const std::span<const float> logits = RunAhead(id, static_cast<size_t>(end - proposals_.begin()));
   ++steps_;
   ++length_;
-  return logits;
+  return {logits};
+}
+
+AfterToken ReplySteps::AddDrawn(int32_t id, int64_t more) {
+  const Drawn& drawn = ahead_->Add(id, more);
+  ++steps_;
+  ++length_;
+  if (drawn.whole) return {{}, &drawn};
+  // All logits are needed, and others may lie in their place by now.
+  ahead_->GiveUp();
+  session_.Rewind(length_ - 1);
+  return {session_.Append({&id, 1})};
 }
 
 void ReplySteps::AddLast(int32_t id) {
@@ -86,6 +102,7 @@ std::span<const float> ReplySteps::RunAhead(int32_t id, size_t count) {
 
 // A draft is shorter than the slack of the session's rings, so nothing has to run again.
 void ReplySteps::GoBack() {
+  if (ahead_ != nullptr) ahead_->GiveUp();
   if (static_cast<size_t>(length_) < session_.tokens().size()) session_.Rewind(length_);
 }
 

@@ -14,9 +14,16 @@
 #include <vector>
 
 #include "engine/drafter.h"
+#include "engine/steps_ahead.h"
 #include "tandem/generation.h"
 
 namespace tandem {
+
+/// What comes after a token.
+struct AfterToken {
+  std::span<const float> logits;  ///< Of all tokens, where `drawn` is null.
+  const Drawn* drawn = nullptr;   ///< What the device found in them.
+};
 
 class ReplySteps {
  public:
@@ -24,9 +31,10 @@ class ReplySteps {
   using DrafterMaker = std::function<std::unique_ptr<Drafter>(std::span<const int32_t>)>;
 
   /// `session` has run the prompt, and is used by nobody else until this is gone. `ends` tells ids
-  /// that end the reply; `drafter` is asked for one when there is something to draft.
+  /// that end the reply; `drafter` is asked for one when there is something to draft. Without it,
+  /// and with `draws`, a device that can draws tokens itself.
   ReplySteps(Session& session, int draft_tokens, DrafterMaker drafter,
-             std::function<bool(int32_t)> ends);
+             std::function<bool(int32_t)> ends, StepsAhead::Params draws = {});
   /// Leaves the tokens added in the session and no others.
   ~ReplySteps() { GoBack(); }
   ReplySteps(const ReplySteps&) = delete;
@@ -41,10 +49,10 @@ class ReplySteps {
   /// What was drawn for the next place, or nullptr: for Sampler::Sample. Valid until the next call.
   const Proposal* proposal() const;
 
-  /// Adds `id`, to which the reply adds at most `more`, and returns the logits after it, valid
+  /// Adds `id`, to which the reply adds at most `more`, and returns what comes after it, valid
   /// until the next call. Throws Error as Session::Append and Drafter::Draft; the session then
   /// holds what it held.
-  std::span<const float> Add(int32_t id, int64_t more);
+  AfterToken Add(int32_t id, int64_t more);
   /// Adds the last one, after which nothing is sampled.
   void AddLast(int32_t id);
 
@@ -58,6 +66,7 @@ class ReplySteps {
   double draft_seconds() const { return draft_seconds_; }
 
  private:
+  AfterToken AddDrawn(int32_t id, int64_t more);
   void DraftAfter(int64_t more);
   std::span<const float> RunAhead(int32_t id, size_t count);
   void GoBack();
@@ -67,10 +76,11 @@ class ReplySteps {
   DrafterMaker make_drafter_;
   std::function<bool(int32_t)> ends_;
   std::unique_ptr<Drafter> drafter_;
-  int64_t length_;                   ///< Tokens of the session but for drafts.
-  int64_t first_ = 0;                ///< Position of the first row of `rows_`.
-  std::vector<float> rows_;          ///< Logits of the step that ran ahead.
-  std::vector<Proposal> proposals_;  ///< For the places from first_ + 1 on.
+  std::unique_ptr<StepsAhead> ahead_;  ///< Null: the device does not draw.
+  int64_t length_;                     ///< Tokens of the session but for drafts.
+  int64_t first_ = 0;                  ///< Position of the first row of `rows_`.
+  std::vector<float> rows_;            ///< Logits of the step that ran ahead.
+  std::vector<Proposal> proposals_;    ///< For the places from first_ + 1 on.
   int64_t drafted_ = 0;
   int64_t accepted_ = 0;
   int64_t steps_ = 0;

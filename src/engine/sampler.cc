@@ -27,6 +27,12 @@ void CheckRange(const char* name, double value, double low, double high) {
               "the model's weights may be damaged");
 }
 
+// The best and what tells how sure it is.
+constexpr int kGreedyCandidates = 2;
+
+// 53 random bits as a fraction; the standard's distributions differ between libraries.
+double Fraction(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1p-53; }
+
 }  // namespace
 
 void Validate(const SamplingOptions& options) {
@@ -65,6 +71,25 @@ int32_t Sampler::Sample(std::span<const float> logits, std::span<const int32_t> 
   return DrawProposed(target, draft, proposed, keep, Fraction());
 }
 
+int32_t Sampler::Sample(std::span<const TokenLogit> likeliest) {
+  candidates_.assign(likeliest.begin(), likeliest.end());
+  ChooseAmongCandidates();
+  return DrawFrom(choices_);
+}
+
+std::optional<DrawParams> Sampler::DrawAhead(size_t ahead) const {
+  if (!options_.logit_bias.empty() || Penalises()) return std::nullopt;
+  if (options_.temperature == 0) return DrawParams{.top_k = kGreedyCandidates};
+  if (options_.top_k < 1 || options_.top_k > kMaxDrawn) return std::nullopt;
+  std::mt19937_64 random = random_;
+  random.discard(ahead);
+  return DrawParams{.top_k = options_.top_k,
+                    .temperature = static_cast<float>(options_.temperature),
+                    .top_p = static_cast<float>(options_.top_p),
+                    .min_p = static_cast<float>(options_.min_p),
+                    .fraction = static_cast<float>(tandem::Fraction(random))};
+}
+
 int32_t Sampler::DrawFrom(const Choices& choices) {
   // Greedy choices take no random number.
   return options_.temperature == 0 ? choices.list[0].id : Draw(choices, Fraction());
@@ -74,11 +99,8 @@ const Choices& Sampler::Choose(std::span<const float> logits, std::span<const in
   const std::span<const float> adjusted = AdjustedLogits(logits, history);
   const float least = BelowTheKept(adjusted);
   FindLikeliest(adjusted, least);
-  if (candidates_.empty()) {
-    throw Error(ErrorKind::kInvalidArgument, "no token is allowed", "relax logit biases");
-  }
-  if (options_.temperature == 0) {
-    TakeFirst();
+  if (candidates_.empty() || options_.temperature == 0) {
+    ChooseAmongCandidates();
     return choices_;
   }
   if (!CutTail(allowed_weight_, least)) {
@@ -88,6 +110,15 @@ const Choices& Sampler::Choose(std::span<const float> logits, std::span<const in
   }
   Weigh();
   return choices_;
+}
+
+void Sampler::ChooseAmongCandidates() {
+  if (candidates_.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "no token is allowed", "relax logit biases");
+  }
+  if (options_.temperature == 0) return TakeFirst();
+  CutTail(0, -INFINITY);
+  Weigh();
 }
 
 void Sampler::TakeFirst() {
@@ -107,7 +138,7 @@ void Sampler::TakeFirst() {
 void Sampler::FindLikeliest(std::span<const float> logits, float least) {
   constexpr size_t kBlock = 64;
   const size_t all = logits.size();
-  const size_t keep = options_.temperature == 0 ? std::min<size_t>(all, 2)
+  const size_t keep = options_.temperature == 0 ? std::min<size_t>(all, kGreedyCandidates)
                       : options_.top_k == 0     ? all
                                             : std::min(all, static_cast<size_t>(options_.top_k));
   const auto likelier = [](const Candidate& a, const Candidate& b) {
@@ -175,11 +206,15 @@ float Sampler::BelowTheKept(std::span<const float> logits) {
   return static_cast<float>(most - static_cast<double>(reached + 2) * kWidth);
 }
 
+bool Sampler::Penalises() const {
+  return options_.penalty_window != 0 &&
+         (options_.repeat_penalty != 1 || options_.frequency_penalty != 0 ||
+          options_.presence_penalty != 0);
+}
+
 std::span<const float> Sampler::AdjustedLogits(std::span<const float> logits,
                                                std::span<const int32_t> history) {
-  const bool penalise = options_.penalty_window != 0 &&
-                        (options_.repeat_penalty != 1 || options_.frequency_penalty != 0 ||
-                         options_.presence_penalty != 0);
+  const bool penalise = Penalises();
   if (options_.logit_bias.empty() && !penalise) return logits;
   adjusted_.assign(logits.begin(), logits.end());
   const auto at = [&](int32_t id) -> float* {
@@ -251,7 +286,6 @@ void Sampler::Weigh() {
   choices_.confidence = choices_.list[0].weight / choices_.total;
 }
 
-// 53 random bits as a fraction; the standard's distributions differ between libraries.
-double Sampler::Fraction() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
+double Sampler::Fraction() { return tandem::Fraction(random_); }
 
 }  // namespace tandem

@@ -7,10 +7,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <random>
 #include <span>
 #include <vector>
 
+#include "devices/draw.h"
 #include "engine/choices.h"
 #include "tandem/generation.h"
 
@@ -32,16 +34,20 @@ class Sampler {
   int32_t Sample(std::span<const float> logits, std::span<const int32_t> history,
                  const Choices& draft, int32_t proposed);
 
+  /// The same where a device has found the likeliest tokens by DrawAhead().
+  int32_t Sample(std::span<const TokenLogit> likeliest);
+  /// How a device draws what Sample is going to return when called `ahead` times before; nothing
+  /// where it needs all logits: for biases, penalties, and choices without a top-k, or with one
+  /// above kMaxDrawn.
+  std::optional<DrawParams> DrawAhead(size_t ahead) const;
+
   /// What Sample draws from, valid until the next call. Throws as Sample.
   const Choices& Choose(std::span<const float> logits, std::span<const int32_t> history);
   /// Draws from choices of its own, with its own random numbers.
   int32_t DrawFrom(const Choices& choices);
 
  private:
-  struct Candidate {
-    int32_t id;
-    float logit;
-  };
+  using Candidate = TokenLogit;
 
   /// With biases and penalties; the same span where there are none.
   std::span<const float> AdjustedLogits(std::span<const float> logits,
@@ -51,6 +57,9 @@ class Sampler {
   void FindLikeliest(std::span<const float> logits, float least);
   /// A logit that whatever top-p and min-p leave is above, of the whole vocabulary.
   float BelowTheKept(std::span<const float> logits);
+  bool Penalises() const;
+  /// Draws from candidates_, of which nothing was left out that is kept.
+  void ChooseAmongCandidates();
   void TakeFirst();
   /// `total`: the weights of all that is allowed, where candidates_ are what of it is above
   /// `least`; else 0. Whether nothing that is not above `least` is kept.

@@ -3,10 +3,13 @@
 //
 // Whole models on a Vulkan device: goldens of the reference implementation, sessions that go back,
 // fork, are saved and change devices, and the built-in model's replies against the CPU's.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "engine/doctor.h"
+#include "engine/engine_impl.h"
 #include "engine/engine_test_util.h"
 #include "engine/golden_chat.h"
 #include "support/model_test.h"
@@ -120,6 +123,97 @@ TEST(VulkanEngine, FableAnswersAsOnTheCpu) {
     EXPECT_LT(logits[0] - logits[1], 0.05) << "token " << a - want.tokens.begin();
   }
   EXPECT_GE(same * 10, chats.size() * 8);
+}
+
+// What a GPU draws itself, and how far it goes ahead, never shows: not in replies, whatever ends
+// them, nor in what a session does after them.
+TEST(VulkanEngine, RepliesAreTheSameHoweverFarItGoesAhead) {
+  TANDEM_REQUIRE_VULKAN();
+  std::vector<std::unique_ptr<Engine>> engines;
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (const int ahead : {0, 1, 3}) {
+    EngineOptions options = On("vulkan", "vulkan", 64);
+    options.gpu_table = ahead != 0;
+    options.gpu_ahead = ahead;
+    engines.push_back(std::make_unique<Engine>(Fable(), options));
+    EXPECT_EQ(engines.back()->impl().decode->StepsAhead(), ahead);
+    sessions.push_back(engines.back()->NewSession(160));
+  }
+  std::mt19937_64 random(5);
+  int tokens = 0;
+  for (int turn = 0; turn < 16; ++turn) {
+    GenerationOptions options;
+    options.sampling.seed = random();
+    options.sampling.temperature = turn % 3 == 0 ? 0 : 1.5;
+    options.sampling.top_k = turn % 5 == 4 ? 0 : static_cast<int>(1 + random() % 100);
+    options.sampling.top_p = turn % 2 == 0 ? 0.9 : 1;
+    options.sampling.min_p = turn % 4 == 1 ? 0.02 : 0;
+    if (turn % 7 == 6) options.sampling.frequency_penalty = 0.5;
+    options.max_tokens = turn % 4 == 3 ? 3 : 40;
+    const int64_t cancel_at = turn % 6 == 5 ? 4 : 1000;
+    const Ids prompt = RandomIds(1 + random() % 20, random(), 4000);
+    GenerationResult first;
+    Floats first_logits;
+    Ids first_tokens;
+    for (size_t i = 0; i < sessions.size(); ++i) {
+      SCOPED_TRACE(fmt::format("turn {}, {}", turn, i));
+      auto& session = sessions[i];
+      if (session->tokens().size() > 100 && turn % 2 == 0) session->Reset();
+      int64_t asked = 0;
+      GenerationCallbacks callbacks;
+      callbacks.cancelled = [&] { return ++asked > cancel_at; };
+      GenerationResult result;
+      if (session->context() < static_cast<int64_t>(session->tokens().size() + prompt.size())) {
+        session->Reset();
+      }
+      result = Generate(*session, prompt, options, callbacks);
+      if (turn % 8 == 2) session = session->Fork();
+      if (turn % 8 == 7) session->Rewind(session->tokens().size() / 2);
+      if (i == 0) {
+        first = result;
+        first_tokens = session->tokens();
+      }
+      EXPECT_EQ(result.tokens, first.tokens);
+      EXPECT_EQ(result.reason, first.reason);
+      EXPECT_EQ(session->tokens(), first_tokens);
+      if (turn % 3 != 1 || session->tokens().size() + 1 >= 160) continue;
+      const Floats logits = Append(*session, Ids{17});
+      if (i == 0) first_logits = logits;
+      EXPECT_LT(Difference(logits, first_logits), 1e-6);
+    }
+    tokens += static_cast<int>(first.tokens.size());
+  }
+  EXPECT_GT(tokens, 100);
+}
+
+// Two sessions take turns on one device, each going ahead of the other's steps.
+TEST(VulkanEngine, SessionsThatGoAheadDoNotMeet) {
+  TANDEM_REQUIRE_VULKAN();
+  EngineOptions options = On("vulkan", "vulkan", 64);
+  options.gpu_table = true;
+  Engine engine(Fable(), options);
+  GenerationOptions greedy;
+  greedy.sampling.temperature = 0;
+  greedy.max_tokens = 7;
+  const Ids prompts[] = {RandomIds(9, 1, 4000), RandomIds(30, 2, 4000)};
+  std::vector<Ids> alone, together(2);
+  for (const Ids& prompt : prompts) {
+    auto session = engine.NewSession(200);
+    Ids all;
+    for (int turn = 0; turn < 4; ++turn) {
+      const auto reply = Generate(*session, prompt, greedy).tokens;
+      all.insert(all.end(), reply.begin(), reply.end());
+    }
+    alone.push_back(all);
+  }
+  std::unique_ptr<Session> sessions[] = {engine.NewSession(200), engine.NewSession(200)};
+  for (int turn = 0; turn < 4; ++turn) {
+    for (size_t i = 0; i < 2; ++i) {
+      const auto reply = Generate(*sessions[i], prompts[i], greedy).tokens;
+      together[i].insert(together[i].end(), reply.begin(), reply.end());
+    }
+  }
+  EXPECT_EQ(together, alone);
 }
 
 TEST(VulkanEngine, DoctorListsDevicesAndAutoTakesNoneOfThem) {

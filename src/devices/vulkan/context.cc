@@ -265,6 +265,8 @@ void Context::Submit(VkCommandBuffer commands, VkFence fence, std::string_view w
   Check(vk_.vkQueueSubmit2(queue_, 1, &submit, fence), what);
 }
 
+void Context::WaitIdle() { Check(vk_.vkQueueWaitIdle(queue_), "waiting for the device"); }
+
 void Context::Check(VkResult result, std::string_view what) {
   if (result >= 0) return;
   if (result == VK_ERROR_DEVICE_LOST) lost_ = true;

@@ -76,6 +76,8 @@ class Context {
   /// Hands a command buffer to the queue; `fence`, if any, tells when it is done. Throws as
   /// Check().
   void Submit(VkCommandBuffer commands, VkFence fence, std::string_view what);
+  /// Waits for all that was handed to the queue. Throws as Check().
+  void WaitIdle();
   /// Throws what the validation layer has said, if anything.
   void RequireValid() const;
 

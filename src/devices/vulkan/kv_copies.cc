@@ -11,14 +11,25 @@ namespace {
 // Positions that a growing copy has room for at first.
 constexpr int64_t kFirstCapacity = 512;
 
+// Slots of a copy that is to hold positions up to `end`.
+int64_t Wanted(const CacheTensor& tensor, const KvView& view, int64_t end) {
+  if (tensor.window != 0) return view.capacity;
+  const auto grown = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(end)));
+  return std::min(view.capacity, std::max(kFirstCapacity, grown));
+}
+
 }  // namespace
 
+bool KvCopy::HasRoom(const Program& program, std::span<const KvView> views,
+                     std::span<const Use> uses, int64_t end) const {
+  return std::all_of(uses.begin(), uses.end(), [&](const Use& use) {
+    const auto index = static_cast<size_t>(use.cache);
+    return caches_[index].capacity >= Wanted(program.caches[index], views[index], end);
+  });
+}
+
 void KvCopy::Reserve(Cache& cache, const CacheTensor& tensor, const KvView& view, int64_t end) {
-  int64_t wanted = view.capacity;
-  if (tensor.window == 0) {
-    const auto grown = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(end)));
-    wanted = std::min(view.capacity, std::max(kFirstCapacity, grown));
-  }
+  const int64_t wanted = Wanted(tensor, view, end);
   if (cache.capacity >= wanted) return;
   cache.memory = {};
   const size_t row_bytes = RowBytes(view.type, view.width);

@@ -33,7 +33,11 @@ class KvCopy {
   /// kResource.
   void Prepare(const Program& program, std::span<const KvView> views, std::span<const Use> uses,
                int64_t first, int64_t end, std::span<CacheWords> words);
-  /// The step has written its positions, or has failed.
+  /// Whether a step up to `end` finds room without a copy being made anew.
+  bool HasRoom(const Program& program, std::span<const KvView> views, std::span<const Use> uses,
+               int64_t end) const;
+  /// The step has written its positions, or has failed; or will have written them before any other
+  /// step that is submitted.
   void Finish(std::span<const KvView> views, std::span<const Use> uses, int64_t first, int64_t end,
               bool written);
 

@@ -13,13 +13,24 @@ namespace {
 
 constexpr uint32_t kRowThreads = 256;      // of kernels that have a workgroup for a row
 constexpr uint32_t kElementThreads = 128;  // of kernels that have a thread for an element
+constexpr uint64_t kLookUpSpan = 1024;     // columns of a workgroup of embed.comp
 
 }  // namespace
 
-void Lowering::Lower(const EmbedTokens& op) {
-  const DeviceMatrix& table = weights_.Matrix(op.table, {});
+bool AreTogether(const PleGather& op) {
+  for (size_t i = 1; i < op.columns.size(); ++i) {
+    if (op.columns[i] != op.columns[i - 1] + op.width) return false;
+  }
+  return true;
+}
+
+bool IsOnDevice(const Weights& weights, const PleGather& op) {
+  return weights.Has(op.table) && AreTogether(op);
+}
+
+void Lowering::LookUp(const LookUpArgs& args) {
+  const DeviceMatrix& table = weights_.Matrix(*args.table, {});
   const Layout& layout = table.layout;
-  const Part x = All(op.x);
   const uint64_t addresses[] = {table.codes.address, table.high.address, table.scales.address,
                                 table.supers.address};
   const auto low = [&](int i) { return static_cast<uint32_t>(addresses[i]); };
@@ -28,16 +39,40 @@ void Lowering::Lower(const EmbedTokens& op) {
       Kernel::kEmbed,
       {kRowThreads, layout.bits, layout.group, static_cast<uint32_t>(layout.minus), layout.scales,
        layout.quantized ? 0 : layout.float_type + 1},
-      {Constant(plan_.RowTable()), Out(x)},
+      {Constant(plan_.RowTable()), Out(args.y), {drawn_, 0, drawn_.bytes, false, false}},
       {low(0), high(0), low(1), high(1), low(2), high(2), low(3), high(3), table.cols,
-       table.sizes.codes / 16, table.sizes.scales / 4, plan_.FirstRow(set_), x.first, op.scale},
-      {static_cast<uint32_t>(rows())});
+       table.sizes.codes / 16, table.sizes.scales / 4, plan_.FirstRow(set_), args.y.first,
+       args.scale, args.vocab, args.first_col, args.count, args.plane},
+      {static_cast<uint32_t>(rows()),
+       static_cast<uint32_t>((args.count + kLookUpSpan - 1) / kLookUpSpan)});
 }
 
-// The table is larger than the rest of the model and one row of it is read: the host gathers it.
+void Lowering::Lower(const EmbedTokens& op) {
+  const auto width = static_cast<uint64_t>(op.table.cols);
+  LookUp({.table = &op.table,
+          .y = All(op.x),
+          .scale = op.scale,
+          .vocab = static_cast<uint64_t>(op.table.rows),
+          .count = width,
+          .plane = width});
+}
+
+// The table is larger than the rest of the model and one row of it is read: where the device has
+// none, the host gathers it.
 void Lowering::Lower(const PleGather& op) {
   const Part ple = All(op.ple);
-  recorder_.Copy(plan_.FromHost(op.ple, &op), ple.tensor, ple.count * sizeof(float));
+  if (IsOnDevice(weights_, op)) {
+    const auto width = static_cast<uint64_t>(op.width);
+    LookUp({.table = &op.table,
+            .y = ple,
+            .scale = op.scale,
+            .vocab = static_cast<uint64_t>(op.vocab),
+            .first_col = static_cast<uint64_t>(op.columns[0]),
+            .count = op.columns.size() * width,
+            .plane = width});
+  } else {
+    recorder_.Copy(plan_.FromHost(op.ple, &op), ple.tensor, ple.count * sizeof(float));
+  }
   quantized_ = {};
 }
 

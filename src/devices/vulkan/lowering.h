@@ -29,22 +29,29 @@ inline constexpr uint32_t kCounterWords = kFusedCounters + 1024;
 /// stands for no memory.
 Access CacheAccess(CacheId cache, bool values, bool writes);
 
+/// Whether the columns that an op gathers lie one after another, as the kernel takes them.
+bool AreTogether(const PleGather& op);
+/// Whether the device looks them up: it has the table.
+bool IsOnDevice(const Weights& weights, const PleGather& op);
+
 /// Whether the kernels can run `op`; `binding_bytes` is what a binding reaches.
 Support SupportsOp(const Program& program, const Op& op, uint64_t binding_bytes);
 
 class Lowering : public StepParts {
  public:
-  /// `counters`: kCounterWords words, zeros before and after every step, or nothing; `kv` is the
-  /// type of keys and values; `binding_bytes` what a binding reaches.
+  /// `counters`: kCounterWords words, zeros before and after every step, or nothing; `drawn`: the
+  /// token that was drawn last; `kv` is the type of keys and values; `binding_bytes` what a binding
+  /// reaches.
   Lowering(const Program& program, Context& context, Weights& weights, GemmChecks& gemms,
-           StepPlan& plan, Recorder& recorder, const Tensor& counters, DType kv,
-           uint64_t binding_bytes)
+           StepPlan& plan, Recorder& recorder, const Tensor& counters, const Tensor& drawn,
+           DType kv, uint64_t binding_bytes)
       : StepParts(program, plan),
         context_(context),
         weights_(weights),
         gemms_(gemms),
         recorder_(recorder),
         counters_(counters),
+        drawn_(drawn),
         kv_(kv),
         binding_bytes_(binding_bytes) {}
 
@@ -87,6 +94,19 @@ class Lowering : public StepParts {
   Access Vector(std::span<const float> values) {
     return Constant(weights_.Vector(program_, values));
   }
+
+  /// Columns [first_col, first_col + count) of the rows' tokens in a table, `plane` of them a plane
+  /// of y.
+  struct LookUpArgs {
+    const WeightView* table = nullptr;
+    Part y;
+    float scale = 1;
+    uint64_t vocab = 0;  ///< Tokens beyond read row 0.
+    uint64_t first_col = 0;
+    uint64_t count = 0;
+    uint64_t plane = 0;
+  };
+  void LookUp(const LookUpArgs& args);
 
   /// y [rows, w.rows] = x [rows, w.cols] W^T, soft-capped where cap is not 0.
   void MatMul(const WeightView& w, const Part& x, const Part& y, float cap = 0);
@@ -133,6 +153,7 @@ class Lowering : public StepParts {
   GemmChecks& gemms_;
   Recorder& recorder_;
   Tensor counters_;
+  Tensor drawn_;
   DType kv_;
   uint64_t binding_bytes_;
   RowSet set_ = RowSet::kAll;

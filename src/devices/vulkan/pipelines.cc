@@ -22,6 +22,9 @@ constexpr uint32_t kAttentionTileCode[] =
 constexpr uint32_t kCutCode[] =
 #include "cut.spv.inc"
     ;
+constexpr uint32_t kDrawCode[] =
+#include "draw.spv.inc"
+    ;
 constexpr uint32_t kEmbedCode[] =
 #include "embed.spv.inc"
     ;
@@ -121,6 +124,9 @@ constexpr uint32_t kMatchCode[] =
 constexpr uint32_t kNormCode[] =
 #include "norm.spv.inc"
     ;
+constexpr uint32_t kPeaksCode[] =
+#include "peaks.spv.inc"
+    ;
 constexpr uint32_t kQuantizeCode[] =
 #include "quantize.spv.inc"
     ;
@@ -138,6 +144,7 @@ constexpr Entry kEntries[] = {
     {"attention", kAttentionCode},
     {"attention_tile", kAttentionTileCode},
     {"cut", kCutCode},
+    {"draw", kDrawCode},
     {"embed", kEmbedCode},
     {"fused_attention", kFusedAttentionCode},
     {"fused_float", kFusedFloatCode},
@@ -169,6 +176,7 @@ constexpr Entry kEntries[] = {
     {"matmul_int8_dot", kMatMulInt8DotCode},
     {"match", kMatchCode},
     {"norm", kNormCode},
+    {"peaks", kPeaksCode},
     {"quantize", kQuantizeCode},
     {"select", kSelectCode},
 };

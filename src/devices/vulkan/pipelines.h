@@ -21,6 +21,7 @@ enum class Kernel {
   kAttention,
   kAttentionTile,
   kCut,
+  kDraw,
   kEmbed,
   kFusedAttention,
   kFusedFloat,
@@ -52,10 +53,11 @@ enum class Kernel {
   kMatMulInt8Dot,
   kMatch,
   kNorm,
+  kPeaks,
   kQuantize,
   kSelect,
 };
-inline constexpr size_t kKernels = 37;
+inline constexpr size_t kKernels = 39;
 
 /// Bindings of the layout, and bytes of push constants: what every device has.
 inline constexpr uint32_t kMaxBindings = 10;

@@ -64,6 +64,8 @@ class Recorder {
 
   bool counts_only() const { return commands_ == VK_NULL_HANDLE; }
   VkCommandBuffer commands() const { return commands_; }
+  /// Lanes of the kernels' subgroups.
+  uint32_t subgroup() const { return context_.subgroup(); }
   const Counts& counts() const { return counts_; }
 
   /// `also`: what the kernel reaches by address, or in a binding of more (as Access that binds

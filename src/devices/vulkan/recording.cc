@@ -35,6 +35,7 @@ void HostBarrier(Context& context, VkCommandBuffer commands, bool end) {
 VulkanSegment::Recording::~Recording() {
   VolkDeviceTable& vk = context_.vk();
   const VkDevice device = context_.device();
+  vk.vkDestroyFence(device, fence_, nullptr);
   if (queries_ != VK_NULL_HANDLE) vk.vkDestroyQueryPool(device, queries_, nullptr);
   if (sets_ != VK_NULL_HANDLE) vk.vkDestroyDescriptorPool(device, sets_, nullptr);
   if (!buffers_.empty()) {
@@ -72,7 +73,9 @@ void VulkanSegment::Recording::Begin(const Counts& counts) {
   pool.poolSizeCount = 1;
   pool.pPoolSizes = &size;
   context_.Check(vk.vkCreateDescriptorPool(context_.device(), &pool, nullptr, &sets_), kWhat);
-  if (timed) {
+  const VkFenceCreateInfo fence{VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+  context_.Check(vk.vkCreateFence(context_.device(), &fence, nullptr, &fence_), kWhat);
+  if (key.timed) {
     stamps_ = counts.dispatches + counts.copies + 1;
     VkQueryPoolCreateInfo queries{VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO};
     queries.queryType = VK_QUERY_TYPE_TIMESTAMP;
@@ -80,7 +83,7 @@ void VulkanSegment::Recording::Begin(const Counts& counts) {
     context_.Check(vk.vkCreateQueryPool(context_.device(), &queries, nullptr, &queries_), kWhat);
   }
   BeginBuffer();
-  if (timed) vk.vkCmdResetQueryPool(current(), queries_, 0, stamps_);
+  if (key.timed) vk.vkCmdResetQueryPool(current(), queries_, 0, stamps_);
 }
 
 void VulkanSegment::Recording::End(const Counts& counts) {
@@ -90,7 +93,7 @@ void VulkanSegment::Recording::End(const Counts& counts) {
 
 void VulkanSegment::Recording::Stamp(Recorder& recorder, size_t op, std::string_view kernel,
                                      uint32_t workgroups) {
-  if (!timed) return;
+  if (!key.timed) return;
   recorder.Isolate();
   context_.vk().vkCmdWriteTimestamp2(current(), VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, queries_,
                                      static_cast<uint32_t>(marks_.size()));

@@ -14,12 +14,9 @@ namespace tandem::vulkan {
 
 struct VulkanSegment::Recording {
   Recording(const Program& program, Context& its_context, VkCommandPool its_commands,
-            uint64_t its_rows, uint64_t its_wanted, DType its_kv, bool is_timed)
-      : plan(program, its_rows, its_wanted),
-        rows(its_rows),
-        wanted(its_wanted),
-        kv(its_kv),
-        timed(is_timed),
+            const RecordingKey& its_key)
+      : plan(program, its_key.rows, its_key.wanted),
+        key(its_key),
         context_(its_context),
         commands_(its_commands) {}
   Recording(const Recording&) = delete;
@@ -40,13 +37,12 @@ struct VulkanSegment::Recording {
   VkCommandBuffer current() const { return buffers_.back(); }
   const std::vector<VkCommandBuffer>& buffers() const { return buffers_; }
   VkDescriptorPool sets() const { return sets_; }
+  /// Of the last of its buffers.
+  VkFence fence() const { return fence_; }
   const Counts& counts() const { return counts_; }
 
   StepPlan plan;
-  uint64_t rows;
-  uint64_t wanted;
-  DType kv;
-  bool timed;
+  const RecordingKey key;
   uint64_t generation = 0;  ///< Of the workspace.
   Slice upload;
   Slice readback;
@@ -59,6 +55,7 @@ struct VulkanSegment::Recording {
   VkCommandPool commands_;
   std::vector<VkCommandBuffer> buffers_;
   VkDescriptorPool sets_ = VK_NULL_HANDLE;
+  VkFence fence_ = VK_NULL_HANDLE;
   VkQueryPool queries_ = VK_NULL_HANDLE;
   uint32_t stamps_ = 0;            ///< Room for so many.
   std::vector<KernelTime> marks_;  ///< What has a stamp, without its time.

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <exception>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -19,8 +20,12 @@
 namespace tandem::vulkan {
 namespace {
 
-// Recordings that a segment keeps: decode, the chunk, what is left of prompts, drafts.
-constexpr size_t kMaxRecordings = 12;
+// Recordings that a segment keeps: decode, the chunk, what is left of prompts, drafts, steps that
+// draw. Those on their way are the last used.
+constexpr size_t kMaxRecordings = 12 + kMaxStepsAhead;
+
+// As shaders/embed.comp has it: of a row whose token the step before has drawn.
+constexpr int32_t kDrawnToken = -1;
 
 // A wait as short as this is worth looking for its end all the time.
 constexpr std::chrono::microseconds kWorthLooking{4000};
@@ -69,7 +74,7 @@ std::vector<KvCopy::Use> CacheUses(const Program& program, OpRange range) {
 
 }  // namespace
 
-// The rows of one submission, by sequence, until its fence.
+// The rows of one submission, by sequence, until its results are with the host.
 struct VulkanSegment::Step {
   struct Sequence {
     KvCopy* copy;
@@ -80,7 +85,11 @@ struct VulkanSegment::Step {
   std::vector<StepRow> rows;
   std::vector<int64_t> wanted;  ///< Numbers of the wanted rows.
   std::vector<Sequence> sequences;
+  std::optional<DrawRequest> draw;
+  const Recording* recording = nullptr;
+  bool finished = false;
 
+  bool Follows() const { return draw && draw->follows; }
   int64_t Source(RowSet set, size_t t) const {
     return set == RowSet::kAll ? static_cast<int64_t>(t) : wanted[t];
   }
@@ -108,34 +117,36 @@ VulkanSegment::VulkanSegment(const Program& program, OpRange range, std::vector<
   pool.queueFamilyIndex = context.queue_family();
   context.Check(context.vk().vkCreateCommandPool(context.device(), &pool, nullptr, &commands_),
                 "making a command pool");
-  VkFenceCreateInfo fence{VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-  const VkResult made = context.vk().vkCreateFence(context.device(), &fence, nullptr, &fence_);
-  if (made < 0) {
-    context.vk().vkDestroyCommandPool(context.device(), commands_, nullptr);
-    context.Check(made, "making a fence");
-  }
 }
 
 VulkanSegment::~VulkanSegment() {
   Context& context = shared_.context;
-  if (shared_.busy) context.vk().vkQueueWaitIdle(context.queue());
+  if (shared_.unfinished > 0) context.vk().vkQueueWaitIdle(context.queue());
+  shared_.unfinished -= on_their_way_.size();
   recordings_.clear();
-  context.vk().vkDestroyFence(context.device(), fence_, nullptr);
   context.vk().vkDestroyCommandPool(context.device(), commands_, nullptr);
 }
 
-VulkanSegment::Recording& VulkanSegment::Find(uint64_t rows, uint64_t wanted, DType kv,
-                                              bool timed) {
-  const auto found = std::find_if(recordings_.begin(), recordings_.end(), [&](const Recording& r) {
-    return r.rows == rows && r.wanted == wanted && r.kv == kv && r.timed == timed;
-  });
+int VulkanSegment::StepsAhead() const {
+  const bool whole = range_.begin == 0 && range_.end == program_.ops.size() && inputs_.empty();
+  if (!whole || program_.logits == kNoId) return 0;
+  for (const Op& op : program_.ops) {
+    const auto* gather = std::get_if<PleGather>(&op.body);
+    if (gather != nullptr && !IsOnDevice(shared_.weights, *gather)) return 0;
+  }
+  return shared_.most_ahead;
+}
+
+VulkanSegment::Recording& VulkanSegment::Find(const RecordingKey& key) {
+  const auto found = std::find_if(recordings_.begin(), recordings_.end(),
+                                  [&](const Recording& r) { return r.key == key; });
   if (found != recordings_.end() && found->generation == shared_.workspace.generation) {
     recordings_.splice(recordings_.begin(), recordings_, found);
     return recordings_.front();
   }
   if (found != recordings_.end()) recordings_.erase(found);
   while (recordings_.size() >= kMaxRecordings) recordings_.pop_back();
-  recordings_.emplace_front(program_, shared_.context, commands_, rows, wanted, kv, timed);
+  recordings_.emplace_front(program_, shared_.context, commands_, key);
   try {
     Record(recordings_.front());
   } catch (...) {
@@ -149,16 +160,16 @@ void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fuse
   StepPlan& plan = recording.plan;
   const Tensor counters = shared_.counters.empty() ? Tensor() : Tensor::Of(shared_.counters);
   Lowering plain(program_, shared_.context, shared_.weights, shared_.gemms, plan, recorder,
-                 counters, recording.kv, shared_.binding_bytes);
+                 counters, shared_.drawing.Next(), recording.key.kv, shared_.binding_bytes);
   FusedLowering fusing(program_, shared_.context, shared_.weights, plan, recorder, plain,
-                       fused ? counters : Tensor(), recording.kv, shared_.binding_bytes);
+                       fused ? counters : Tensor(), recording.key.kv, shared_.binding_bytes);
   for (const ValueId id : inputs_) {
     if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
     const Tensor value = plan.Value(id);
     recorder.Copy(plan.FromHost(id, nullptr), value, value.bytes);
   }
   size_t current = range_.begin;
-  if (real && recording.timed) {
+  if (real && recording.key.timed) {
     recording.Stamp(recorder, current, {}, 0);
     recorder.set_observer([&](std::string_view kernel, uint32_t workgroups) {
       recording.Stamp(recorder, current, kernel, workgroups);
@@ -186,8 +197,14 @@ void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fuse
   if (!plan.kv_outs().empty()) {
     recorder.Copy(plan.KvOuts(), plan.KvReadback(), plan.KvOuts().bytes);
   }
+  const bool draws = recording.key.draws >= 0;
+  if (draws) {
+    const Tensor logits = plan.Value(program_.logits);
+    shared_.drawing.Record(program_, plan, recorder, {logits, 0, logits.bytes, false, false});
+  }
   for (const ValueId id : outputs_) {
     if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
+    if (draws && id == program_.logits) continue;
     const Tensor value = plan.Value(id);
     recorder.Copy(value, plan.ToHost(id), value.bytes);
   }
@@ -210,6 +227,7 @@ void VulkanSegment::Record(Recording& recording) {
   }
   Workspace& workspace = shared_.workspace;
   if (workspace.memory.size() < plan.workspace_bytes()) {
+    if (shared_.unfinished > 0) shared_.context.WaitIdle();
     ++workspace.generation;
     workspace.memory = {};
     workspace.memory = shared_.memory.device().Take(plan.workspace_bytes());
@@ -239,6 +257,7 @@ void VulkanSegment::WriteUpload(Recording& recording, const Step& step) {
   add_rows(RowSet::kAll);
   add_rows(RowSet::kWanted);
   std::memcpy(upload, words.data(), words.size() * sizeof(RowWords));
+  if (step.draw) WriteDrawParams(step.draw->params, upload + plan.draw_offset());
 
   std::vector<CacheWords> caches(step.sequences.size() * program_.caches.size());
   for (size_t s = 0; s < step.sequences.size(); ++s) {
@@ -309,25 +328,27 @@ void VulkanSegment::WriteUpload(Recording& recording, const Step& step) {
 void VulkanSegment::Run(Recording& recording) {
   Context& context = shared_.context;
   const auto& buffers = recording.buffers();
-  shared_.busy = true;
+  const VkFence fence = recording.fence();
+  context.Check(context.vk().vkResetFences(context.device(), 1, &fence), "resetting a fence");
   for (size_t i = 0; i < buffers.size(); ++i) {
-    context.Submit(buffers[i], i + 1 == buffers.size() ? fence_ : VK_NULL_HANDLE, "running a step");
+    context.Submit(buffers[i], i + 1 == buffers.size() ? fence : VK_NULL_HANDLE, "running a step");
   }
 }
 
-VkResult VulkanSegment::Wait() {
+VkResult VulkanSegment::Wait(const Recording& recording) {
   using Clock = std::chrono::steady_clock;
   Context& context = shared_.context;
+  const VkFence fence = recording.fence();
   const auto start = Clock::now();
   VkResult result = VK_TIMEOUT;
   // Sleeping takes longer to end than a fast device takes for a token: then look instead.
   if (last_wait_ < kWorthLooking) {
     do {
-      result = context.vk().vkGetFenceStatus(context.device(), fence_);
+      result = context.vk().vkGetFenceStatus(context.device(), fence);
     } while (result == VK_NOT_READY && Clock::now() - start < 2 * kWorthLooking);
   }
   if (result == VK_TIMEOUT || result == VK_NOT_READY) {
-    result = context.vk().vkWaitForFences(context.device(), 1, &fence_, VK_TRUE, UINT64_MAX);
+    result = context.vk().vkWaitForFences(context.device(), 1, &fence, VK_TRUE, UINT64_MAX);
   }
   last_wait_ = Clock::now() - start;
   return result;
@@ -336,6 +357,7 @@ VkResult VulkanSegment::Wait() {
 void VulkanSegment::ReadBack(const Recording& recording, const Step& step) {
   const StepPlan& plan = recording.plan;
   const std::byte* readback = recording.readback.mapped();
+  if (step.draw) ReadDrawn(readback + plan.drawn_offset(), *step.draw->result);
   for (const StepPlan::HostValue& value : plan.to_host()) {
     if (value.id == program_.logits && step.bindings.logits != nullptr) {
       *step.bindings.logits = reinterpret_cast<const float*>(readback + value.offset);
@@ -358,39 +380,105 @@ void VulkanSegment::ReadBack(const Recording& recording, const Step& step) {
   }
 }
 
+std::shared_ptr<VulkanSegment::Step> VulkanSegment::MakeStep(const Bindings& bindings,
+                                                             std::span<const StepRow> rows) {
+  auto step = std::make_shared<Step>();
+  step->bindings = bindings;
+  step->rows.assign(rows.begin(), rows.end());
+  if (bindings.draw != nullptr) {
+    if (StepsAhead() == 0 || rows.size() != 1 || !rows[0].wanted) {
+      throw Error(ErrorKind::kInternal, "vulkan: a step that cannot draw was asked to");
+    }
+    step->draw = *bindings.draw;
+    if (step->draw->follows) step->rows[0].token = kDrawnToken;
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].wanted) step->wanted.push_back(static_cast<int64_t>(i));
+    const auto sequence = static_cast<size_t>(rows[i].sequence);
+    if (sequence >= kMaxSequences) {
+      throw Error(ErrorKind::kUnsupported,
+                  fmt::format("more than {} sequences in a step on vulkan", kMaxSequences));
+    }
+    while (step->sequences.size() <= sequence) step->sequences.push_back({nullptr, {}, 0, 0});
+    Step::Sequence& known = step->sequences[sequence];
+    if (known.copy == nullptr && !uses_.empty()) {
+      known.views = bindings.caches[sequence];
+      known.copy = &shared_.copies.Find(known.views);
+      known.first = rows[i].position;
+    }
+    known.end = rows[i].position + 1;
+  }
+  return step;
+}
+
+// A step whose fence nobody waited for still has the upload slices.
+void VulkanSegment::ForgetAll() {
+  if (shared_.unfinished == 0) return;
+  shared_.context.WaitIdle();
+  shared_.unfinished -= on_their_way_.size();
+  on_their_way_.clear();
+}
+
+void VulkanSegment::MakeWay(const Step& step) {
+  const bool room = std::all_of(
+      step.sequences.begin(), step.sequences.end(), [&](const Step::Sequence& sequence) {
+        return sequence.copy == nullptr ||
+               sequence.copy->HasRoom(program_, sequence.views, uses_, sequence.end);
+      });
+  // A copy that grows is filled from what the host has.
+  const size_t most = room ? static_cast<size_t>(shared_.most_ahead) - 1 : 0;
+  while (on_their_way_.size() > most) FinishOldest();
+}
+
+int VulkanSegment::FreeDraw() const {
+  for (int draws = 0;; ++draws) {
+    const bool taken =
+        std::any_of(on_their_way_.begin(), on_their_way_.end(),
+                    [draws](const auto& step) { return step->recording->key.draws == draws; });
+    if (!taken) return draws;
+  }
+}
+
+void VulkanSegment::FinishOldest() {
+  Context& context = shared_.context;
+  const std::shared_ptr<Step> step = on_their_way_.front();
+  on_their_way_.pop_front();
+  const VkResult waited = Wait(*step->recording);
+  --shared_.unfinished;
+  context.Check(waited, "waiting for a step");
+  context.RequireValid();
+  ReadBack(*step->recording, *step);
+  step->finished = true;
+  if (!step->draw) FinishCopies(*step);
+  const Recording& recording = *step->recording;
+  if (recording.key.timed) {
+    recording.ReadTimes(range_, *step->bindings.times, step->bindings.kernels);
+  }
+  if (step->bindings.kernels != nullptr) {
+    const Counts& counts = recording.counts();
+    step->bindings.kernels->kernels += counts.dispatches + counts.copies;
+    step->bindings.kernels->dependent += counts.barriers;
+  }
+}
+
+void VulkanSegment::FinishCopies(const Step& step) {
+  for (const Step::Sequence& sequence : step.sequences) {
+    if (sequence.copy == nullptr) continue;
+    sequence.copy->Finish(sequence.views, uses_, sequence.first, sequence.end, true);
+  }
+}
+
 Fence VulkanSegment::Submit(const Bindings& bindings, std::span<const StepRow> rows) {
   std::promise<void> failed;
   try {
     Context& context = shared_.context;
     context.RequireAlive();
-    // A step whose fence nobody waited for still has the upload slices.
-    if (shared_.busy) {
-      context.Check(context.vk().vkQueueWaitIdle(context.queue()), "waiting for a step");
-      shared_.busy = false;
-      context.Check(context.vk().vkResetFences(context.device(), 1, &fence_), "resetting a fence");
+    if (bindings.draw == nullptr || !bindings.draw->follows) {
+      ForgetAll();
+      shared_.copies.Prune();
     }
-    shared_.copies.Prune();
-    auto step = std::make_shared<Step>();
-    step->bindings = bindings;
-    step->rows.assign(rows.begin(), rows.end());
-    for (size_t i = 0; i < rows.size(); ++i) {
-      if (rows[i].wanted) step->wanted.push_back(static_cast<int64_t>(i));
-      const auto sequence = static_cast<size_t>(rows[i].sequence);
-      if (sequence >= kMaxSequences) {
-        throw Error(ErrorKind::kUnsupported,
-                    fmt::format("more than {} sequences in a step on vulkan", kMaxSequences));
-      }
-      while (step->sequences.size() <= sequence) {
-        step->sequences.push_back({nullptr, {}, 0, 0});
-      }
-      Step::Sequence& known = step->sequences[sequence];
-      if (known.copy == nullptr && !uses_.empty()) {
-        known.views = bindings.caches[sequence];
-        known.copy = &shared_.copies.Find(known.views);
-        known.first = rows[i].position;
-      }
-      known.end = rows[i].position + 1;
-    }
+    const std::shared_ptr<Step> step = MakeStep(bindings, rows);
+    if (step->Follows()) MakeWay(*step);
     const DType kv = bindings.caches.empty() || bindings.caches[0].empty()
                          ? DType::kF32
                          : bindings.caches[0][0].type;
@@ -398,29 +486,34 @@ Fence VulkanSegment::Submit(const Bindings& bindings, std::span<const StepRow> r
       throw Error(ErrorKind::kUnsupported,
                   fmt::format("vulkan: keys and values in {}", DTypeName(kv)));
     }
-    const bool timed = bindings.times != nullptr && context.timestamp_ns() > 0;
-    Recording& recording = Find(rows.size(), step->wanted.size(), kv, timed);
+    RecordingKey key{rows.size(), step->wanted.size(), kv};
+    key.timed = bindings.times != nullptr && context.timestamp_ns() > 0;
+    if (step->draw) {
+      shared_.drawing.Prepare(program_, step->draw->banned);
+      key.draws = FreeDraw();
+    }
+    Recording& recording = Find(key);
+    step->recording = &recording;
     WriteUpload(recording, *step);
-    Run(recording);
-    return Fence(std::async(std::launch::deferred, [this, step, &recording] {
-      Context& own = shared_.context;
-      const VkResult waited = Wait();
-      shared_.busy = false;
-      own.Check(waited, "waiting for a step");
-      own.Check(own.vk().vkResetFences(own.device(), 1, &fence_), "resetting a fence");
-      own.RequireValid();
-      ReadBack(recording, *step);
-      for (const Step::Sequence& sequence : step->sequences) {
-        if (sequence.copy == nullptr) continue;
-        sequence.copy->Finish(sequence.views, uses_, sequence.first, sequence.end, true);
-      }
-      if (recording.timed) {
-        recording.ReadTimes(range_, *step->bindings.times, step->bindings.kernels);
-      }
-      if (step->bindings.kernels != nullptr) {
-        const Counts& counts = recording.counts();
-        step->bindings.kernels->kernels += counts.dispatches + counts.copies;
-        step->bindings.kernels->dependent += counts.barriers;
+    on_their_way_.push_back(step);
+    ++shared_.unfinished;
+    try {
+      Run(recording);
+    } catch (...) {
+      // Part of it may have been handed over; its fence was not.
+      on_their_way_.pop_back();
+      --shared_.unfinished;
+      context.vk().vkQueueWaitIdle(context.queue());
+      throw;
+    }
+    // The next one, which is submitted before this has run, finds its keys and values.
+    if (step->draw) FinishCopies(*step);
+    return Fence(std::async(std::launch::deferred, [this, step] {
+      while (!step->finished) {
+        if (on_their_way_.empty()) {
+          throw Error(ErrorKind::kInternal, "vulkan: a step was given up before it was waited for");
+        }
+        FinishOldest();
       }
     }));
   } catch (...) {

@@ -8,11 +8,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <memory>
 #include <vector>
 
 #include "devices/device.h"
+#include "devices/vulkan/drawing.h"
 #include "devices/vulkan/fusion.h"
 #include "devices/vulkan/kv_copies.h"
 #include "devices/vulkan/lowering.h"
@@ -38,7 +40,12 @@ struct Shared {
         gemms(context, memory, pipelines,
               options.cooperative != VulkanOptions::Cooperative::kUntried),
         copies(memory),
-        progress(options.progress) {}
+        drawing(memory),
+        progress(options.progress),
+        // The fewer, the less is in vain at the end of a reply; two keep a slow device at work.
+        most_ahead(std::min(kMaxStepsAhead, options.steps_ahead >= 0 ? options.steps_ahead
+                                            : context.info().unified ? 2
+                                                                     : 3)) {}
 
   Context context;
   Memory memory;
@@ -46,11 +53,24 @@ struct Shared {
   Weights weights;
   GemmChecks gemms;
   KvCopies copies;
+  Drawing drawing;
   Workspace workspace;
   std::function<void(uint64_t done, uint64_t total)> progress;
   uint64_t binding_bytes = 0;  ///< What a binding reaches.
   Slice counters;              ///< Of fused kernels; empty where they are not used.
-  bool busy = false;           ///< Something was submitted that nobody has waited for.
+  uint64_t unfinished = 0;     ///< Steps that were submitted and not waited for.
+  const int most_ahead;        ///< Steps that draw and are on their way at once.
+};
+
+/// What recordings differ in.
+struct RecordingKey {
+  uint64_t rows = 0;
+  uint64_t wanted = 0;
+  DType kv = DType::kF32;
+  bool timed = false;
+  int draws = -1;  ///< Number of a step that draws, for it has slices of its own; -1: of one that
+                   ///< does not.
+  bool operator==(const RecordingKey&) const = default;
 };
 
 class VulkanSegment : public Segment {
@@ -60,18 +80,29 @@ class VulkanSegment : public Segment {
   ~VulkanSegment() override;
 
   Fence Submit(const Bindings& bindings, std::span<const StepRow> rows) override;
+  int StepsAhead() const override;
 
  private:
   struct Recording;
   struct Step;
 
-  Recording& Find(uint64_t rows, uint64_t wanted, DType kv, bool timed);
+  Recording& Find(const RecordingKey& key);
   void Record(Recording& recording);
   void LowerAll(Recording& recording, Recorder& recorder, bool fused, bool real);
   void WriteUpload(Recording& recording, const Step& step);
   void Run(Recording& recording);
-  /// For the fence of the last submission.
-  VkResult Wait();
+  std::shared_ptr<Step> MakeStep(const Bindings& bindings, std::span<const StepRow> rows);
+  /// Waits for all that is on its way, and forgets it.
+  void ForgetAll();
+  /// Finishes what must not be on its way when `step`, which follows it, is submitted.
+  void MakeWay(const Step& step);
+  /// A number for RecordingKey::draws.
+  int FreeDraw() const;
+  /// Waits for the oldest step on its way and brings its results to the host. Throws its Error.
+  void FinishOldest();
+  VkResult Wait(const Recording& recording);
+  /// The copies of keys and values have what the step writes.
+  void FinishCopies(const Step& step);
   void ReadBack(const Recording& recording, const Step& step);
 
   const Program& program_;
@@ -82,7 +113,7 @@ class VulkanSegment : public Segment {
   std::vector<KvCopy::Use> uses_;
   std::vector<FusedSpan> spans_;  ///< What runs fused for one token; plain ops alone: nothing.
   VkCommandPool commands_ = VK_NULL_HANDLE;
-  VkFence fence_ = VK_NULL_HANDLE;
+  std::deque<std::shared_ptr<Step>> on_their_way_;  ///< In the order of submission.
   std::chrono::nanoseconds last_wait_{std::chrono::seconds(1)};
   std::list<Recording> recordings_;  ///< The last used first.
 };

@@ -19,7 +19,7 @@ StepPlan::StepPlan(const Program& program, uint64_t rows, uint64_t wanted)
   cache_bytes_ =
       Aligned(kMaxSequences * std::max<size_t>(1, program.caches.size()) * sizeof(CacheWords));
   solo_bytes_ = Aligned(sizeof(SoloWords) + program.caches.size() * sizeof(CacheWords));
-  upload_bytes_ = row_bytes_ + cache_bytes_ + 2 * solo_bytes_;
+  upload_bytes_ = row_bytes_ + cache_bytes_ + 2 * solo_bytes_ + Aligned(kDrawParamBytes);
   for (size_t i = 0; i < program.values.size(); ++i) {
     values_.push_back(value_bytes_);
     value_bytes_ += Aligned(ValueBytes(static_cast<ValueId>(i)));
@@ -97,6 +97,14 @@ Tensor StepPlan::ToHost(ValueId id) {
   const uint64_t offset = found != to_host_.end() ? found->offset : TakeReadback(bytes);
   if (found == to_host_.end()) to_host_.push_back({id, offset, bytes, nullptr});
   return {readback_.buffer, readback_.offset + offset, bytes};
+}
+
+Tensor StepPlan::DrawnToHost(uint64_t bytes) {
+  if (drawn_bytes_ == 0) {
+    drawn_bytes_ = bytes;
+    drawn_offset_ = TakeReadback(bytes);
+  }
+  return {readback_.buffer, readback_.offset + drawn_offset_, bytes};
 }
 
 Tensor StepPlan::KvToHost(CacheId cache, RowSet set, bool values, uint64_t bytes) {

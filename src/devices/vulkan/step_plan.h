@@ -30,6 +30,9 @@ struct SoloWords {
   uint32_t position = 0, unused[3] = {};
 };
 
+/// Bytes of the numbers that a token is drawn by (vulkan/drawing.h).
+inline constexpr uint64_t kDrawParamBytes = 32;
+
 /// Sequences that a step may hold at most.
 inline constexpr uint64_t kMaxSequences = 16;
 
@@ -82,6 +85,8 @@ class StepPlan {
   Tensor CacheTable() const { return Upload(row_bytes_, cache_bytes_); }
   /// Of the only row of a set: SoloWords, then the CacheWords of its sequence.
   Tensor SoloTable(RowSet set) const { return Upload(solo_offset(set), solo_bytes_); }
+  /// kDrawParamBytes.
+  Tensor DrawTable() const { return Upload(draw_offset(), kDrawParamBytes); }
   Tensor RopeOf(RowSet set, const Turns& turns, int dims);
   /// A value that the host brings (as bound, or gathered) or takes.
   Tensor FromHost(ValueId id, const PleGather* gather);
@@ -93,6 +98,10 @@ class StepPlan {
   /// Where in the readback slice all of KvOuts() goes.
   Tensor KvReadback() const;
 
+  /// Where what a step has drawn goes: `bytes` of the readback slice.
+  Tensor DrawnToHost(uint64_t bytes);
+  uint64_t drawn_offset() const { return drawn_offset_; }
+
   uint64_t workspace_bytes() const;
   uint64_t upload_bytes() const { return upload_bytes_; }
   uint64_t readback_bytes() const { return readback_bytes_ + kv_bytes_; }
@@ -103,6 +112,7 @@ class StepPlan {
   uint64_t solo_offset(RowSet set) const {
     return row_bytes_ + cache_bytes_ + (set == RowSet::kAll ? 0 : solo_bytes_);
   }
+  uint64_t draw_offset() const { return solo_offset(RowSet::kWanted) + solo_bytes_; }
   const std::vector<Rope>& ropes() const { return ropes_; }
   const std::vector<HostValue>& from_host() const { return from_host_; }
   const std::vector<HostValue>& to_host() const { return to_host_; }
@@ -127,6 +137,8 @@ class StepPlan {
   uint64_t upload_bytes_ = 0;
   uint64_t readback_bytes_ = 0;  ///< Of values; keys and values come after them.
   uint64_t kv_bytes_ = 0;
+  uint64_t drawn_offset_ = 0;  ///< In the readback slice.
+  uint64_t drawn_bytes_ = 0;   ///< 0: nothing is drawn.
   std::vector<Rope> ropes_;
   std::vector<HostValue> from_host_, to_host_;
   std::vector<KvOut> kv_outs_;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "devices/vulkan/fused_lowering.h"
 #include "devices/vulkan/segment.h"
 
@@ -28,13 +29,24 @@ std::vector<WeightView> MatricesOf(const Program& program, OpRange range) {
   return views;
 }
 
+std::vector<const PleGather*> GathersOf(const Program& program, OpRange range) {
+  std::vector<const PleGather*> gathers;
+  for (size_t i = range.begin; i < range.end; ++i) {
+    if (const auto* gather = std::get_if<PleGather>(&program.ops[i].body)) {
+      gathers.push_back(gather);
+    }
+  }
+  return gathers;
+}
+
 uint64_t PackedBytes(const WeightView& view) {
   return static_cast<uint64_t>(view.rows) * RowSizesOf(view.type, view.cols).total();
 }
 
 class VulkanDevice : public Device {
  public:
-  explicit VulkanDevice(const VulkanOptions& options) : shared_(options) {
+  explicit VulkanDevice(const VulkanOptions& options) : shared_(options), tables_(options.tables) {
+    shared_.drawing.Reserve();
     const uint64_t most = shared_.context.info().max_storage_range;
     shared_.binding_bytes = options.max_binding > 0 ? std::min(options.max_binding, most) : most;
     if (options.fused && shared_.context.fused_threads() > 0) {
@@ -85,6 +97,8 @@ class VulkanDevice : public Device {
       total += view.DataBytes();
       packed += PackedBytes(view) + 4 * 256;
     }
+    const std::vector<WeightView> tables = TablesOf(program, range, packed);
+    for (const WeightView& table : tables) total += table.DataBytes();
     shared_.weights.Expect(packed, shared_.binding_bytes);
     uint64_t done = 0;
     const auto progress = [&](uint64_t bytes) {
@@ -96,9 +110,43 @@ class VulkanDevice : public Device {
     for (const WeightView& view : columns) {
       shared_.weights.ByColumns(view, ColumnTileRows(shared_.context), progress);
     }
+    // Last, and not needed: they must not stand between the others.
+    for (const WeightView& table : tables) LoadTable(table, progress);
+  }
+
+  /// Per-layer tables to be brought here beside `packed` bytes of weights.
+  std::vector<WeightView> TablesOf(const Program& program, OpRange range, uint64_t packed) {
+    const VulkanDeviceInfo& info = shared_.context.info();
+    const bool software = info.kind == VulkanDeviceInfo::Kind::kSoftware;
+    if (tables_ == VulkanOptions::Tables::kHost) return {};
+    if (tables_ == VulkanOptions::Tables::kAuto && software) return {};
+    std::vector<WeightView> tables;
+    for (const PleGather* gather : GathersOf(program, range)) {
+      const WeightView& table = gather->table;
+      if (shared_.weights.Has(table) || !AreTogether(*gather)) continue;
+      packed += PackedBytes(table);
+      const uint64_t room = info.memory_bytes() / (info.unified ? 4 : 2);
+      if (tables_ == VulkanOptions::Tables::kAuto && packed > room) {
+        log::Info("vulkan: the per-layer table stays with the host: with it weights are {} bytes",
+                  packed);
+        return {};
+      }
+      tables.push_back(table);
+    }
+    return tables;
+  }
+
+  void LoadTable(const WeightView& table, const Weights::Progress& progress) {
+    try {
+      shared_.weights.Matrix(table, progress);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kResource) throw;
+      log::Info("vulkan: the per-layer table stays with the host: {}", error.what());
+    }
   }
 
   Shared shared_;
+  VulkanOptions::Tables tables_;
 };
 
 }  // namespace

@@ -92,7 +92,17 @@ struct VulkanOptions {
     kUntried  ///< Always, and without trying them first: on drivers that run nothing.
   };
   Cooperative cooperative = Cooperative::kHardware;
-  bool staged = false;       ///< Reach device memory through copies even where it could be mapped.
+  /// Whether the per-layer table, from which a token's rows are looked up, is brought to the device
+  /// too, which may then go ahead of the host (Segment::StepsAhead).
+  enum class Tables {
+    kAuto,    ///< Where it leaves room: all weights in half of a card's memory, in a quarter of
+              ///< memory that others share, and never on a device in software.
+    kDevice,  ///< Where there is memory for it.
+    kHost,
+  };
+  Tables tables = Tables::kAuto;
+  int steps_ahead = -1;  ///< Most steps that may be on their way; 0: none draws; -1: as it pays.
+  bool staged = false;   ///< Reach device memory through copies even where it could be mapped.
   uint64_t max_binding = 0;  ///< Bytes that a binding may reach, if less than the device says.
   bool validate = false;  ///< Run under the validation layer; what it says is an Error kInternal.
 };

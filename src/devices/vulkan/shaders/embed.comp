@@ -2,8 +2,8 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// y[t] = scale * row rows[t].token of a table in any layout of weights.h, by address: a table may be
-// larger than what a binding reaches.
+// y[p][t] = scale * columns [first_col + p * plane, ... + plane) of row rows[t].token of a table in
+// any layout of weights.h, by address: a table may be larger than what a binding reaches.
 #extension GL_EXT_buffer_reference : require
 #extension GL_EXT_buffer_reference_uvec2 : require
 #include "common.glsl"
@@ -16,6 +16,7 @@ layout(constant_id = 5) const uint kFloatType = 0;  // 1 float, 2 half, 3 bfloat
 
 layout(binding = 0) readonly buffer Rows { Row rows[]; };
 layout(binding = 1) writeonly buffer Y { float y[]; };
+layout(binding = 2) readonly buffer Drawn { uint drawn; };
 
 layout(push_constant) uniform Push {
   uvec2 codes;
@@ -28,7 +29,17 @@ layout(push_constant) uniform Push {
   uint first_row;     // of the row set
   uint y_first;
   float factor;
+  uint vocab;  // tokens beyond it read row 0
+  uint first_col;
+  uint count;  // columns
+  uint plane;
 };
+
+// Of a row whose token the step before has drawn.
+const uint kDrawnToken = 0xffffffffu;
+
+// Columns of a workgroup.
+const uint kSpan = 1024;
 
 // The address of a word, where a table has more of them than 32 bits count.
 Words At(uvec2 base, uint row, uint row_words) {
@@ -85,10 +96,15 @@ float QuantizedAt(uint row, uint column) {
 }
 
 void main() {
-  const uint t = gl_WorkGroupID.x;
-  const uint row = rows[first_row + t].token;
-  for (uint i = gl_LocalInvocationID.x; i < cols; i += gl_WorkGroupSize.x) {
-    const float value = kFloatType != 0 ? FloatAt(row, i) : QuantizedAt(row, i);
-    y[y_first + t * cols + i] = value * factor;
+  const uint t = gl_WorkGroupID.x, tokens = gl_NumWorkGroups.x;
+  uint row = rows[first_row + t].token;
+  if (row == kDrawnToken) row = drawn;
+  if (row >= vocab) row = 0;
+  const uint end = min((gl_WorkGroupID.y + 1) * kSpan, count);
+  for (uint i = gl_WorkGroupID.y * kSpan + gl_LocalInvocationID.x; i < end;
+       i += gl_WorkGroupSize.x) {
+    const uint column = first_col + i;
+    const float value = kFloatType != 0 ? FloatAt(row, column) : QuantizedAt(row, column);
+    y[y_first + ((i / plane) * tokens + t) * plane + i % plane] = value * factor;
   }
 }

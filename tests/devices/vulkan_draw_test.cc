@@ -1,0 +1,282 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tokens drawn on the device: the likeliest of all logits, exactly and in order, whatever lies
+// among them, and the draw itself against the same in double precision; steps that follow one
+// another unseen; looks-up in a per-layer table on the device.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <set>
+
+#include "core/error.h"
+#include "devices/vulkan/vulkan_device.h"
+#include "program/program.h"
+#include "support/vulkan_test.h"
+
+namespace tandem::testing {
+namespace {
+
+using Logits = std::vector<float>;
+
+// A program whose logits after token t are the t-th of the vectors it is made of: a row of the
+// embedding is a one among zeros.
+class Echo {
+ public:
+  explicit Echo(const std::vector<Logits>& logits) {
+    const auto tokens = static_cast<int64_t>(logits.size());
+    const auto vocab = static_cast<int64_t>(logits[0].size());
+    embedding_.resize(static_cast<size_t>(vocab * tokens));
+    head_.resize(embedding_.size());
+    for (int64_t t = 0; t < tokens; ++t) {
+      if (t < vocab) embedding_[static_cast<size_t>(t * tokens + t)] = 1;
+      for (int64_t v = 0; v < vocab; ++v) {
+        head_[static_cast<size_t>(v * tokens + t)] =
+            logits[static_cast<size_t>(t)][static_cast<size_t>(v)];
+      }
+    }
+    const auto view = [&](const std::vector<float>& table) {
+      return WeightView{DType::kF32, vocab, tokens, static_cast<size_t>(tokens) * sizeof(float),
+                        reinterpret_cast<const std::byte*>(table.data())};
+    };
+    program.vocab_rows = vocab;
+    const ValueId x = program.AddValue("x", RowSet::kWanted, 1, tokens);
+    program.logits = program.AddValue("logits", RowSet::kWanted, 1, vocab);
+    Add(EmbedTokens{view(embedding_), 1, x});
+    Add(LmHead{x, view(head_), 0, program.logits});
+    Verify(program);
+  }
+  Program program;
+
+ private:
+  void Add(OpBody body) {
+    Op op;
+    op.rows = RowSet::kWanted;
+    op.body = std::move(body);
+    program.ops.push_back(std::move(op));
+  }
+
+  std::vector<float> embedding_, head_;
+};
+
+class VulkanDraw : public ::testing::Test {
+ protected:
+  void Compile(const Program& program) {
+    segment_.reset();
+    device_ = MakeVulkanDevice();  // knows programs and weights by their addresses
+    segment_ = device_->Compile(program, {0, program.ops.size()}, {1, 1});
+    ASSERT_GT(segment_->StepsAhead(), 1);
+    buffers_.clear();
+    pointers_.clear();
+    for (const Value& value : program.values) {
+      buffers_.emplace_back(static_cast<size_t>(value.planes * value.width));
+      pointers_.push_back(buffers_.back().data());
+    }
+    banned_.assign((static_cast<size_t>(program.vocab_rows) + 31) / 32, 0);
+  }
+  Fence Submit(int32_t token, const DrawParams& params, Drawn& drawn, bool follows = false) {
+    const DrawRequest request{params, banned_, follows, &drawn};
+    Bindings bindings{pointers_, {}};
+    bindings.draw = &request;
+    const StepRow row{token, 0, 0, true};
+    return segment_->Submit(bindings, {&row, 1});
+  }
+  Drawn Draw(int32_t token, const DrawParams& params) {
+    Drawn drawn;
+    Submit(token, params, drawn).Wait();
+    return drawn;
+  }
+  bool IsBanned(size_t id) const { return (banned_[id / 32] >> (id % 32) & 1) != 0; }
+
+  std::vector<TokenLogit> Likeliest(const Logits& logits, int32_t top_k) const {
+    std::vector<TokenLogit> all;
+    for (size_t id = 0; id < logits.size(); ++id) {
+      if (!IsBanned(id) && logits[id] != -INFINITY) {
+        all.push_back({static_cast<int32_t>(id), logits[id]});
+      }
+    }
+    std::stable_sort(all.begin(), all.end(),
+                     [](const TokenLogit& a, const TokenLogit& b) { return a.logit > b.logit; });
+    all.resize(std::min(all.size(), static_cast<size_t>(top_k)));
+    return all;
+  }
+  void ExpectLikeliest(const Drawn& drawn, const std::vector<TokenLogit>& want) {
+    ASSERT_TRUE(drawn.whole);
+    ASSERT_EQ(drawn.likeliest.size(), want.size());
+    for (size_t i = 0; i < want.size(); ++i) {
+      ASSERT_EQ(drawn.likeliest[i].id, want[i].id) << i;
+      ASSERT_EQ(drawn.likeliest[i].logit, want[i].logit) << i;
+    }
+  }
+
+  std::unique_ptr<Device> device_;
+  std::unique_ptr<Segment> segment_;
+  std::vector<std::vector<float>> buffers_;
+  std::vector<float*> pointers_;
+  std::vector<uint32_t> banned_;
+};
+
+// As engine/sampler.h has it.
+int32_t DrawInDouble(const std::vector<TokenLogit>& likeliest, const DrawParams& params) {
+  if (params.temperature == 0) return likeliest[0].id;
+  double total = 0, sum = 0, rest = 0;
+  std::vector<double> tempered;
+  const auto below = [&](const TokenLogit& t) {
+    return static_cast<double>(t.logit) - likeliest[0].logit;
+  };
+  for (const TokenLogit& t : likeliest) total += std::exp(below(t));
+  for (const TokenLogit& t : likeliest) {
+    const double weight = std::exp(below(t));
+    if (!tempered.empty() &&
+        ((params.top_p < 1 && sum >= params.top_p * total) || weight < params.min_p)) {
+      break;
+    }
+    sum += weight;
+    tempered.push_back(std::exp(below(t) / params.temperature));
+    rest += tempered.back();
+  }
+  double target = params.fraction * rest;
+  for (size_t i = 0; i + 1 < tempered.size(); ++i) {
+    if (target < tempered[i]) return likeliest[i].id;
+    target -= tempered[i];
+  }
+  return likeliest[tempered.size() - 1].id;
+}
+
+// Vocabularies around the sizes of blocks and workgroups; logits with many equals, zeros of both
+// signs, infinities in some.
+TEST_F(VulkanDraw, FindsTheLikeliestInOrder) {
+  TANDEM_REQUIRE_VULKAN();
+  std::mt19937_64 random(11);
+  for (const size_t vocab : {1, 2, 31, 255, 257, 2048, 2049, 6001, 70'003}) {
+    SCOPED_TRACE(vocab);
+    std::normal_distribution<float> normal(0, 4);
+    std::vector<Logits> logits(4, Logits(vocab));
+    for (float& x : logits[0]) x = normal(random);
+    for (float& x : logits[1]) x = std::round(normal(random));
+    for (float& x : logits[2]) x = random() % 2 == 0 ? 0.0F : -0.0F;
+    for (size_t i = 0; i < vocab; ++i) logits[3][i] = static_cast<float>(i) * 1e-3F - 20;
+    const Echo echo(logits);
+    Compile(echo.program);
+    if (HasFatalFailure()) return;
+    for (const int share : {0, 3}) {
+      for (size_t id = 0; id + 1 < vocab; ++id) {
+        if (share > 0 && random() % 10 < static_cast<uint64_t>(share))
+          banned_[id / 32] |= 1U << id % 32;
+      }
+      // The mask of a program never changes: a new one.
+      const Echo own(logits);
+      const auto mask = banned_;
+      Compile(own.program);
+      banned_ = mask;
+      for (size_t t = 0; t < std::min<size_t>(vocab, 4); ++t) {
+        for (const int32_t top_k : {1, 2, 40, 256}) {
+          SCOPED_TRACE(fmt::format("logits {}, top {}", t, top_k));
+          const Drawn drawn = Draw(static_cast<int32_t>(t), {.top_k = top_k});
+          // So many equals, or so many of the best in one place, that they do not fit.
+          if (!drawn.whole && t >= 2 && vocab > 1024) continue;
+          ExpectLikeliest(drawn, Likeliest(logits[t], top_k));
+          EXPECT_EQ(drawn.token, drawn.likeliest[0].id);
+        }
+      }
+    }
+  }
+}
+
+TEST_F(VulkanDraw, DrawsAsTheHostDoes) {
+  TANDEM_REQUIRE_VULKAN();
+  std::mt19937_64 random(12);
+  std::normal_distribution<float> normal(0, 3);
+  std::vector<Logits> logits(8, Logits(5000));
+  for (Logits& row : logits) {
+    for (float& x : row) x = normal(random);
+  }
+  const Echo echo(logits);
+  Compile(echo.program);
+  std::uniform_real_distribution<float> fraction(0, 1);
+  int other = 0;
+  std::set<int32_t> tokens;
+  for (int n = 0; n < 400; ++n) {
+    const auto t = static_cast<int32_t>(random() % logits.size());
+    DrawParams params{.top_k = static_cast<int32_t>(1 + random() % 256)};
+    params.temperature = random() % 4 == 0 ? 0 : 0.1F + 2 * fraction(random);
+    params.top_p = random() % 2 == 0 ? 1 : fraction(random);
+    params.min_p = random() % 2 == 0 ? 0 : 0.2F * fraction(random);
+    params.fraction = fraction(random);
+    const Drawn drawn = Draw(t, params);
+    ExpectLikeliest(drawn, Likeliest(logits[static_cast<size_t>(t)], params.top_k));
+    if (drawn.token != DrawInDouble(drawn.likeliest, params)) ++other;
+    tokens.insert(drawn.token);
+  }
+  EXPECT_LE(other, 2) << "float against double: a boundary now and then";
+  EXPECT_GT(tokens.size(), 30u);
+}
+
+TEST_F(VulkanDraw, SaysWhereItCannotTell) {
+  TANDEM_REQUIRE_VULKAN();
+  Logits logits(3000, 1);
+  logits[2222] = std::numeric_limits<float>::quiet_NaN();
+  const Echo nan({logits});
+  Compile(nan.program);
+  EXPECT_FALSE(Draw(0, {.top_k = 2}).whole);
+  logits[2222] = 1;
+  const Echo flat({logits});
+  Compile(flat.program);
+  EXPECT_FALSE(Draw(0, {.top_k = 256}).whole) << "3,000 equals";
+  Logits infinite(3000, -INFINITY);
+  infinite[7] = 3;
+  infinite[9] = std::numeric_limits<float>::infinity();
+  const Echo rare({infinite});
+  Compile(rare.program);
+  ExpectLikeliest(Draw(0, {.top_k = 5}), {{9, INFINITY}, {7, 3}});
+  const Echo none({Logits(100, -INFINITY)});
+  Compile(none.program);
+  EXPECT_FALSE(Draw(0, {.top_k = 5}).whole) << "no token is allowed";
+}
+
+// Token t is followed by t + 1 of eight, which nobody tells the device.
+TEST_F(VulkanDraw, StepsFollowWhatWasDrawn) {
+  TANDEM_REQUIRE_VULKAN();
+  std::vector<Logits> logits(8, Logits(64, 0));
+  for (size_t t = 0; t < 8; ++t) logits[t][(t + 1) % 8] = 5;
+  const Echo echo(logits);
+  Compile(echo.program);
+  for (int run = 0; run < 3; ++run) {
+    std::vector<Drawn> drawn(20);
+    std::vector<Fence> fences;
+    size_t waited = 0;
+    for (size_t i = 0; i < drawn.size(); ++i) {
+      fences.push_back(Submit(run, {.top_k = 2}, drawn[i], i > 0));
+      // The second run waits for nothing but what it must, the third gives up half way.
+      const size_t behind = run == 0 ? 1 : static_cast<size_t>(segment_->StepsAhead());
+      while (fences.size() - waited >= behind) fences[waited++].Wait();
+      if (run == 2 && i == 10) break;
+    }
+    if (run < 2) {
+      while (waited < fences.size()) fences[waited++].Wait();
+    }
+    for (size_t i = 0; i < waited; ++i) {
+      EXPECT_EQ(drawn[i].token, (run + static_cast<int>(i) + 1) % 8) << i;
+    }
+  }
+  EXPECT_EQ(Draw(5, {.top_k = 2}).token, 6) << "after steps that were given up";
+}
+
+TEST_F(VulkanDraw, WhoeverCannotDrawIsNotAsked) {
+  TANDEM_REQUIRE_VULKAN();
+  const Echo echo({Logits(64, 0)});
+  VulkanOptions options;
+  options.steps_ahead = 0;
+  device_ = MakeVulkanDevice(options);
+  segment_ = device_->Compile(echo.program, {0, 2}, {1, 1});
+  EXPECT_EQ(segment_->StepsAhead(), 0);
+  segment_ = device_->Compile(echo.program, {0, 1}, {1, 1});
+  EXPECT_EQ(segment_->StepsAhead(), 0) << "no head";
+}
+
+}  // namespace
+}  // namespace tandem::testing
