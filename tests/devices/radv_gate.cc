@@ -88,9 +88,10 @@ class Steps {
     }
   }
 
-  // What a step of `rows` rows runs, the last `wanted` of which are wanted. `counts` gets how many
-  // kernels and copies that are, too.
-  std::vector<Use> Run(Segment& segment, int64_t rows, int64_t wanted, KernelCounts& counts) {
+  // What a step of `rows` rows runs, the last `wanted` of which are wanted, and whether it draws the
+  // next token. `counts` gets how many kernels and copies that are, too.
+  std::vector<Use> Run(Segment& segment, int64_t rows, int64_t wanted, bool draws,
+                       KernelCounts& counts) {
     std::vector<StepRow> step;
     for (int64_t r = 0; r < rows; ++r) {
       step.push_back({0, static_cast<int32_t>(r), 0, r >= rows - wanted});
@@ -100,7 +101,11 @@ class Steps {
     counts = {};
     NullDriver& driver = NullDriver::Install();
     driver.TakeDispatches();
-    segment.Submit({values_, {&views, 1}, nullptr, &times, &counts}, step).Wait();
+    Drawn drawn;
+    const DrawRequest request{{.top_k = 64}, {}, false, &drawn};
+    Bindings bindings{values_, {&views, 1}, nullptr, &times, &counts};
+    if (draws) bindings.draw = &request;
+    segment.Submit(bindings, step).Wait();
     const std::vector<RecordedDispatch> dispatches = driver.TakeDispatches();
     std::vector<Use> uses;
     size_t number = 0, last = program_.ops.size();
@@ -175,7 +180,8 @@ std::vector<Use> RunAll(const Model& model, uint32_t subgroup, nlohmann::json& t
     Steps steps(program, model.kv, most);
     for (const int64_t count : rows) {
       KernelCounts counts;
-      for (Use& use : steps.Run(*segment, count, all ? count : 1, counts)) {
+      const bool draws = count == 1 && segment->StepsAhead() > 0;
+      for (Use& use : steps.Run(*segment, count, all ? count : 1, draws, counts)) {
         use.model = model.name;
         uses.push_back(std::move(use));
       }
