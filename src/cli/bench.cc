@@ -212,6 +212,8 @@ void AddBenchCommand(CLI::App& app, Action& action) {
   AddIntegerList(command, "-d,--depth", bench.contexts, int64_t{0}, kMaxTokens,
                  "Tokens in the context before prompts and new tokens")
       ->default_str(fmt::format("{}", fmt::join(bench.contexts, ",")));
+  command.add_flag("--greedy", bench.greedy,
+                   "New tokens as in replies, the likeliest each time; else random ones");
   AddInteger(command, "-r,--repetitions", bench.repetitions, 1, kMaxRepetitions,
              "How often to measure")
       ->default_str(std::to_string(bench.repetitions));

@@ -19,6 +19,9 @@ struct BenchOptions {
   std::vector<int64_t> contexts = {0};            ///< Tokens in the context before either.
   int repetitions = 5;
   uint64_t seed = 1;
+  /// Decode as replies do, the likeliest token each time, which a device may draw itself. Else
+  /// random tokens, whose logits are made and not looked at.
+  bool greedy = false;
 };
 
 /// Tokens per second after `context` others, over the repetitions.

@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "engine/reply_steps.h"
+#include "engine/sampler.h"
 
 namespace tandem {
 namespace {
@@ -33,6 +35,7 @@ void CheckOptions(const BenchOptions& options, int64_t longest) {
   require(options.decode >= 0, fmt::format("{} tokens to decode", options.decode));
   for (const int64_t depth : options.contexts) {
     int64_t after = options.decode > 0 && depth == 0 ? options.decode + 1 : options.decode;
+    if (options.greedy) ++after;
     for (const int64_t tokens : options.prompts) after = std::max(after, tokens);
     require(depth >= 0 && depth <= longest && after <= longest - depth,
             fmt::format("{} tokens after a context of {}: the context holds {}", after, depth,
@@ -43,12 +46,13 @@ void CheckOptions(const BenchOptions& options, int64_t longest) {
 }  // namespace
 
 BenchRunner::BenchRunner(Engine& engine, const BenchOptions& options)
-    : vocab_(engine.model().vocab_rows()), random_(options.seed) {
+    : vocab_(engine.model().vocab_rows()), random_(options.seed), greedy_(options.greedy) {
   CheckOptions(options, engine.model().context_length());
   int64_t longest = 1;
   for (const int64_t depth : options.contexts) {
     for (const int64_t tokens : options.prompts) longest = std::max(longest, depth + tokens);
-    longest = std::max(longest, std::max<int64_t>(depth, 1) + options.decode);
+    longest =
+        std::max(longest, std::max<int64_t>(depth, 1) + options.decode + (options.greedy ? 1 : 0));
   }
   session_ = engine.NewSession(longest);
 }
@@ -77,8 +81,25 @@ void BenchRunner::Fill(int64_t depth) {
 double BenchRunner::Decode(int64_t tokens, int64_t depth) {
   const std::vector<int32_t> ids = RandomIds(tokens);
   Fill(std::max<int64_t>(depth, 1));
+  if (greedy_) return DecodeGreedily(tokens);
   const auto start = Clock::now();
   for (const int32_t id : ids) session_->Append({&id, 1});
+  return SecondsSince(start);
+}
+
+double BenchRunner::DecodeGreedily(int64_t tokens) {
+  const Model& model = session_->model();
+  SamplingOptions greedy;
+  greedy.temperature = 0;
+  Sampler sampler(greedy, [&model](int32_t id) { return model.IsBanned(id); });
+  AfterToken after{session_->Append(RandomIds(1))};
+  const auto start = Clock::now();
+  ReplySteps steps(
+      *session_, 1, {}, [](int32_t) { return false; },
+      [&](size_t ahead) { return *sampler.DrawAhead(ahead); });
+  for (int64_t more = tokens - 1; more >= 0; --more) {
+    after = steps.Add(Next(sampler, after, steps.tokens()), more);
+  }
   return SecondsSince(start);
 }
 

@@ -28,10 +28,12 @@ class BenchRunner {
 
  private:
   std::vector<int32_t> RandomIds(int64_t count);
+  double DecodeGreedily(int64_t tokens);
 
   int64_t vocab_;
   std::mt19937_64 random_;
   std::unique_ptr<Session> session_;
+  bool greedy_;
   int64_t depth_ = 0;  ///< What the session was filled with last.
 };
 

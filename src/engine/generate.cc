@@ -127,13 +127,6 @@ class GrowingReply {
   GenerationResult result_;
 };
 
-int32_t Next(Sampler& sampler, const AfterToken& after, std::span<const int32_t> tokens,
-             const Proposal* proposal) {
-  if (after.drawn != nullptr) return sampler.Sample(after.drawn->likeliest);
-  if (proposal == nullptr) return sampler.Sample(after.logits, tokens);
-  return sampler.Sample(after.logits, tokens, proposal->drawn_from, proposal->id);
-}
-
 GenerationResult RunGeneration(Session& session, std::span<const int32_t> prompt,
                                const GenerationOptions& options,
                                const GenerationCallbacks& callbacks) {

@@ -13,6 +13,13 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
+int32_t Next(Sampler& sampler, const AfterToken& after, std::span<const int32_t> tokens,
+             const Proposal* proposal) {
+  if (after.drawn != nullptr) return sampler.Sample(after.drawn->likeliest);
+  if (proposal == nullptr) return sampler.Sample(after.logits, tokens);
+  return sampler.Sample(after.logits, tokens, proposal->drawn_from, proposal->id);
+}
+
 ReplySteps::ReplySteps(Session& session, int draft_tokens, DrafterMaker drafter,
                        std::function<bool(int32_t)> ends, StepsAhead::Params draws)
     : session_(session),

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/drafter.h"
+#include "engine/sampler.h"
 #include "engine/steps_ahead.h"
 #include "tandem/generation.h"
 
@@ -24,6 +25,10 @@ struct AfterToken {
   std::span<const float> logits;  ///< Of all tokens, where `drawn` is null.
   const Drawn* drawn = nullptr;   ///< What the device found in them.
 };
+
+/// The token that `sampler` draws from it, for the place after `tokens`.
+int32_t Next(Sampler& sampler, const AfterToken& after, std::span<const int32_t> tokens,
+             const Proposal* proposal = nullptr);
 
 class ReplySteps {
  public:
