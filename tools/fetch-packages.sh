@@ -3,14 +3,16 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Fetches packages of another suite of Debian and unpacks them in a folder; nothing is installed, and
-# apt's state stays as it is.
-#   tools/fetch-packages.sh DIR SUITE PACKAGE...
+# apt's state stays as it is. --needed: what they depend on, too, down to the C library.
+#   tools/fetch-packages.sh [--needed] DIR SUITE PACKAGE...
 # Exit status 1, with one line, when that cannot be had.
 set -euo pipefail
 
 fail() { echo "fetch-packages: $*" >&2; exit 1; }
 
-[[ $# -ge 3 ]] || fail "usage: tools/fetch-packages.sh DIR SUITE PACKAGE..."
+needed=
+if [[ "${1:-}" == --needed ]]; then needed=1; shift; fi
+[[ $# -ge 3 ]] || fail "usage: tools/fetch-packages.sh [--needed] DIR SUITE PACKAGE..."
 target=$1 suite=$2
 shift 2
 command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || fail "no apt here"
@@ -36,7 +38,13 @@ aside() {
 why() { sed -n 's/^E: //p' "$work/log" | head -n 1; }
 
 aside update || fail "cannot reach $suite at $mirror: $(why)"
-(cd "$work/debs" && aside download "$@") || fail "cannot fetch $* of $suite: $(why)"
+if [[ $needed ]]; then
+  # Nothing counts as installed here, so this is all of it.
+  aside install --download-only --yes --no-install-recommends "$@" || fail "cannot fetch $* of $suite: $(why)"
+  mv "$work"/cache/archives/*.deb "$work/debs"
+else
+  (cd "$work/debs" && aside download "$@") || fail "cannot fetch $* of $suite: $(why)"
+fi
 for deb in "$work"/debs/*.deb; do
   dpkg-deb -x "$deb" "$work/root" || fail "cannot unpack $(basename "$deb")"
 done

@@ -171,11 +171,15 @@ std::optional<Stall> Emulator::Run(const Stream& stream, std::span<const uint64_
 }
 
 void Emulator::Load(const Design& design, const ProgramLoader& load_program) {
-  for (const Core& core : design.cores) {
+  Load(EncodeConfiguration(design, load_program), design);
+}
+
+void Emulator::Load(const Stream& configuration, const Design& programs) {
+  for (const Core& core : programs.cores) {
     if (core.program.empty()) continue;
-    array_.SetProgram(core.tile, CompileCore(design, core));
+    array_.SetProgram(core.tile, CompileCore(programs, core));
   }
-  Run(EncodeConfiguration(design, load_program), {}, AtEnd::kStop);
+  Run(configuration, {}, AtEnd::kStop);
 }
 
 void Emulator::Settle() {

@@ -37,6 +37,8 @@ class Emulator {
   /// Configures the array and gives its cores their programs (Core::program). Throws as Run and
   /// EncodeConfiguration, and Error kInvalidArgument for programs that cannot be.
   void Load(const Design& design, const ProgramLoader& load_program = {});
+  /// The same of a configuration that is encoded already, and the cores of `programs`.
+  void Load(const Stream& configuration, const Design& programs);
 
   /// A kernel argument's memory, which must outlive the emulator or be removed. Returns its device
   /// address.
