@@ -45,9 +45,12 @@ struct EngineOptions {
   std::optional<bool> gpu_table;
   int gpu_ahead = -1;  ///< Steps with tokens that the GPU has drawn itself and that are on their
                        ///< way at once, 0 to 4, where it can do so; -1 = 2, or 3 on a card.
-  /// Which NPU is emulated where prompts go to "npu": "npu1" (Phoenix, Hawk Point) or "npu2"
+  /// Which NPU it is where prompts go to "npu": "npu1" (Phoenix, Hawk Point) or "npu2"
   /// (Strix, Krackan). The NPU reads prompts only: `device` "npu" decodes on the CPU.
   std::string npu_generation = "npu1";
+  /// What multiplies then: "emulator", or "xrt" for the NPU behind AMD's XRT, which was never run
+  /// on hardware.
+  std::string npu_device = "emulator";
   /// Bytes that weights may take in the NPU's own layout; what does not fit stays with the CPU.
   /// Nothing: 2 GB, or 3 for a model that multiplies more than 1.5 billion weights for each token
   /// of a prompt.

@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/npu_gemm.h"
+#include "cli/npu_xrt.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
 #include "core/log.h"
@@ -156,6 +157,8 @@ void AddNpuCommand(CLI::App& app, Action& action) {
              "The design, as JSON", RunConfig, /*with_flow=*/false);
   AddInsts(npu, action);
   AddNpuGemm(npu, action);
+  AddNpuInfo(npu, action);
+  AddNpuXclbin(npu, action);
 }
 
 }  // namespace tandem::cli

@@ -22,8 +22,10 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
+#include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/timing/gemm_time.h"
 #include "devices/npu/workbench/gemm_trial.h"
+#include "devices/npu/xrt/xrt_backend.h"
 #include "formats/npy.h"
 
 namespace tandem::cli {
@@ -110,33 +112,60 @@ npu::GemmCase CaseOf(const GemmSettings& settings) {
   return gemm;
 }
 
-void Report(const GemmSettings& settings, const npu::GemmTime& time, const npu::GemmTrial* trial) {
-  if (settings.output.json) {
-    Json json = {{"ok", trial == nullptr || trial->ok}, {"max_abs_error", nullptr}};
-    if (trial != nullptr) json["max_abs_error"] = trial->max_abs_error;
-    json.update(Json{{"time_us", time.seconds * 1e6},
-                     {"tops", time.tops},
-                     {"share_of_peak", time.share_of_peak},
-                     {"bound", npu::GemmBoundName(time.bound)},
-                     {"modelled", true},
-                     {"cycles", time.cycles},
-                     {"core_us", time.core_seconds * 1e6},
-                     {"dram_us", time.dram_seconds * 1e6},
-                     {"dispatch_us", time.dispatch_seconds * 1e6},
-                     {"dram_bytes", time.dram_bytes}});
-    PrintJson(json);
-    return;
-  }
-  if (trial != nullptr) {
-    Print(fmt::format("emulated: {}, largest error {:.3g}\n", trial->ok ? "right" : "WRONG",
-                      trial->max_abs_error));
-  }
+Json ToJson(const npu::GemmTime& time, bool modelled) {
+  return {{"time_us", time.seconds * 1e6},
+          {"tops", time.tops},
+          {"share_of_peak", time.share_of_peak},
+          {"bound", npu::GemmBoundName(time.bound)},
+          {"modelled", modelled},
+          {"cycles", time.cycles},
+          {"core_us", time.core_seconds * 1e6},
+          {"dram_us", time.dram_seconds * 1e6},
+          {"dispatch_us", time.dispatch_seconds * 1e6},
+          {"dram_bytes", time.dram_bytes}};
+}
+
+void PrintModel(const npu::GemmTime& time) {
   Print(
       fmt::format("modelled: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak, bound by {}\n"
                   "  cores {:.1f} us, DRAM {:.1f} us ({:.1f} MB), dispatch {:.1f} us\n",
                   time.seconds * 1e6, time.tops, time.share_of_peak * 100,
                   npu::GemmBoundName(time.bound), time.core_seconds * 1e6, time.dram_seconds * 1e6,
                   time.dram_bytes / 1e6, time.dispatch_seconds * 1e6));
+}
+
+void ReportModel(const GemmSettings& settings, const npu::GemmTime& time) {
+  if (!settings.output.json) return PrintModel(time);
+  Json json = {{"ok", true}, {"max_abs_error", nullptr}};
+  json.update(ToJson(time, /*modelled=*/true));
+  PrintJson(json);
+}
+
+void Report(const GemmSettings& settings, const npu::GemmTime& model, const npu::GemmTrial& trial,
+            const npu::ArrayBackend& backend) {
+  // What hardware took; the rest stays the model's.
+  npu::GemmTime time = model;
+  const bool measured = !backend.emulated();
+  if (measured) {
+    const double faster = model.seconds / trial.seconds;
+    time.seconds = trial.seconds;
+    time.tops *= faster;
+    time.share_of_peak *= faster;
+  }
+  if (settings.output.json) {
+    Json json = {{"ok", trial.ok}, {"max_abs_error", trial.max_abs_error}};
+    json.update(ToJson(time, !measured));
+    json["device"] = backend.description();
+    PrintJson(json);
+    return;
+  }
+  Print(fmt::format("{}: {}, largest error {:.3g}\n", backend.description(),
+                    trial.ok ? "right" : "WRONG", trial.max_abs_error));
+  if (measured) {
+    Print(fmt::format("measured: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak\n",
+                      time.seconds * 1e6, time.tops, time.share_of_peak * 100));
+  }
+  PrintModel(model);
 }
 
 void SaveMatrix(const std::filesystem::path& path, const npu::TrialMatrix& matrix, int64_t rows,
@@ -174,12 +203,8 @@ int RunGemm(const GemmSettings& settings) {
     if (!settings.save.empty()) {
       throw Error(ErrorKind::kInvalidArgument, "--save: --model-only multiplies nothing");
     }
-    Report(settings, npu::ModelGemm(gemm), nullptr);
+    ReportModel(settings, npu::ModelGemm(gemm));
     return kExitOk;
-  }
-  if (settings.device == "xrt") {
-    throw Error(ErrorKind::kUnsupported, "--device xrt: not there yet",
-                "--device emulator runs on any machine");
   }
   if (gemm.tile != npu::DesignTile(gemm.type)) {
     const npu::GemmShape tile = npu::DesignTile(gemm.type);
@@ -193,11 +218,15 @@ int RunGemm(const GemmSettings& settings) {
   if (config.type == npu::GemmType::kI4 && config.output == npu::GemmOutput::kF32) {
     config.output = npu::GemmOutput::kI32;
   }
-  const npu::GemmTrial trial = npu::TryGemm(config, gemm.shape, settings.seed);
+  npu::CheckGemmConfig(config);
+  const auto backend = settings.device == "xrt"
+                           ? npu::MakeXrtBackend({config.device.generation, 0})
+                           : npu::MakeEmulatedBackend(config.device.generation);
+  const npu::GemmTrial trial = npu::TryGemm(config, gemm.shape, settings.seed, *backend);
   if (!settings.save.empty()) Save(settings.save, trial);
   npu::GemmCase own = gemm;
   own.layout = npu::GemmLayout::kPacked;
-  Report(settings, npu::ModelGemm(own), &trial);
+  Report(settings, npu::ModelGemm(own), trial, *backend);
   return trial.ok ? kExitOk : kExitFailure;
 }
 
@@ -206,8 +235,8 @@ int RunGemm(const GemmSettings& settings) {
 void AddNpuGemm(CLI::App& npu, Action& action) {
   auto settings = std::make_shared<GemmSettings>();
   CLI::App& command =
-      *npu.add_subcommand("gemm",
-                          "Multiply matrices on the emulated NPU, and reckon how long it takes")
+      *npu.add_subcommand(
+              "gemm", "Multiply matrices on the NPU, emulated or not, and reckon how long it takes")
            ->group("Commands");
   const auto side = [&](const char* name, int64_t& target, const char* help) {
     AddInteger<int64_t>(command, name, target, 1, kMostSide, help)->required();
@@ -237,7 +266,8 @@ void AddNpuGemm(CLI::App& npu, Action& action) {
             "Whose compiler made the kernel: AMD's licensed one, or the open one")
       ->default_str("peano");
   command.add_flag("--model-only", settings->model_only, "Multiply nothing, only reckon the time");
-  AddChoice(command, "--device", settings->device, {"emulator", "xrt"}, "Where to multiply")
+  AddChoice(command, "--device", settings->device, {"emulator", "xrt"},
+            "Where to multiply: on the emulator, or on the NPU behind AMD's XRT")
       ->default_str("emulator");
   AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up matrices")
       ->default_str("1");

@@ -141,8 +141,12 @@ void AddDevices(CLI::App& app, ModelOptions& options, std::vector<int>* thread_c
              "Steps on their way at once with tokens that the GPU has drawn itself; 0: none")
       ->group(kRunsGroup);
   AddChoice(app, "--npu-generation", options.npu_generation, {"npu1", "npu2"},
-            "Which NPU is emulated: of Phoenix and Hawk Point, or of Strix and Krackan")
+            "Which NPU: of Phoenix and Hawk Point, or of Strix and Krackan")
       ->default_str("npu1")
+      ->group(kRunsGroup);
+  AddChoice(app, "--npu-device", options.npu_device, {"emulator", "xrt"},
+            "What multiplies as that NPU: the emulator, or the NPU behind AMD's XRT")
+      ->default_str("emulator")
       ->group(kRunsGroup);
   AddInteger(
       app, "--npu-budget", options.npu_budget, int64_t{1}, kMaxMegabytes,
@@ -245,6 +249,7 @@ EngineOptions EngineOptionsOf(const ModelOptions& options) {
   if (options.gpu_table != "auto") engine.gpu_table = options.gpu_table == "yes";
   engine.gpu_ahead = options.gpu_ahead;
   engine.npu_generation = options.npu_generation;
+  engine.npu_device = options.npu_device;
   if (options.npu_budget > 0) {
     engine.npu_budget = static_cast<uint64_t>(options.npu_budget) * 1'000'000;
   }

@@ -165,6 +165,7 @@ struct ModelOptions {
   std::string gpu_table = "auto";
   int gpu_ahead = -1;  ///< -1 = as it pays.
   std::string npu_generation = "npu1";
+  std::string npu_device = "emulator";
   int64_t npu_budget = 0;  ///< Megabytes; 0 = by the model.
   bool pin = false;
   bool precise = false;

@@ -63,9 +63,14 @@ size_t FindDevice(const std::string& name, const EngineOptions& options, const M
   } else if (wanted == "npu") {
     auto host =
         std::dynamic_pointer_cast<HostDevice>(devices[FindDevice("cpu", options, data, devices)]);
-    devices.push_back(MakeNpuDevice(std::move(host), NpuOptionsOf(options, data.prefill)));
-    log::Info("npu: emulated; prompts are multiplied as {} would, much slower than on the CPU",
-              options.npu_generation);
+    auto npu = MakeNpuDevice(std::move(host), NpuOptionsOf(options, data.prefill));
+    if (options.npu_device == "emulator") {
+      log::Info("npu: emulated; prompts are multiplied as {} would, much slower than on the CPU",
+                options.npu_generation);
+    } else {
+      log::Info("npu: {}", npu->array());
+    }
+    devices.push_back(std::move(npu));
   } else if (wanted == "cpu") {
     devices.push_back(
         MakeCpuDevice(options.threads, cpu::ChooseIsa(), options.pin, options.precise));
@@ -83,6 +88,7 @@ NpuOptions NpuOptionsOf(const EngineOptions& options, const Program& program) {
   NpuOptions npu;
   npu.generation =
       options.npu_generation == "npu2" ? npu::Generation::kNpu2 : npu::Generation::kNpu1;
+  npu.xrt = options.npu_device == "xrt";
   npu.budget = options.npu_budget.value_or(0);
   if (npu.budget == 0) npu.budget = DefaultNpuBudget(program);
   npu.progress = options.load_progress;
@@ -229,6 +235,11 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("there is no NPU generation '{}'", Printable(options.npu_generation)),
                 "npu1 is Phoenix and Hawk Point, npu2 Strix and Krackan");
+  }
+  if (options.npu_device != "emulator" && options.npu_device != "xrt") {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("there is no NPU '{}'", Printable(options.npu_device)),
+                "emulator, or xrt for the one behind AMD's XRT");
   }
   if (options.npu_budget == uint64_t{0}) {
     throw Error(ErrorKind::kInvalidArgument, "an NPU budget of 0 bytes leaves it nothing to do",

@@ -14,10 +14,11 @@
 
 #include "core/error.h"
 #include "core/float_types.h"
+#include "devices/npu/arrays/emulated_backend.h"
+#include "devices/npu/arrays/gemm_configuration.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/prefill/activations.h"
 #include "devices/npu/prefill/array_products.h"
-#include "devices/npu/prefill/emulated_arrays.h"
 #include "devices/npu/prefill/packed_weights.h"
 #include "devices/npu/prefill/product_plan.h"
 #include "devices/random_weights.h"
@@ -109,7 +110,9 @@ TEST(NpuPrefill, WeightsOfEveryTypeArePackedNextToWhatTheyAre) {
     const bool floats = type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
     const GemmType as = floats ? GemmType::kBf16 : GemmType::kI8;
     const ProductPart part = Part(kArrays[0], as, {first.view, second.view});
-    const PackedWeights packed(part);
+    const std::unique_ptr<ArrayBackend> backend =
+        MakeEmulatedBackend(part.config.device.generation);
+    const PackedWeights packed(part, *backend);
     // Row-major [k,n] of what must lie there.
     const int64_t n = part.n;
     std::vector<int8_t> bytes(static_cast<size_t>(kK * n));
@@ -166,7 +169,7 @@ TEST(NpuPrefill, ProductsAreThoseOfTheModelsWeights) {
                                                                       : GemmType::kI8;
       ProductPlan plan;
       plan.parts.push_back(Part(device, as, {first.view, second.view}));
-      ArrayProducts array;
+      ArrayProducts array(MakeEmulatedBackend(device.generation));
       array.Add(plan, {});
       constexpr int64_t kStride = 200;
       std::vector<float> y(kRows * kStride, NAN);
@@ -213,29 +216,37 @@ TEST(NpuPrefill, ArraysRecoverFromRunsThatFail) {
   const Stream stream = GemmStream(plan);
   const std::vector<int8_t> ones(40 * 200, 1);
   const std::vector<int8_t> twos(200 * 100, 2);
-  std::vector<std::byte> a(static_cast<size_t>(plan.a_bytes));
-  std::vector<std::byte> b(static_cast<size_t>(plan.b_bytes));
-  std::vector<std::byte> c(static_cast<size_t>(plan.c_bytes));
-  PackA(plan, ones, a);
-  PackB(plan, twos, 0, b);
-  EmulatedArrays arrays;
+  const std::unique_ptr<ArrayBackend> backend = MakeEmulatedBackend(config.device.generation);
+  const auto a = backend->MakeBuffer(static_cast<size_t>(plan.a_bytes));
+  const auto b = backend->MakeBuffer(static_cast<size_t>(plan.b_bytes));
+  const auto c = backend->MakeBuffer(static_cast<size_t>(plan.c_bytes));
+  PackA(plan, ones, a->bytes());
+  PackB(plan, twos, 0, b->bytes());
+  const auto context = backend->Configure(GemmConfiguration(config));
+  const auto run = [&](const Stream& what, size_t c_bytes) {
+    const auto program = context->Load(what);
+    const ArrayArgument arguments[] = {
+        {a.get(), a->bytes().size()}, {b.get(), b->bytes().size()}, {c.get(), c_bytes}};
+    const ArrayRun one{program.get(), arguments};
+    context->Run({&one, 1}, kArrayTimeout);
+  };
+  const size_t all = c->bytes().size();
   for (int round = 0; round < 2; ++round) {
     // Results that have no room stop it half way.
-    const auto half = std::span(c).first(c.size() / 2);
-    EXPECT_THROW(arrays.Run(config, stream, a, b, half), Error);
+    EXPECT_THROW(run(stream, all / 2), Error);
     // Without a token that comes, it waits: a lost device, with the report.
     Stream waits = stream;
     waits.ops.emplace_back(SyncOp{});
     try {
-      arrays.Run(config, waits, a, b, c);
+      run(waits, all);
       ADD_FAILURE() << "nobody waited";
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kDeviceLost);
       EXPECT_NE(error.message().find("waits for a token"), std::string::npos) << error.message();
     }
-    arrays.Run(config, stream, a, b, c);
+    run(stream, all);
     std::vector<int32_t> sums(40 * 100);
-    UnpackC<int32_t>(plan, c, sums);
+    UnpackC<int32_t>(plan, c->bytes(), sums);
     EXPECT_EQ(sums, std::vector<int32_t>(40 * 100, 400));
   }
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/float_types.h"
+#include "devices/npu/arrays/gemm_configuration.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/prefill/activations.h"
 #include "devices/npu/timing/gemm_time.h"
@@ -40,7 +41,7 @@ void ArrayProducts::Add(const ProductPlan& plan,
   for (const ProductPart& part : plan.parts) {
     PartKey key = KeyOf(part);
     if (held_.contains(key)) continue;
-    auto packed = std::make_unique<PackedWeights>(part);
+    auto packed = std::make_unique<PackedWeights>(part, *backend_);
     bytes_ += part.bytes;
     held_.insert(key);
     packed_.emplace(key.second.front(), std::move(packed));
@@ -79,6 +80,18 @@ bool ArrayProducts::Find(const ProductPart& part, std::span<Product> products) {
   return true;
 }
 
+ArrayContext& ArrayProducts::ContextOf(const GemmConfig& config) {
+  std::unique_ptr<ArrayContext>& context = contexts_[config.type];
+  if (context == nullptr) context = backend_->Configure(GemmConfiguration(config));
+  return *context;
+}
+
+ArrayBuffer& ArrayProducts::Grown(std::unique_ptr<ArrayBuffer>& buffer, int64_t bytes) {
+  const auto size = static_cast<size_t>(bytes);
+  if (buffer == nullptr || buffer->bytes().size() < size) buffer = backend_->MakeBuffer(size);
+  return *buffer;
+}
+
 const ArrayProducts::Prepared& ArrayProducts::Prepare(const GemmConfig& config,
                                                       const GemmShape& shape) {
   if (prepared_.size() >= kMostPrepared) prepared_.clear();
@@ -87,7 +100,7 @@ const ArrayProducts::Prepared& ArrayProducts::Prepare(const GemmConfig& config,
   try {
     Prepared& prepared = it->second;
     prepared.plan = PlanGemm(config, shape);
-    prepared.stream = GemmStream(prepared.plan);
+    prepared.program = ContextOf(config).Load(GemmStream(prepared.plan));
     GemmCase gemm;
     gemm.device = config.device;
     gemm.type = config.type;
@@ -107,8 +120,10 @@ void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_
   const ProductPart& part = weights.part();
   const bool integers = part.config.type != GemmType::kBf16;
   const Prepared& prepared = Prepare(part.config, {integers ? 2 * rows : rows, part.k, part.n});
-  const std::span<std::byte> a = Resized(a_, prepared.plan.a_bytes);
-  const std::span<std::byte> c = Resized(c_, prepared.plan.c_bytes);
+  const auto a_bytes = static_cast<size_t>(prepared.plan.a_bytes);
+  const auto c_bytes = static_cast<size_t>(prepared.plan.c_bytes);
+  const std::span<std::byte> a = Grown(a_, prepared.plan.a_bytes).bytes().first(a_bytes);
+  const std::span<std::byte> c = Grown(c_, prepared.plan.c_bytes).bytes().first(c_bytes);
   const auto k = static_cast<size_t>(part.k);
   const auto row_of = [&](int64_t t) { return std::span(x + t * x_stride, k); };
   if (integers) {
@@ -129,7 +144,12 @@ void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_
     }
     PackA(prepared.plan, halves, a);
   }
-  arrays_.Run(part.config, prepared.stream, a, weights.bytes(), c);
+  a_->ToArray();
+  const ArrayArgument arguments[] = {
+      {a_.get(), a_bytes}, {&weights.buffer(), weights.bytes().size()}, {c_.get(), c_bytes}};
+  const ArrayRun run{prepared.program.get(), arguments};
+  ContextOf(part.config).Run({&run, 1}, kArrayTimeout);
+  c_->FromArray();
   if (integers) {
     const std::span<int32_t> sums = Resized(sums_, 2 * rows * part.n);
     UnpackC(prepared.plan, c, sums);

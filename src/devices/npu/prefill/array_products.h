@@ -12,9 +12,11 @@
 #include <optional>
 #include <set>
 #include <tuple>
+#include <utility>
 #include <vector>
 
-#include "devices/npu/prefill/emulated_arrays.h"
+#include "devices/npu/arrays/array_backend.h"
+#include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/prefill/packed_weights.h"
 #include "devices/products.h"
 
@@ -22,22 +24,25 @@ namespace tandem::npu {
 
 class ArrayProducts : public ProductEngine {
  public:
+  explicit ArrayProducts(std::unique_ptr<ArrayBackend> backend) : backend_(std::move(backend)) {}
+
   /// Packs what is not packed yet. Throws as PackedWeights.
   void Add(const ProductPlan& plan, const std::function<void(uint64_t, uint64_t)>& progress);
 
   void Multiply(const float* x, int64_t x_stride, int64_t rows,
                 std::span<Product> products) override;
 
+  const ArrayBackend& backend() const { return *backend_; }
   const std::set<PartKey>& held() const { return held_; }
   uint64_t bytes() const { return bytes_; }
   /// Of everything so far.
   const ArrayCounts& counts() const { return counts_; }
 
  private:
-  /// A shape's stream and time.
+  /// A shape's stream, on the context of its type, and time.
   struct Prepared {
     GemmPlan plan;
-    Stream stream;
+    std::unique_ptr<ArrayProgram> program;
     double seconds = 0;
   };
   using ShapeKey = std::tuple<GemmType, int64_t, int64_t, int64_t>;
@@ -52,7 +57,12 @@ class ArrayProducts : public ProductEngine {
   void HandOut(const ProductPart& part, int64_t rows, const Write& write);
   void Count(const Prepared& prepared, int64_t rows);
 
-  EmulatedArrays arrays_;
+  ArrayContext& ContextOf(const GemmConfig& config);
+  /// At least so many bytes of the array's memory.
+  ArrayBuffer& Grown(std::unique_ptr<ArrayBuffer>& buffer, int64_t bytes);
+
+  std::unique_ptr<ArrayBackend> backend_;  ///< Outlives what it made.
+  std::map<GemmType, std::unique_ptr<ArrayContext>> contexts_;
   std::multimap<MatrixKey, std::unique_ptr<PackedWeights>> packed_;  ///< By their first matrix.
   std::set<PartKey> held_;
   uint64_t bytes_ = 0;
@@ -61,7 +71,7 @@ class ArrayProducts : public ProductEngine {
   ArrayCounts counts_;
   // Of the product at hand.
   std::vector<Product*> found_;
-  std::vector<std::byte> a_, c_;
+  std::unique_ptr<ArrayBuffer> a_, c_;
   std::vector<int8_t> parts_;
   std::vector<uint16_t> halves_;
   std::vector<float> steps_;

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/prefill/array_products.h"
+#include "devices/npu/xrt/xrt_backend.h"
 
 namespace tandem {
 namespace {
@@ -17,6 +19,11 @@ npu::PlanOptions PlanOptionsOf(const NpuOptions& options) {
           options.budget,
           options.least_side.value_or(npu::kLeastSide),
           nullptr};
+}
+
+std::unique_ptr<npu::ArrayBackend> MakeBackend(const NpuOptions& options) {
+  if (!options.xrt) return npu::MakeEmulatedBackend(options.generation);
+  return npu::MakeXrtBackend({options.generation, 0});
 }
 
 class NpuSegment : public Segment {
@@ -42,18 +49,16 @@ class NpuSegment : public Segment {
   npu::ArrayProducts& products_;
 };
 
-class EmulatedNpu : public NpuDevice {
+class ArrayNpu : public NpuDevice {
  public:
-  EmulatedNpu(std::shared_ptr<HostDevice> host, NpuOptions options)
-      : host_(std::move(host)), options_(std::move(options)) {}
+  ArrayNpu(std::shared_ptr<HostDevice> host, NpuOptions options)
+      : host_(std::move(host)), options_(std::move(options)), products_(MakeBackend(options_)) {}
 
   std::string_view name() const override { return "npu"; }
   std::string description() const override {
-    return fmt::format(
-        "{}, emulated: {} calls a step, {:.0f} % of the multiplications, {:.1f} MB{}",
-        npu::GenerationName(options_.generation), use_.products, use_.share * 100,
-        static_cast<double>(use_.bytes) / 1e6,
-        use_.left.empty() ? "" : "; not there: " + use_.left);
+    return fmt::format("{}: {} calls a step, {:.0f} % of the multiplications, {:.1f} MB{}", array(),
+                       use_.products, use_.share * 100, static_cast<double>(use_.bytes) / 1e6,
+                       use_.left.empty() ? "" : "; not there: " + use_.left);
   }
   int64_t least_rows() const override { return npu::kLeastRows; }
   Support Supports(const Program& program, const Op& op) const override {
@@ -76,6 +81,7 @@ class EmulatedNpu : public NpuDevice {
                                         products_);
   }
   NpuUse use() const override { return use_; }
+  std::string array() const override { return products_.backend().description(); }
 
  private:
   std::shared_ptr<HostDevice> host_;
@@ -91,7 +97,7 @@ constexpr ShapeClass kPrompt = {npu::kLeastRows, 1};
 
 std::unique_ptr<NpuDevice> MakeNpuDevice(std::shared_ptr<HostDevice> host,
                                          const NpuOptions& options) {
-  return std::make_unique<EmulatedNpu>(std::move(host), options);
+  return std::make_unique<ArrayNpu>(std::move(host), options);
 }
 
 uint64_t NpuPackedBytes(const Program& program, const NpuOptions& options) {

@@ -4,8 +4,8 @@
 // The NPU as a device of prompts: it multiplies, the host runs the rest of each op. Steps of few
 // rows, and what is too narrow, of another type or beyond the budget, the host multiplies too.
 //
-// Today the array is the emulator (devices/npu/emulator): every word of the streams and every byte
-// of the packed matrices is what hardware would get, and the time is a model's.
+// The array is the emulator's (devices/npu/emulator) unless XRT's is asked for: every word of the
+// streams and every byte of the packed matrices is the same, and the time is a model's.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,7 @@ namespace tandem {
 
 struct NpuOptions {
   npu::Generation generation = npu::Generation::kNpu1;
+  bool xrt = false;                   ///< The NPU through XRT rather than the emulator.
   uint64_t budget = 2'000'000'000;    ///< Bytes of weights in the NPU's layout.
   std::optional<int64_t> least_side;  ///< Of matrices, where tests want smaller ones there.
   /// Told while weights are packed, in bytes of the model.
@@ -40,9 +41,12 @@ struct NpuUse {
 class NpuDevice : public Device {
  public:
   virtual NpuUse use() const = 0;
+  /// "npu1, emulated".
+  virtual std::string array() const = 0;
 };
 
-/// `host` runs the ops, and may be a device of its own beside this one.
+/// `host` runs the ops, and may be a device of its own beside this one. Throws Error as
+/// MakeXrtBackend.
 std::unique_ptr<NpuDevice> MakeNpuDevice(std::shared_ptr<HostDevice> host,
                                          const NpuOptions& options);
 

@@ -34,12 +34,12 @@ void ReadQ4(const WeightView& matrix, int64_t row, std::span<int8_t> nibbles,
 
 }  // namespace
 
-PackedWeights::PackedWeights(const ProductPart& part) try : part_(part) {
+PackedWeights::PackedWeights(const ProductPart& part, ArrayBackend& backend) try : part_(part) {
   const GemmPlan plan = PlanGemm(part.config, {1, part.k, part.n});
-  bytes_.resize(static_cast<size_t>(plan.b_bytes));
+  buffer_ = backend.MakeBuffer(static_cast<size_t>(plan.b_bytes));
   const GemmType type = part.config.type;
   if (type != GemmType::kBf16) column_scales_.resize(static_cast<size_t>(part.n));
-  ColumnPacker packer(plan, 0, bytes_);
+  ColumnPacker packer(plan, 0, buffer_->bytes());
   const auto k = static_cast<size_t>(part.k);
   std::vector<float> row(k);
   std::vector<int8_t> integers(type == GemmType::kBf16 ? 0 : k);
@@ -66,6 +66,7 @@ PackedWeights::PackedWeights(const ProductPart& part) try : part_(part) {
       }
     }
   }
+  buffer_->ToArray();
 } catch (const std::bad_alloc&) {
   throw Error(ErrorKind::kResource,
               fmt::format("no memory for {} bytes of weights in the NPU's layout", part.bytes),

@@ -2,14 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Weights in the array's layout, and what the host has to multiply the array's sums with. Made once
-// from views of the model; owns its memory. Immutable: any number of threads may read it.
+// from views of the model; owns its memory, which must not outlive the backend. Immutable: any
+// number of threads may read it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "devices/npu/arrays/array_backend.h"
 #include "devices/npu/prefill/product_plan.h"
 
 namespace tandem::npu {
@@ -20,16 +23,18 @@ class PackedWeights {
   /// matrix rounded to 255 steps of its largest. bf16: rounded to nearest. A row that holds what is
   /// no number gets that as its scale, so that its results are none. Throws Error kResource without
   /// memory.
-  explicit PackedWeights(const ProductPart& part);
+  PackedWeights(const ProductPart& part, ArrayBackend& backend);
 
   const ProductPart& part() const { return part_; }
-  std::span<const std::byte> bytes() const { return bytes_; }
+  /// In the array's memory, which sees it.
+  ArrayBuffer& buffer() const { return *buffer_; }
+  std::span<const std::byte> bytes() const { return buffer_->bytes(); }
   /// What the sums of a column are multiplied with [n]; empty for bf16.
   std::span<const float> column_scales() const { return column_scales_; }
 
  private:
   ProductPart part_;
-  std::vector<std::byte> bytes_;
+  std::unique_ptr<ArrayBuffer> buffer_;
   std::vector<float> column_scales_;
 };
 

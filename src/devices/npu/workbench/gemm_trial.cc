@@ -4,17 +4,17 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <optional>
 #include <random>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "core/error.h"
-#include "devices/npu/emulator/emulator.h"
+#include "devices/npu/arrays/gemm_configuration.h"
 #include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/kernels/gemm_tile.h"
@@ -22,8 +22,6 @@
 
 namespace tandem::npu {
 namespace {
-
-using Bytes = std::vector<std::byte>;
 
 float FloatOf(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
 
@@ -45,7 +43,8 @@ std::vector<Sum> Product(const GemmShape& shape, std::span<const Value> a,
 
 class Trial {
  public:
-  Trial(const GemmConfig& config, const GemmShape& shape, uint64_t seed) : random_(seed) {
+  Trial(const GemmConfig& config, const GemmShape& shape, uint64_t seed, ArrayBackend& backend)
+      : random_(seed), backend_(backend) {
     trial_.plan = PlanGemm(config, shape);
     trial_.stream = GemmStream(trial_.plan);
   }
@@ -69,20 +68,29 @@ class Trial {
   template <typename T, typename PackingA, typename PackingB>
   std::vector<T> Multiply(const PackingA& pack_a, const PackingB& pack_b) {
     const GemmPlan& plan = trial_.plan;
-    Bytes a(static_cast<size_t>(plan.a_bytes));
-    Bytes b(static_cast<size_t>(plan.b_bytes));
-    Bytes c(static_cast<size_t>(plan.c_bytes));
-    pack_a(std::span(a));
-    pack_b(std::span(b));
-    Emulator emulator(plan.config.device);
-    emulator.Load(MakeGemmDesign(plan.config));
-    const uint64_t arguments[] = {emulator.AddBuffer(a), emulator.AddBuffer(b),
-                                  emulator.AddBuffer(c)};
-    if (const std::optional<Stall> stall = emulator.Run(trial_.stream, arguments)) {
-      throw Error(ErrorKind::kInternal, "the emulated array stopped: " + stall->Text());
+    const auto buffer = [&](int64_t bytes) {
+      return backend_.MakeBuffer(static_cast<size_t>(bytes));
+    };
+    const auto a = buffer(plan.a_bytes);
+    const auto b = buffer(plan.b_bytes);
+    const auto c = buffer(plan.c_bytes);
+    pack_a(a->bytes());
+    pack_b(b->bytes());
+    std::vector<ArrayArgument> arguments;
+    for (ArrayBuffer* const one : {a.get(), b.get(), c.get()}) {
+      one->ToArray();
+      arguments.push_back({one, one->bytes().size()});
     }
+    const auto context = backend_.Configure(GemmConfiguration(plan.config));
+    const auto program = context->Load(trial_.stream);
+    const ArrayRun run{program.get(), arguments};
+    const auto start = std::chrono::steady_clock::now();
+    context->Run({&run, 1}, kArrayTimeout);
+    trial_.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    c->FromArray();
     std::vector<T> rows(SizeOfC());
-    UnpackC<T>(plan, c, rows);
+    UnpackC<T>(plan, c->bytes(), rows);
     return rows;
   }
 
@@ -253,14 +261,16 @@ class Trial {
   }
 
   std::mt19937_64 random_;
+  ArrayBackend& backend_;
   std::normal_distribution<float> normal_;
   GemmTrial trial_;
 };
 
 }  // namespace
 
-GemmTrial TryGemm(const GemmConfig& config, const GemmShape& shape, uint64_t seed) {
-  return Trial(config, shape, seed).Run();
+GemmTrial TryGemm(const GemmConfig& config, const GemmShape& shape, uint64_t seed,
+                  ArrayBackend& backend) {
+  return Trial(config, shape, seed, backend).Run();
 }
 
 }  // namespace tandem::npu

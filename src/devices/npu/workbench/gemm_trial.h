@@ -1,14 +1,15 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A matrix product with made-up data on the emulated array, compared with a plain reference. Pure
-// functions; thread-safe.
+// A matrix product with made-up data on an array, compared with a plain reference. One thread per
+// backend.
 #pragma once
 
 #include <cstdint>
 #include <variant>
 #include <vector>
 
+#include "devices/npu/arrays/array_backend.h"
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/stream/stream.h"
 
@@ -31,10 +32,12 @@ struct GemmTrial {
   /// Against the product of a and b in integers (narrow results: rounded and held as they should
   /// be) or in double.
   double max_abs_error = 0;
+  /// Of the run, from handing it over to its end: of hardware, or of whoever emulates it.
+  double seconds = 0;
 };
 
-/// Equal seeds give equal data. Throws Error as PlanGemm, and kInternal with the report where the
-/// emulated array stops.
-GemmTrial TryGemm(const GemmConfig& config, const GemmShape& shape, uint64_t seed);
+/// Equal seeds give equal data. Throws Error as PlanGemm and the backend.
+GemmTrial TryGemm(const GemmConfig& config, const GemmShape& shape, uint64_t seed,
+                  ArrayBackend& backend);
 
 }  // namespace tandem::npu

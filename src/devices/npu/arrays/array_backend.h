@@ -1,0 +1,89 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where streams run: on emulated arrays, or on those of a device through XRT. One thread at a time.
+// Buffers, programs and contexts must not outlive the backend that made them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "devices/npu/design/design.h"
+#include "devices/npu/stream/stream.h"
+
+namespace tandem::npu {
+
+/// Memory that the host and the arrays share. Caches are the caller's care: what the host wrote an
+/// array sees after ToArray(), what an array wrote the host sees after FromArray().
+class ArrayBuffer {
+ public:
+  virtual ~ArrayBuffer() = default;
+  std::span<std::byte> bytes() const { return bytes_; }
+  virtual void ToArray() {}
+  virtual void FromArray() {}
+  /// A dma-buf of it, for other devices: a descriptor that is the caller's to close. Throws Error
+  /// kUnsupported where there is none.
+  virtual int Export();
+
+ protected:
+  explicit ArrayBuffer(std::span<std::byte> bytes) : bytes_(bytes) {}
+
+ private:
+  std::span<std::byte> bytes_;
+};
+
+/// A stream that is ready to run, any number of times.
+class ArrayProgram {
+ public:
+  virtual ~ArrayProgram() = default;
+};
+
+/// A kernel argument: the first bytes of a buffer.
+struct ArrayArgument {
+  ArrayBuffer* buffer = nullptr;
+  size_t bytes = 0;
+};
+inline constexpr size_t kMostArrayArguments = 5;
+
+struct ArrayRun {
+  ArrayProgram* program = nullptr;
+  std::span<const ArrayArgument> arguments;
+};
+
+/// An array that is set up, with what its memories hold from run to run.
+class ArrayContext {
+ public:
+  virtual ~ArrayContext() = default;
+  virtual std::unique_ptr<ArrayProgram> Load(const Stream& stream) = 0;
+  /// Runs a list in its order and waits for it, at most `timeout`. Throws Error kDeviceLost where
+  /// the array stops, or does not answer in time; it is set up anew then.
+  virtual void Run(std::span<const ArrayRun> runs, std::chrono::milliseconds timeout) = 0;
+};
+
+/// What an array is set up with.
+struct ArrayConfiguration {
+  std::string name;  ///< Of the file for hardware, without ".xclbin".
+  Design design;
+  int arguments = 0;  ///< Kernel arguments of its streams.
+};
+
+class ArrayBackend {
+ public:
+  virtual ~ArrayBackend() = default;
+  /// "npu1, emulated".
+  virtual std::string description() const = 0;
+  /// Whether what it does takes the time that hardware takes.
+  virtual bool emulated() const = 0;
+  /// Throws Error kResource.
+  virtual std::unique_ptr<ArrayBuffer> MakeBuffer(size_t bytes) = 0;
+  virtual std::unique_ptr<ArrayContext> Configure(const ArrayConfiguration& configuration) = 0;
+};
+
+/// Longer than the driver's watchdog of 2 s, which ends what makes no progress.
+inline constexpr std::chrono::milliseconds kArrayTimeout{5000};
+
+}  // namespace tandem::npu

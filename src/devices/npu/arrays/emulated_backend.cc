@@ -1,0 +1,102 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/arrays/emulated_backend.h"
+
+#include <fmt/format.h>
+
+#include <new>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "devices/npu/emulator/emulator.h"
+
+namespace tandem::npu {
+namespace {
+
+class EmulatedBuffer : public ArrayBuffer {
+ public:
+  explicit EmulatedBuffer(std::vector<std::byte> memory)
+      : ArrayBuffer(memory), memory_(std::move(memory)) {}
+
+ private:
+  std::vector<std::byte> memory_;
+};
+
+struct EmulatedProgram : ArrayProgram {
+  explicit EmulatedProgram(const Stream& from) : stream(from) {}
+  Stream stream;
+};
+
+class EmulatedContext : public ArrayContext {
+ public:
+  explicit EmulatedContext(Design design) : design_(std::move(design)) {}
+
+  std::unique_ptr<ArrayProgram> Load(const Stream& stream) override {
+    return std::make_unique<EmulatedProgram>(stream);
+  }
+
+  void Run(std::span<const ArrayRun> runs, std::chrono::milliseconds /*timeout*/) override {
+    try {
+      for (const ArrayRun& run : runs) RunOne(run);
+    } catch (...) {
+      // Who knows where it stands.
+      emulator_.reset();
+      throw;
+    }
+  }
+
+ private:
+  void RunOne(const ArrayRun& run) {
+    if (emulator_ == nullptr) {
+      emulator_ = std::make_unique<Emulator>(design_.device);
+      emulator_->Load(design_);
+    }
+    std::vector<uint64_t> addresses;
+    for (const ArrayArgument& argument : run.arguments) {
+      addresses.push_back(emulator_->AddBuffer(argument.buffer->bytes().first(argument.bytes)));
+    }
+    const auto& program = dynamic_cast<const EmulatedProgram&>(*run.program);
+    if (const std::optional<Stall> stall = emulator_->Run(program.stream, addresses)) {
+      throw Error(ErrorKind::kDeviceLost, "the emulated NPU stopped: " + stall->Text());
+    }
+    for (const uint64_t address : addresses) emulator_->RemoveBuffer(address);
+  }
+
+  Design design_;
+  std::unique_ptr<Emulator> emulator_;  ///< Made for the first run.
+};
+
+class EmulatedBackend : public ArrayBackend {
+ public:
+  explicit EmulatedBackend(Generation generation) : generation_(generation) {}
+
+  std::string description() const override {
+    return fmt::format("{}, emulated", GenerationName(generation_));
+  }
+  bool emulated() const override { return true; }
+  std::unique_ptr<ArrayBuffer> MakeBuffer(size_t bytes) override try {
+    return std::make_unique<EmulatedBuffer>(std::vector<std::byte>(bytes));
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorKind::kResource, fmt::format("no memory for a buffer of {} bytes", bytes));
+  }
+  std::unique_ptr<ArrayContext> Configure(const ArrayConfiguration& configuration) override {
+    return std::make_unique<EmulatedContext>(configuration.design);
+  }
+
+ private:
+  Generation generation_;
+};
+
+}  // namespace
+
+int ArrayBuffer::Export() {
+  throw Error(ErrorKind::kUnsupported, "memory of the emulated NPU cannot be shared with devices");
+}
+
+std::unique_ptr<ArrayBackend> MakeEmulatedBackend(Generation generation) {
+  return std::make_unique<EmulatedBackend>(generation);
+}
+
+}  // namespace tandem::npu

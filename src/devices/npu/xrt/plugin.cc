@@ -1,0 +1,224 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// libtandem_npu_xrt.so: plugin.h on XRT 2.18 and newer.
+#include "devices/npu/xrt/plugin.h"
+
+#include <fcntl.h>
+#include <xrt/experimental/xrt_ext.h>
+#include <xrt/experimental/xrt_kernel.h>
+#include <xrt/experimental/xrt_xclbin.h>
+#include <xrt/xrt_bo.h>
+#include <xrt/xrt_device.h>
+#include <xrt/xrt_hw_context.h>
+#include <xrt/xrt_kernel.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <map>
+#include <memory>
+#include <new>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#if __has_include(<xrt/detail/version-slim.h>)
+#include <xrt/detail/version-slim.h>
+#endif
+
+namespace {
+
+/// "Run this instruction buffer": the first argument of every run.
+constexpr uint64_t kTransaction = 3;
+/// Where instructions, their count and the buffers stand among a kernel's arguments.
+constexpr int kInstructions = 1;
+constexpr int kFirstBuffer = 3;
+
+struct Device {
+  xrt::device device;
+};
+
+struct Context {
+  Context(const xrt::device& device, const xrt::uuid& uuid, uint32_t gops, const char* name)
+      : hardware(device, uuid, Hints(gops)), kernel(hardware, name) {}
+  static xrt::hw_context::cfg_param_type Hints(uint32_t gops) {
+    if (gops == 0) return {};
+    return {{"gops", gops}};
+  }
+  xrt::hw_context hardware;
+  xrt::kernel kernel;
+  /// Kept, since each has a command buffer of its own.
+  std::vector<xrt::run> runs;
+};
+
+struct Buffer {
+  explicit Buffer(xrt::bo from) : bo(std::move(from)) {}
+  xrt::bo bo;
+};
+
+void Tell(TandemXrtError* error, TandemXrtErrorKind kind, const char* text) {
+  error->kind = kind;
+  std::snprintf(error->text, sizeof(error->text), "%s", text);
+}
+
+TandemXrtErrorKind KindOf(int number) {
+  switch (number) {
+    case EACCES:
+    case EPERM: return kTandemXrtDenied;
+    case ENOMEM:
+    case ENOSPC:
+    case EAGAIN: return kTandemXrtNoMemory;
+    case ETIME:
+    case ETIMEDOUT: return kTandemXrtTimeout;
+    case ENODEV:
+    case ENXIO:
+    case EIO: return kTandemXrtLost;
+    default: return kTandemXrtOther;
+  }
+}
+
+/// Calls what may throw; nothing of C++ leaves the library.
+template <typename Result, typename Function>
+Result Guarded(TandemXrtError* error, Result failure, const Function& function) {
+  *error = {};
+  try {
+    return function();
+  } catch (const xrt::runlist::command_error& command) {
+    error->state = command.get_command_state();
+    Tell(error, kTandemXrtCommand, command.what());
+  } catch (const xrt::run::command_error& command) {
+    error->state = command.get_command_state();
+    Tell(error, kTandemXrtCommand, command.what());
+  } catch (const std::system_error& system) {
+    error->number = system.code().value() < 0 ? -system.code().value() : system.code().value();
+    Tell(error, KindOf(error->number), system.what());
+  } catch (const std::bad_alloc& memory) {
+    Tell(error, kTandemXrtNoMemory, memory.what());
+  } catch (const std::exception& other) {
+    Tell(error, kTandemXrtOther, other.what());
+  } catch (...) {
+    Tell(error, kTandemXrtOther, "XRT failed without a word");
+  }
+  return failure;
+}
+
+void* OpenDevice(uint32_t index, TandemXrtError* error) {
+  return Guarded<void*>(error, nullptr, [&]() -> void* { return new Device{xrt::device(index)}; });
+}
+
+int GetInfo(void* device, TandemXrtInfo* info, TandemXrtError* error) {
+  return Guarded(error, 1, [&] {
+    const auto& xrt = static_cast<Device*>(device)->device;
+    *info = {};
+    const auto copy = [](auto& to, const std::string& text) {
+      std::snprintf(to, sizeof(to), "%s", text.c_str());
+    };
+    copy(info->name, xrt.get_info<xrt::info::device::name>());
+    copy(info->address, xrt.get_info<xrt::info::device::bdf>());
+    copy(info->version, xrt_build_version);
+    return 0;
+  });
+}
+
+void* MakeContext(void* device, const void* xclbin, uint64_t bytes, const char* kernel,
+                  uint32_t gops, TandemXrtError* error) {
+  return Guarded<void*>(error, nullptr, [&]() -> void* {
+    auto& xrt = static_cast<Device*>(device)->device;
+    const auto* const data = static_cast<const char*>(xclbin);
+    const xrt::xclbin container(std::vector<char>(data, data + bytes));
+    const xrt::uuid uuid = xrt.register_xclbin(container);
+    return new Context(xrt, uuid, gops, kernel);
+  });
+}
+
+void* MakeBuffer(void* device, void* context, int32_t kind, uint64_t bytes, void** memory,
+                 TandemXrtError* error) {
+  return Guarded<void*>(error, nullptr, [&]() -> void* {
+    auto& xrt = static_cast<Device*>(device)->device;
+    std::unique_ptr<Buffer> buffer;
+    if (kind == kTandemXrtInstructions) {
+      const auto& kernel = static_cast<Context*>(context)->kernel;
+      buffer = std::make_unique<Buffer>(
+          xrt::bo(xrt, bytes, xrt::bo::flags::cacheable, kernel.group_id(kInstructions)));
+    } else {
+      buffer = std::make_unique<Buffer>(xrt::ext::bo(xrt, bytes));
+    }
+    *memory = buffer->bo.map<void*>();
+    return buffer.release();
+  });
+}
+
+int SyncBuffer(void* buffer, int to_device, TandemXrtError* error) {
+  return Guarded(error, 1, [&] {
+    static_cast<Buffer*>(buffer)->bo.sync(to_device != 0 ? XCL_BO_SYNC_BO_TO_DEVICE
+                                                         : XCL_BO_SYNC_BO_FROM_DEVICE);
+    return 0;
+  });
+}
+
+int ExportBuffer(void* buffer, int* descriptor, TandemXrtError* error) {
+  return Guarded(error, 1, [&] {
+    // XRT keeps what it exports; the caller gets one of its own.
+    const auto exported = static_cast<Buffer*>(buffer)->bo.export_buffer();
+    *descriptor = fcntl(static_cast<int>(exported), F_DUPFD_CLOEXEC, 0);
+    if (*descriptor < 0) throw std::system_error(errno, std::generic_category(), "dma-buf");
+    return 0;
+  });
+}
+
+int Run(void* to, const TandemXrtRun* runs, uint32_t count, uint32_t timeout_ms,
+        TandemXrtError* error) {
+  return Guarded(error, 1, [&] {
+    auto& context = *static_cast<Context*>(to);
+    while (context.runs.size() < count) context.runs.emplace_back(context.kernel);
+    for (uint32_t i = 0; i < count; ++i) {
+      xrt::run& run = context.runs[i];
+      run.set_arg(0, kTransaction);
+      run.set_arg(kInstructions, static_cast<Buffer*>(runs[i].instructions)->bo);
+      run.set_arg(2, runs[i].words);
+      for (uint32_t j = 0; j < runs[i].arguments; ++j) {
+        run.set_arg(kFirstBuffer + static_cast<int>(j),
+                    static_cast<Buffer*>(runs[i].buffers[j])->bo);
+      }
+    }
+    const std::chrono::milliseconds timeout(timeout_ms);
+    if (count == 1) {
+      xrt::run& run = context.runs[0];
+      run.start();
+      if (run.wait2(timeout) == std::cv_status::timeout) {
+        Tell(error, kTandemXrtTimeout, "no answer in time");
+        return 1;
+      }
+      return 0;
+    }
+    xrt::runlist list(context.hardware);
+    for (uint32_t i = 0; i < count; ++i) list.add(context.runs[i]);
+    list.execute();
+    if (list.wait(timeout) == std::cv_status::timeout) {
+      Tell(error, kTandemXrtTimeout, "no answer in time");
+      return 1;
+    }
+    return 0;
+  });
+}
+
+const TandemXrtApi kApi = {
+    kTandemXrtAbi,
+    OpenDevice,
+    [](void* device) { delete static_cast<Device*>(device); },
+    GetInfo,
+    MakeContext,
+    [](void* context) { delete static_cast<Context*>(context); },
+    MakeBuffer,
+    [](void* buffer) { delete static_cast<Buffer*>(buffer); },
+    SyncBuffer,
+    ExportBuffer,
+    Run,
+};
+
+}  // namespace
+
+[[gnu::visibility("default")]] const TandemXrtApi* tandem_npu_xrt() { return &kApi; }

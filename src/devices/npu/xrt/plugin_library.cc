@@ -1,0 +1,76 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/xrt/plugin_library.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "core/error.h"
+
+namespace tandem::npu {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kName = "libtandem_npu_xrt.so";
+
+/// The folder of what this function was linked into: the program, or a library. /proc/self/exe is
+/// the loader's where one was called by name.
+fs::path OwnFolder() {
+  Dl_info info{};
+  std::error_code error;
+  if (dladdr(reinterpret_cast<const void*>(&OwnFolder), &info) == 0) return {};
+  const fs::path own = fs::canonical(info.dli_fname, error);
+  return error ? fs::path() : own.parent_path();
+}
+
+std::vector<std::string> Candidates() {
+  if (const char* const named = std::getenv("TANDEM_NPU_XRT")) return {named};
+  std::vector<std::string> files;
+  if (const fs::path own = OwnFolder(); !own.empty()) {
+    for (const char* const folder : {".", "../lib", "../lib/tandem"}) {
+      const fs::path file = own / folder / kName;
+      std::error_code error;
+      if (fs::exists(file, error)) files.push_back(file.string());
+    }
+  }
+  files.emplace_back(kName);
+  return files;
+}
+
+const TandemXrtApi* Open() {
+  std::string said;
+  for (const std::string& file : Candidates()) {
+    // Local, so that XRT's names meet nobody else's.
+    void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) {
+      if (said.empty()) said = dlerror();
+      continue;
+    }
+    const auto get = reinterpret_cast<decltype(&tandem_npu_xrt)>(dlsym(library, "tandem_npu_xrt"));
+    const TandemXrtApi* const api = get == nullptr ? nullptr : get();
+    if (api != nullptr && api->abi == kTandemXrtAbi) return api;
+    throw Error(ErrorKind::kUnsupported,
+                fmt::format("{}: of another version of Tandem", Printable(file, 400)),
+                "build both from the same sources");
+  }
+  throw Error(
+      ErrorKind::kNotFound,
+      fmt::format("Tandem's plug-in for XRT cannot be opened: {}", Printable(said, 300)),
+      "it is built where XRT 2.18 or newer has its headers (docs/npu-xrt.md); its libraries "
+      "must be found, too");
+}
+
+}  // namespace
+
+const TandemXrtApi& XrtPlugin() {
+  static const TandemXrtApi* const api = Open();
+  return *api;
+}
+
+}  // namespace tandem::npu

@@ -1,0 +1,100 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/xrt/xclbin_file.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/mapped_file.h"
+#include "devices/npu/xclbin/emulated_pdi.h"
+#include "devices/npu/xclbin/xclbin.h"
+
+namespace tandem::npu {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kBuild =
+    "make npu-kernels builds those that Tandem takes; TANDEM_NPU_KERNELS says in which folder they "
+    "are";
+
+/// Empty where the emulated accelerator is to get its own.
+fs::path KernelFolder(bool emulated) {
+  if (const char* const named = std::getenv("TANDEM_NPU_KERNELS")) return named;
+  if (emulated) return {};
+  if (const char* const data = std::getenv("XDG_DATA_HOME")) return fs::path(data) / "tandem/npu";
+  const char* const home = std::getenv("HOME");
+  return fs::path(home != nullptr ? home : "/") / ".local/share/tandem/npu";
+}
+
+void Check(const Xclbin& xclbin, const ArrayConfiguration& configuration, bool emulated,
+           const std::string& name) {
+  const Device& device = configuration.design.device;
+  const bool ours = IsEmulatedPdi(xclbin.pdi);
+  bool other = xclbin.columns != device.columns;
+  // 8 columns are npu2's; of 4 only our own images say whose they are.
+  if (ours) other = other || ReadEmulatedPdi(xclbin.pdi, name).configuration.device != device;
+  if (other) {
+    throw Error(
+        ErrorKind::kUnsupported,
+        fmt::format("{}: for another generation than {}, or {} columns rather than {}", name,
+                    GenerationName(device.generation), xclbin.columns, device.columns),
+        kBuild);
+  }
+  if (ours && !emulated) {
+    throw Error(ErrorKind::kUnsupported,
+                fmt::format("{}: for the emulated NPU; hardware needs machine code", name), kBuild);
+  }
+  if (!ours && emulated) {
+    throw Error(ErrorKind::kUnsupported,
+                fmt::format("{}: has machine code, which the emulated NPU does not execute", name),
+                "without TANDEM_NPU_KERNELS it gets its own");
+  }
+  if (xclbin.buffers < configuration.arguments) {
+    throw Error(ErrorKind::kUnsupported,
+                fmt::format("{}: its kernel takes {} buffers, {} are needed", name, xclbin.buffers,
+                            configuration.arguments),
+                kBuild);
+  }
+}
+
+}  // namespace
+
+std::vector<std::byte> MakeEmulatedXclbin(const ArrayConfiguration& configuration) {
+  const Device& device = configuration.design.device;
+  Xclbin xclbin;
+  xclbin.buffers = configuration.arguments;
+  xclbin.columns = device.columns;
+  xclbin.start_columns = {device.generation == Generation::kNpu1 ? 1 : 0};
+  // What MLIR-AIE writes; the driver takes it for a hint.
+  xclbin.operations_per_cycle = 2048;
+  xclbin.pdi = WriteEmulatedPdi(configuration.design);
+  return WriteXclbin(xclbin);
+}
+
+XclbinBytes FindXclbin(const ArrayConfiguration& configuration, bool emulated) {
+  XclbinBytes found;
+  std::string name = configuration.name + ".xclbin";
+  const fs::path folder = KernelFolder(emulated);
+  if (folder.empty()) {
+    found.bytes = MakeEmulatedXclbin(configuration);
+  } else {
+    const fs::path path = folder / name;
+    name = Printable(path.string(), 400);
+    try {
+      const MappedFile file(path);
+      const auto bytes = file.bytes();
+      found.bytes.assign(bytes.begin(), bytes.end());
+    } catch (const Error& error) {
+      throw Error(error.kind(), error.message(), kBuild);
+    }
+  }
+  const Xclbin xclbin = ReadXclbin(found.bytes, name);
+  Check(xclbin, configuration, emulated, name);
+  found.kernel = xclbin.kernel;
+  return found;
+}
+
+}  // namespace tandem::npu
