@@ -51,8 +51,15 @@ inline constexpr size_t kMostArrayArguments = 5;
 
 struct ArrayRun {
   ArrayProgram* program = nullptr;
-  std::span<const ArrayArgument> arguments;
+  std::span<const ArrayArgument> arguments = {};
+  /// Words of the last argument, by their byte offsets, that the run writes, and a value that it
+  /// never writes there: a device that says "done" and left them alone has failed.
+  std::span<const size_t> marks = {};
+  uint32_t mark = 0;
 };
+/// Sets the marks of a run; whether all were overwritten.
+void SetMarks(const ArrayRun& run);
+bool MarksAreGone(const ArrayRun& run);
 
 /// An array that is set up, with what its memories hold from run to run.
 class ArrayContext {
@@ -60,7 +67,7 @@ class ArrayContext {
   virtual ~ArrayContext() = default;
   virtual std::unique_ptr<ArrayProgram> Load(const Stream& stream) = 0;
   /// Runs a list in its order and waits for it, at most `timeout`. Throws Error kDeviceLost where
-  /// the array stops, or does not answer in time; it is set up anew then.
+  /// the array stops, does not answer in time, or did nothing; it is set up anew then.
   virtual void Run(std::span<const ArrayRun> runs, std::chrono::milliseconds timeout) = 0;
 };
 

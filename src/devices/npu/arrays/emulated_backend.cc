@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
 #include <new>
 #include <optional>
 #include <utility>
@@ -53,6 +55,7 @@ class EmulatedContext : public ArrayContext {
       emulator_ = std::make_unique<Emulator>(design_.device);
       emulator_->Load(design_);
     }
+    SetMarks(run);
     std::vector<uint64_t> addresses;
     for (const ArrayArgument& argument : run.arguments) {
       addresses.push_back(emulator_->AddBuffer(argument.buffer->bytes().first(argument.bytes)));
@@ -62,6 +65,10 @@ class EmulatedContext : public ArrayContext {
       throw Error(ErrorKind::kDeviceLost, "the emulated NPU stopped: " + stall->Text());
     }
     for (const uint64_t address : addresses) emulator_->RemoveBuffer(address);
+    if (!MarksAreGone(run)) {
+      throw Error(ErrorKind::kDeviceLost,
+                  "the emulated NPU said that it was done, and did not work");
+    }
   }
 
   Design design_;
@@ -90,6 +97,20 @@ class EmulatedBackend : public ArrayBackend {
 };
 
 }  // namespace
+
+void SetMarks(const ArrayRun& run) {
+  for (const size_t offset : run.marks) {
+    std::byte* const at = run.arguments.back().buffer->bytes().data() + offset;
+    std::memcpy(at, &run.mark, sizeof(run.mark));
+  }
+}
+
+bool MarksAreGone(const ArrayRun& run) {
+  return std::all_of(run.marks.begin(), run.marks.end(), [&](size_t offset) {
+    const std::byte* const at = run.arguments.back().buffer->bytes().data() + offset;
+    return std::memcmp(at, &run.mark, sizeof(run.mark)) != 0;
+  });
+}
 
 int ArrayBuffer::Export() {
   throw Error(ErrorKind::kUnsupported, "memory of the emulated NPU cannot be shared with devices");

@@ -17,6 +17,11 @@ namespace {
 /// Shapes whose streams are kept: prompts end in steps of any length.
 constexpr size_t kMostPrepared = 512;
 
+/// What no sum of 8-bit products is, by PlanGemm's limit, and no float that an array computes: a
+/// quiet number that is none, with a payload.
+constexpr uint32_t kNoSum = 0x80000000;
+constexpr uint32_t kNoFloat = 0xFFC0DEAD;
+
 template <typename T>
 std::span<T> Resized(std::vector<T>& buffer, int64_t size) {
   const auto count = static_cast<size_t>(size);
@@ -101,6 +106,9 @@ const ArrayProducts::Prepared& ArrayProducts::Prepare(const GemmConfig& config,
     Prepared& prepared = it->second;
     prepared.plan = PlanGemm(config, shape);
     prepared.program = ContextOf(config).Load(GemmStream(prepared.plan));
+    const auto columns = static_cast<size_t>(config.device.columns);
+    const auto column_bytes = static_cast<size_t>(prepared.plan.c_bytes) / columns;
+    for (size_t i = 1; i <= columns; ++i) prepared.marks.push_back(i * column_bytes - 4);
     GemmCase gemm;
     gemm.device = config.device;
     gemm.type = config.type;
@@ -147,7 +155,8 @@ void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_
   a_->ToArray();
   const ArrayArgument arguments[] = {
       {a_.get(), a_bytes}, {&weights.buffer(), weights.bytes().size()}, {c_.get(), c_bytes}};
-  const ArrayRun run{prepared.program.get(), arguments};
+  const ArrayRun run{prepared.program.get(), arguments, prepared.marks,
+                     integers ? kNoSum : kNoFloat};
   ContextOf(part.config).Run({&run, 1}, kArrayTimeout);
   c_->FromArray();
   if (integers) {

@@ -43,6 +43,7 @@ class ArrayProducts : public ProductEngine {
   struct Prepared {
     GemmPlan plan;
     std::unique_ptr<ArrayProgram> program;
+    std::vector<size_t> marks;  ///< The last word of each column's results.
     double seconds = 0;
   };
   using ShapeKey = std::tuple<GemmType, int64_t, int64_t, int64_t>;

@@ -138,6 +138,8 @@ bool Context::Execute(uint32_t handle, const Fault& fault, uint64_t& number) {
     state = kStateAbort;
   } else if (faulty && fault.Is(FaultKind::kError)) {
     state = kStateError;
+  } else if (faulty && fault.Is(FaultKind::kNothing)) {
+    state = kStateCompleted;
   } else if (opcode == kOpcodeStartCu) {
     state = RunOne(words);
   } else {

@@ -15,9 +15,10 @@ Fault ParseFault(std::string_view text) {
   constexpr std::pair<std::string_view, FaultKind> kNames[] = {
       {"", FaultKind::kNone},           {"hang", FaultKind::kHang},
       {"timeout", FaultKind::kTimeout}, {"abort", FaultKind::kAbort},
-      {"error", FaultKind::kError},     {"gone", FaultKind::kGone},
-      {"memory", FaultKind::kNoMemory}, {"memlock", FaultKind::kMemlock},
-      {"denied", FaultKind::kDenied},   {"node", FaultKind::kNoNode}};
+      {"error", FaultKind::kError},     {"nothing", FaultKind::kNothing},
+      {"gone", FaultKind::kGone},       {"memory", FaultKind::kNoMemory},
+      {"memlock", FaultKind::kMemlock}, {"denied", FaultKind::kDenied},
+      {"node", FaultKind::kNoNode}};
   const std::string_view all = text;
   Fault fault;
   if (const size_t at = text.find('@'); at != std::string_view::npos) {
@@ -34,10 +35,11 @@ Fault ParseFault(std::string_view text) {
     fault.kind = kind;
     return fault;
   }
-  throw Error(ErrorKind::kInvalidArgument,
-              fmt::format("TANDEM_NPU_SHIM_FAULT: '{}' is none", Printable(all)),
-              "hang, timeout, abort, error, gone, memory, memlock, denied, node; @N: at the N-th "
-              "command, @N+: from it on");
+  throw Error(
+      ErrorKind::kInvalidArgument,
+      fmt::format("TANDEM_NPU_SHIM_FAULT: '{}' is none", Printable(all)),
+      "hang, timeout, abort, error, nothing, gone, memory, memlock, denied, node; @N: at the N-th "
+      "command, @N+: from it on");
 }
 
 }  // namespace tandem::npu::shim

@@ -17,7 +17,8 @@ enum class FaultKind : uint8_t {
   kTimeout,  ///< "timeout", "abort", "error": completes in that state without having run.
   kAbort,
   kError,
-  kGone,  ///< "gone": the device vanishes; every call from then on fails with ENODEV.
+  kNothing,  ///< "nothing": completes without having run.
+  kGone,     ///< "gone": the device vanishes; every call from then on fails with ENODEV.
   // Of the device.
   kNoMemory,  ///< "memory": no buffer beyond the heap.
   kMemlock,   ///< "memlock": mappings fail as they do beyond RLIMIT_MEMLOCK.

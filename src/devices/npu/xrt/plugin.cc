@@ -13,6 +13,7 @@
 #include <xrt/xrt_hw_context.h>
 #include <xrt/xrt_kernel.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -52,7 +53,19 @@ struct Context {
   xrt::kernel kernel;
   /// Kept, since each has a command buffer of its own.
   std::vector<xrt::run> runs;
+  xrt::runlist list;
+  bool stuck = false;  ///< A command of it never came back.
 };
+
+bool InProgress(const xrt::run& run) {
+  switch (run.state()) {
+    case ERT_CMD_STATE_NEW:
+    case ERT_CMD_STATE_QUEUED:
+    case ERT_CMD_STATE_SUBMITTED:
+    case ERT_CMD_STATE_RUNNING: return true;
+    default: return false;
+  }
+}
 
 struct Buffer {
   explicit Buffer(xrt::bo from) : bo(std::move(from)) {}
@@ -169,40 +182,58 @@ int ExportBuffer(void* buffer, int* descriptor, TandemXrtError* error) {
   });
 }
 
+/// Fills in what a context is to run.
+void SetRuns(Context& context, const TandemXrtRun* runs, uint32_t count) {
+  while (context.runs.size() < count) context.runs.emplace_back(context.kernel);
+  for (uint32_t i = 0; i < count; ++i) {
+    xrt::run& run = context.runs[i];
+    run.set_arg(0, kTransaction);
+    run.set_arg(kInstructions, static_cast<Buffer*>(runs[i].instructions)->bo);
+    run.set_arg(2, runs[i].words);
+    for (uint32_t j = 0; j < runs[i].arguments; ++j) {
+      run.set_arg(kFirstBuffer + static_cast<int>(j), static_cast<Buffer*>(runs[i].buffers[j])->bo);
+    }
+  }
+}
+
+/// Whether it is done in time.
+bool StartAndWait(Context& context, uint32_t count, std::chrono::milliseconds timeout) {
+  if (count == 1) {
+    context.runs[0].start();
+    return context.runs[0].wait2(timeout) == std::cv_status::no_timeout;
+  }
+  context.list = xrt::runlist(context.hardware);
+  for (uint32_t i = 0; i < count; ++i) context.list.add(context.runs[i]);
+  context.list.execute();
+  return context.list.wait(timeout) == std::cv_status::no_timeout;
+}
+
 int Run(void* to, const TandemXrtRun* runs, uint32_t count, uint32_t timeout_ms,
         TandemXrtError* error) {
-  return Guarded(error, 1, [&] {
-    auto& context = *static_cast<Context*>(to);
-    while (context.runs.size() < count) context.runs.emplace_back(context.kernel);
-    for (uint32_t i = 0; i < count; ++i) {
-      xrt::run& run = context.runs[i];
-      run.set_arg(0, kTransaction);
-      run.set_arg(kInstructions, static_cast<Buffer*>(runs[i].instructions)->bo);
-      run.set_arg(2, runs[i].words);
-      for (uint32_t j = 0; j < runs[i].arguments; ++j) {
-        run.set_arg(kFirstBuffer + static_cast<int>(j),
-                    static_cast<Buffer*>(runs[i].buffers[j])->bo);
-      }
-    }
-    const std::chrono::milliseconds timeout(timeout_ms);
-    if (count == 1) {
-      xrt::run& run = context.runs[0];
-      run.start();
-      if (run.wait2(timeout) == std::cv_status::timeout) {
-        Tell(error, kTandemXrtTimeout, "no answer in time");
-        return 1;
-      }
-      return 0;
-    }
-    xrt::runlist list(context.hardware);
-    for (uint32_t i = 0; i < count; ++i) list.add(context.runs[i]);
-    list.execute();
-    if (list.wait(timeout) == std::cv_status::timeout) {
-      Tell(error, kTandemXrtTimeout, "no answer in time");
-      return 1;
-    }
-    return 0;
+  auto& context = *static_cast<Context*>(to);
+  bool started = false;
+  int failed = Guarded(error, 1, [&] {
+    SetRuns(context, runs, count);
+    started = true;
+    return StartAndWait(context, count, std::chrono::milliseconds(timeout_ms)) ? 0 : 1;
   });
+  if (failed == 0 || !started) return failed;
+  // XRT has more than one way to say that nobody answered; the commands say it themselves.
+  TandemXrtError ignored{};
+  context.stuck = Guarded(&ignored, true, [&] {
+    const auto last = context.runs.begin() + count;
+    return std::any_of(context.runs.begin(), last, InProgress);
+  });
+  const bool told = error->kind == kTandemXrtCommand || error->kind == kTandemXrtLost;
+  if (context.stuck && !told) Tell(error, kTandemXrtTimeout, "no answer in time");
+  return failed;
+}
+
+void DestroyContext(void* context) {
+  auto* const own = static_cast<Context*>(context);
+  // XRT ends the process where a run is destroyed that is in progress. What is left here the driver
+  // takes back when the device is closed.
+  if (!own->stuck) delete own;
 }
 
 const TandemXrtApi kApi = {
@@ -211,7 +242,7 @@ const TandemXrtApi kApi = {
     [](void* device) { delete static_cast<Device*>(device); },
     GetInfo,
     MakeContext,
-    [](void* context) { delete static_cast<Context*>(context); },
+    DestroyContext,
     MakeBuffer,
     [](void* buffer) { delete static_cast<Buffer*>(buffer); },
     SyncBuffer,

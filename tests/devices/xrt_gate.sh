@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Copyright 2026 The Tandem Authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# AMD's XRT and its driver for the NPU, unmodified, over the emulated accelerator.
+#   tests/devices/xrt_gate.sh BUILD_FOLDER
+# Exit status 77, with one line, where tools/fetch-xrt.sh cannot have that XRT.
+set -euo pipefail
+
+build=$(cd "$1" && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
+skip() { echo "xrt_gate skipped: $*"; exit 77; }
+fail() { echo "xrt_gate: $*" >&2; exit 1; }
+
+[[ -e $build/libtandem_npu_xrt.so ]] || skip "built without XRT's headers: tools/fetch-xrt.sh, then configure anew"
+xrt=$("$root/tools/fetch-xrt.sh" 2>&1) || skip "${xrt##*$'\n'}"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+log=$scratch/calls
+
+# A process with this XRT, and an NPU; the wrapper is no such process itself.
+export TANDEM_NPU_XRT=$build/libtandem_npu_xrt.so
+on() {
+  local generation=$1 fault=$2
+  shift 2
+  : >"$log"
+  TANDEM_NPU_SHIM=$generation TANDEM_NPU_SHIM_FAULT=$fault TANDEM_NPU_SHIM_LOG=$log TMPDIR=$scratch \
+    LD_PRELOAD=$build/libtandem_npu_shim.so "$@"
+}
+gate() {
+  local generation=$1 fault=$2 tests=$3
+  echo "--- $generation, fault '$fault': $tests"
+  on "$generation" "$fault" "$xrt/run/with" "$build/tests/npu_xrt_gate" --gtest_brief=1 \
+    --gtest_filter="$tests" >"$scratch/out" 2>&1 || { cat "$scratch/out" >&2; fail "$tests failed"; }
+  grep -q 'PASSED.* [1-9]' "$scratch/out" || fail "$tests: nothing ran"
+}
+nothing_open() {
+  ! grep -E '^close: ' "$log" | grep -v ' 0 buffers, 0 contexts, 0 syncobjs ' || fail "objects are left open"
+  grep -q '^close: ' "$log" || fail "the device was not closed"
+}
+tandem() { on "$1" "" "$xrt/run/with" "$build/tandem" "${@:2}"; }
+
+for generation in npu1 npu2; do
+  # The device is listed, by these calls and no other: heap, its address, firmware, array, heap.
+  on $generation "" "$xrt/run/xrt-smi" examine >"$scratch/examine"
+  grep -q "RyzenAI-npu" "$scratch/examine" || { cat "$scratch/examine" >&2; fail "xrt-smi does not list the device"; }
+  calls=$(grep -o 'ioctl 0x..' "$log" | cut -c 7- | tr '\n' ' ')
+  [[ $calls == "0x43 0x44 0x47 0x47 0x09 " ]] || fail "xrt-smi called $calls"
+  echo "--- xrt-smi: $(grep RyzenAI "$scratch/examine")"
+
+  gate $generation "" 'Works.*'
+  nothing_open
+  for fault in timeout@3 abort@3 error@3 nothing@3; do
+    gate $generation $fault 'FaultOnce.*'
+    nothing_open
+  done
+  for fault in timeout@1+ error@1+ nothing@1+; do
+    gate $generation $fault 'FaultAlways.*'
+    nothing_open
+  done
+
+  # Configurations of ours are containers to AMD's own tool.
+  for type in i8 i4 bf16; do
+    "$build/tandem" npu xclbin -q --type $type --generation $generation -o "$scratch/x.xclbin"
+    "$xrt/run/xclbinutil" --quiet --info --input "$scratch/x.xclbin" >"$scratch/info" || fail "xclbinutil refuses $type"
+    grep -q GROUP_TOPOLOGY "$scratch/info" || fail "xclbinutil misses sections of $type"
+    tandem $generation npu gemm --device xrt --generation $generation --type $type -m 37 -k 200 -n 300 \
+      >"$scratch/out" || fail "gemm $type failed"
+    grep -q ': right' "$scratch/out" || fail "gemm $type is wrong"
+  done
+
+  # A prompt of a whole model says the same as on the emulator.
+  text="Reverse the words: apple fox blue"
+  on $generation "" "$xrt/run/with" "$build/tandem" run -q -p "$text" --temp 0 --prefill npu \
+    --npu-generation $generation --npu-device xrt >"$scratch/xrt"
+  grep -q '^ioctl 0x46' "$log" || fail "no command reached the NPU"
+  nothing_open
+  "$build/tandem" run -q -p "$text" --temp 0 --prefill npu --npu-generation $generation >"$scratch/emulator"
+  cmp "$scratch/xrt" "$scratch/emulator" || fail "the reply is another one"
+  echo "--- $generation replies: $(cat "$scratch/xrt")"
+done
+
+# Hangs and a device that goes away take objects with them.
+gate npu1 hang@3 'FaultOnce.*'
+gate npu1 hang@1+ 'FaultAlways.*'
+gate npu1 gone 'FaultAlways.*'
+gate npu1 node 'Absent.NoNode'
+gate npu1 denied 'Absent.NoPermission'
+gate npu1 memory 'Absent.NoMemory'
+gate npu1 memlock 'Absent.Memlock'
+
+# Configurations for others are refused.
+mkdir "$scratch/others"
+"$build/tandem" npu xclbin -q --generation npu2 -o "$scratch/others/gemm-i8-i32-npu1.xclbin"
+if TANDEM_NPU_KERNELS=$scratch/others tandem npu1 npu gemm --device xrt -m 8 -k 8 -n 8 2>"$scratch/out"; then
+  fail "an xclbin of another generation was taken"
+fi
+grep -q "another generation" "$scratch/out" || { cat "$scratch/out" >&2; fail "no word of the generation"; }
+[[ -z $(ls -d "$scratch"/tandem-npu-shim-* 2>/dev/null) ]] || fail "the emulated device left files"
+echo "xrt_gate: all passed"
