@@ -13,7 +13,10 @@
 #include <vector>
 
 #include "core/error.h"
+#include "devices/npu/cdo/cdo.h"
 #include "devices/npu/stream/stream.h"
+#include "devices/npu/xclbin/emulated_pdi.h"
+#include "devices/npu/xclbin/xclbin.h"
 #include "formats/gguf_writer.h"
 #include "gemma3n/gguf.h"
 #include "gemma3n/hf.h"
@@ -310,7 +313,7 @@ void MakeChats(const fs::path& folder) {
 void MakeNpuStreams(const fs::path& folder) {
   using namespace npu;
   for (const Encoding encoding : {Encoding::kPlain, Encoding::kOptimized}) {
-    const Device device{Generation::kNpu2, 8};
+    const npu::Device device{Generation::kNpu2, 8};
     const std::vector<StreamOp> ops = {
         BlockWriteOp{0x1D000, {64, 0, 0, 0, 0xC0000000, 0x02000000, 0, 0x02000000}, 0},
         AddressPatchOp{0x1D004, 1, 0x40},
@@ -330,6 +333,43 @@ void MakeNpuStreams(const fs::path& folder) {
     WriteSeed(folder, encoding == Encoding::kPlain ? "plain" : "short",
               {reinterpret_cast<const char*>(words.data()), 4 * words.size()});
   }
+}
+
+/// An array with a core that does each kind of step.
+npu::Design SmallDesign() {
+  using namespace npu;
+  Design design;
+  design.device = {Generation::kNpu1, 1};
+  design.locks = {{"full", {0, 2}, 0, 0}, {"empty", {0, 2}, 1, 1}};
+  for (const int64_t address : {0x1000, 0x3000, 0x6000}) {
+    design.buffers.push_back({"b", Tile{0, 2}, address, ElementType::kI8, 0x4000, {}});
+  }
+  design.buffers[0].init = {1, 2, 3, 4};
+  LoopStep loop;
+  loop.body.push_back({AcquireStep{0, 1, true}});
+  loop.body.push_back({CallStep{"gemm_i8_npu1", {0, 1, 2}}});
+  loop.body.push_back({WhenStep{0, 0, 1, {{ReleaseStep{1, 1}}}}});
+  design.cores.push_back({{0, 2}, {}, {{loop}}});
+  return design;
+}
+
+void MakeNpuXclbins(const fs::path& folder) {
+  using namespace npu;
+  const auto seed = [&](const char* name, std::span<const std::byte> bytes) {
+    WriteSeed(folder, name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  };
+  Xclbin xclbin;
+  xclbin.buffers = 3;
+  xclbin.columns = 4;
+  xclbin.start_columns = {1};
+  xclbin.operations_per_cycle = 2048;
+  xclbin.pdi = WriteEmulatedPdi(SmallDesign());
+  seed("pdi", xclbin.pdi);
+  seed("xclbin", WriteXclbin(xclbin));
+  const std::vector<uint32_t> words = EncodeCdo(std::vector<StreamOp>{
+      WriteOp{0x21D204, 7}, MaskWriteOp{0x232000, 2, 3}, MaskPollOp{0x232004, 1, 1, false},
+      BlockWriteOp{0x200400, std::vector<uint32_t>(260, 5), 0}});
+  seed("cdo", std::as_bytes(std::span(words)));
 }
 
 void MakeNpuJson(const fs::path& folder) {
@@ -386,6 +426,7 @@ std::string CoreProgram() {
 
 void MakeAll(const fs::path& root) {
   MakeNpuStreams(root / "npu_stream");
+  MakeNpuXclbins(root / "npu_xclbin");
   MakeNpuJson(root / "npu_json");
   WriteSeed(root / "npu_json", "program", CoreProgram());
   MakeGguf(root / "gguf");

@@ -34,10 +34,10 @@ class Compiler {
     CoreOp op;
     op.kind = CoreOp::Kind::kCall;
     op.kernel = FindKernel(step.kernel);
-    if (op.kernel == nullptr) Fail(fmt::format("there is no kernel {}", step.kernel));
+    if (op.kernel == nullptr) Fail(fmt::format("there is no kernel {}", Printable(step.kernel)));
     const auto needs = op.kernel->buffer_bytes;
     if (step.buffers.size() != needs.size()) {
-      Fail(fmt::format("{} takes {} buffers, and got {}", step.kernel, needs.size(),
+      Fail(fmt::format("{} takes {} buffers, and got {}", op.kernel->name, needs.size(),
                        step.buffers.size()));
     }
     for (size_t i = 0; i < needs.size(); ++i) {

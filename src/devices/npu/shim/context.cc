@@ -22,6 +22,7 @@ constexpr uint64_t kTransaction = 3;
 constexpr size_t kMostInChain = 500;
 
 uint64_t Join(std::span<const uint32_t> words) { return uint64_t{words[1]} << 32 | words[0]; }
+uint32_t OpcodeOf(uint32_t head) { return head >> 23 & 0x1F; }
 void SetState(uint32_t& head, CommandState state) { head = (head & ~0xFU) | state; }
 void Tell(const std::string& text) {
   std::fputs(("tandem-npu-shim: " + text + "\n").c_str(), stderr);
@@ -125,9 +126,15 @@ CommandState Context::RunOne(std::span<const uint32_t> words) {
 
 bool Context::Execute(uint32_t handle, const Fault& fault, uint64_t& number) {
   const std::span<uint32_t> words = WordsOf(memory_.Find(handle));
-  if (words.empty()) return false;
-  const uint32_t opcode = words[0] >> 23 & 0x1F;
-  if (opcode == kOpcodeChain) return ExecuteChain(words, fault, number);
+  if (!words.empty() && OpcodeOf(words[0]) == kOpcodeChain) {
+    return ExecuteChain(words, fault, number);
+  }
+  return ExecuteOne(words, fault, number);
+}
+
+bool Context::ExecuteOne(std::span<uint32_t> words, const Fault& fault, uint64_t& number) {
+  if (words.empty()) return true;  // No buffer of commands: there is no place for a state.
+  const uint32_t opcode = OpcodeOf(words[0]);
   ++number;
   CommandState state = kStateError;
   const bool faulty = fault.Meets(number);
@@ -160,9 +167,9 @@ bool Context::ExecuteChain(std::span<uint32_t> words, const Fault& fault, uint64
   }
   for (uint32_t i = 0; i < head.count; ++i) {
     const auto handle = static_cast<uint32_t>(Join(words.subspan(kFirst + size_t{i} * 2)));
-    if (!Execute(handle, fault, number)) return false;
     const std::span<uint32_t> one = WordsOf(memory_.Find(handle));
-    const uint32_t state = one[0] & 0xF;
+    if (!ExecuteOne(one, fault, number)) return false;
+    const uint32_t state = one.empty() ? uint32_t{kStateError} : one[0] & 0xF;
     if (state != kStateCompleted) {
       head.error_index = i;
       std::memcpy(words.data() + 1, &head, sizeof(head));

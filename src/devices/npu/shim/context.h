@@ -32,6 +32,7 @@ class Context {
   uint64_t sequence = 0;  ///< Of the last command.
 
  private:
+  bool ExecuteOne(std::span<uint32_t> words, const Fault& fault, uint64_t& number);
   bool ExecuteChain(std::span<uint32_t> words, const Fault& fault, uint64_t& number);
   CommandState RunOne(std::span<const uint32_t> words);
 
