@@ -45,6 +45,7 @@ chat: ## Build, fetch Gemma 3 270M (asks first; YES=1 agrees), chat with it
 tests: # Everything that is not optional, in build/
 	@$(deps) build test
 	@tools/fetch-glslc.sh
+	@tools/fetch-xrt.sh >/dev/null || true # with a line that says why
 	@$(call configure,$(TANDEM_PRESET) -DTANDEM_BUILD_TESTS=ON)
 	@$(call compile,build)
 
@@ -55,6 +56,14 @@ test: tests ## Install what is missing, build, run the tests (fast and slow)
 .PHONY: test-fast
 test-fast: tests ## The same with the fast tests only
 	@$(call run-tests,$(TANDEM_PRESET)) -L '^fast$$'
+
+.PHONY: npu-xrt-test
+npu-xrt-test: ## AMD's real XRT (fetched aside, 40 MB) on the emulated NPU: the whole way to it
+	@$(deps) build test
+	@tools/fetch-xrt.sh >/dev/null
+	@$(call configure,$(TANDEM_PRESET) -DTANDEM_BUILD_TESTS=ON)
+	@$(call compile,build) --target tandem npu_xrt_gate tandem_npu_xrt
+	@tests/devices/xrt_gate.sh build
 
 .PHONY: accuracy
 accuracy: tests ## Exact replies of fable in every weight type (SEED=20261123), minutes
