@@ -27,6 +27,11 @@ install(FILES ${PROJECT_BINARY_DIR}/tandem.pc DESTINATION lib/pkgconfig COMPONEN
 install(DIRECTORY examples DESTINATION share/doc/tandem COMPONENT development)
 install(FILES docs/library.md DESTINATION share/doc/tandem COMPONENT development)
 
+# The plug-in for XRT of the system, not for one that lies in somebody's cache.
+if(TANDEM_HAS_XRT AND NOT TANDEM_XRT_LIBRARY MATCHES "/tandem-xrt/")
+  install(TARGETS tandem_npu_xrt LIBRARY DESTINATION lib/tandem COMPONENT xrt)
+endif()
+
 # The manual page and the completions are what the program says about itself.
 set(share ${PROJECT_BINARY_DIR}/share)
 file(MAKE_DIRECTORY ${share})
@@ -44,6 +49,9 @@ add_custom_command(
 add_custom_target(self-description ALL DEPENDS
   ${share}/tandem.1.gz ${share}/tandem.bash ${share}/_tandem ${share}/tandem.fish)
 add_custom_target(product DEPENDS tandem libtandem self-description)
+if(TANDEM_HAS_XRT)
+  add_dependencies(product tandem_npu_xrt)
+endif()
 install(FILES ${share}/tandem.1.gz DESTINATION share/man/man1 COMPONENT program)
 install(FILES ${share}/tandem.bash DESTINATION share/bash-completion/completions RENAME tandem
   COMPONENT program)

@@ -78,6 +78,18 @@ for generation in npu1 npu2; do
   "$build/tandem" run -q -p "$text" --temp 0 --prefill npu --npu-generation $generation >"$scratch/emulator"
   cmp "$scratch/xrt" "$scratch/emulator" || fail "the reply is another one"
   echo "--- $generation replies: $(cat "$scratch/xrt")"
+  # In the middle of it a command fails: the reply is the same; or all do: exit code 3, no reply.
+  for fault in timeout@7 nothing@7 error@7+; do
+    code=0
+    on $generation $fault "$xrt/run/with" "$build/tandem" run -q -p "$text" --temp 0 --prefill npu \
+      --npu-generation $generation --npu-device xrt >"$scratch/xrt" 2>"$scratch/out" || code=$?
+    nothing_open
+    if [[ $fault == *+ ]]; then
+      [[ $code == 3 && ! -s $scratch/xrt ]] && grep -q "given up" "$scratch/out" || fail "$fault in a prompt: exit code $code"
+    else
+      [[ $code == 0 ]] && cmp "$scratch/xrt" "$scratch/emulator" || fail "$fault in a prompt: exit code $code"
+    fi
+  done
 done
 
 # Hangs and a device that goes away take objects with them.

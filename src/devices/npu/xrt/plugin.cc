@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <xrt/experimental/xrt_ext.h>
 #include <xrt/experimental/xrt_kernel.h>
+#include <xrt/experimental/xrt_version.h>
 #include <xrt/experimental/xrt_xclbin.h>
 #include <xrt/xrt_bo.h>
 #include <xrt/xrt_device.h>
@@ -25,10 +26,6 @@
 #include <string>
 #include <system_error>
 #include <vector>
-
-#if __has_include(<xrt/detail/version-slim.h>)
-#include <xrt/detail/version-slim.h>
-#endif
 
 namespace {
 
@@ -131,7 +128,8 @@ int GetInfo(void* device, TandemXrtInfo* info, TandemXrtError* error) {
     };
     copy(info->name, xrt.get_info<xrt::info::device::name>());
     copy(info->address, xrt.get_info<xrt::info::device::bdf>());
-    copy(info->version, xrt_build_version);
+    copy(info->version,
+         std::to_string(xrt::version::major()) + "." + std::to_string(xrt::version::minor()));
     return 0;
   });
 }
