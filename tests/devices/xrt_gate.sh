@@ -69,6 +69,30 @@ for generation in npu1 npu2; do
     grep -q ': right' "$scratch/out" || fail "gemm $type is wrong"
   done
 
+  # The same configuration in a container that AMD's tool writes, of the parts that it reads in ours.
+  rm -rf "$scratch/theirs" && mkdir "$scratch/theirs"
+  (
+    cd "$scratch/theirs"
+    "$build/tandem" npu xclbin -q --generation $generation -o ours.xclbin
+    "$xrt/run/xclbinutil" --quiet --force --input ours.xclbin --dump-section AIE_PARTITION:JSON:partition.json \
+      --dump-section MEM_TOPOLOGY:JSON:memory.json
+    scalar='"address-qualifier": "SCALAR"' global='"address-qualifier": "GLOBAL", "memory-connection":'
+    cat >kernels.json <<JSON
+{"ps-kernels": {"kernels": [{"name": "MLIR_AIE", "type": "dpu", "instances": [{"name": "MLIRAIE"}],
+  "extended-data": {"subtype": "DPU", "functional": "0", "dpu_kernel_id": "0x901"},
+  "arguments": [{"name": "opcode", $scalar, "type": "uint64_t", "offset": "0x00"},
+    {"name": "instr", $global "SRAM", "type": "char *", "offset": "0x08"},
+    {"name": "ninstr", $scalar, "type": "uint32_t", "offset": "0x10"},
+    {"name": "bo0", $global "HOST", "type": "void*", "offset": "0x14"},
+    {"name": "bo1", $global "HOST", "type": "void*", "offset": "0x1c"},
+    {"name": "bo2", $global "HOST", "type": "void*", "offset": "0x24"}]}]}}
+JSON
+    "$xrt/run/xclbinutil" --quiet --force --add-replace-section MEM_TOPOLOGY:JSON:memory.json --add-kernel kernels.json \
+      --add-replace-section AIE_PARTITION:JSON:partition.json --output gemm-i8-i32-$generation.xclbin
+  ) >"$scratch/out" 2>&1 || { cat "$scratch/out" >&2; fail "xclbinutil does not write our configuration"; }
+  TANDEM_NPU_KERNELS=$scratch/theirs tandem $generation npu gemm --device xrt --generation $generation \
+    -m 37 -k 200 -n 300 | grep -q ': right' || fail "the configuration in AMD's container is wrong"
+
   # A prompt of a whole model says the same as on the emulator.
   text="Reverse the words: apple fox blue"
   on $generation "" "$xrt/run/with" "$build/tandem" run -q -p "$text" --temp 0 --prefill npu \
