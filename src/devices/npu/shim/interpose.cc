@@ -5,6 +5,10 @@
 // one, and leave all else alone. TANDEM_NPU_SHIM says which generation (npu1, the default, or
 // npu2), TANDEM_NPU_SHIM_FAULT what goes wrong (fault.h), TANDEM_NPU_SHIM_LOG a file that tells
 // every call.
+
+// The functions that these stand in for must be functions, under their own names.
+#undef _FORTIFY_SOURCE
+#undef _FILE_OFFSET_BITS
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
