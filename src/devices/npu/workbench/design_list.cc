@@ -1,0 +1,66 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/workbench/design_list.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "core/error.h"
+#include "devices/npu/gemm/gemm_stream.h"
+
+namespace tandem::npu {
+namespace {
+
+void AddProducts(Generation generation, std::vector<NamedDesign>& list) {
+  constexpr std::pair<GemmType, GemmOutput> kTypes[] = {
+      {GemmType::kI8, GemmOutput::kI8},     {GemmType::kI8, GemmOutput::kI16},
+      {GemmType::kI8, GemmOutput::kI32},    {GemmType::kI4, GemmOutput::kI32},
+      {GemmType::kBf16, GemmOutput::kBf16}, {GemmType::kBf16, GemmOutput::kF32},
+  };
+  for (const auto& [type, output] : kTypes) {
+    const GemmConfig config = {{generation, MaxColumns(generation)}, type, output};
+    NamedDesign design;
+    design.name = fmt::format("gemm-{}-{}-{}", GemmTypeName(type), GemmOutputName(output),
+                              GenerationName(generation));
+    design.what = fmt::format("products of any size, {} weights, {} results", GemmTypeName(type),
+                              GemmOutputName(output));
+    design.device = config.device;
+    design.kernel_source = "gemm_kernels.cc";
+    design.make = [config] { return MakeGemmDesign(config); };
+    design.example = [config] {
+      // A tile of each core, of two steps.
+      const GemmShape tile = DesignTile(config.type);
+      return GemmSequence(
+          PlanGemm(config, {tile.m * kCoreRows, 2 * tile.k, tile.n * config.device.columns}));
+    };
+    list.push_back(std::move(design));
+  }
+}
+
+}  // namespace
+
+std::vector<NamedDesign> AllDesigns() {
+  std::vector<NamedDesign> list;
+  for (const Generation generation : {Generation::kNpu1, Generation::kNpu2}) {
+    AddProducts(generation, list);
+  }
+  return list;
+}
+
+NamedDesign FindDesign(std::string_view name) {
+  std::string names;
+  for (NamedDesign& design : AllDesigns()) {
+    if (design.name == name) return std::move(design);
+    names += (names.empty() ? "" : ", ") + design.name;
+  }
+  throw Error(ErrorKind::kInvalidArgument, fmt::format("there is no design {}", Printable(name)),
+              "there are " + names);
+}
+
+std::string KernelObject(const std::string& source, Generation generation) {
+  return fmt::format("{}.{}.o", source.substr(0, source.find_last_of('.')),
+                     generation == Generation::kNpu1 ? "aie2" : "aie2p");
+}
+
+}  // namespace tandem::npu
