@@ -16,12 +16,12 @@ fail() { echo "fetch-mlir: $*" >&2; exit 1; }
 [[ ! -x $folder/mlir-opt ]] || exit 0
 for system in /usr/lib/llvm-*/bin/mlir-opt; do [[ ! -x $system ]] || exit 0; done
 [[ $(dpkg --print-architecture 2>/dev/null) == amd64 ]] || fail "no amd64 Debian here"
-"$here/fetch-packages.sh" "$folder/root" "$suite" "mlir-$version-tools" "libllvm$version" libz3-4 ||
+"$here/fetch-packages.sh" "$folder/$suite" "$suite" "mlir-$version-tools" "libllvm$version" libz3-4 ||
   fail "no mlir-opt $version"
 cat >"$folder/mlir-opt.part" <<WRAPPER
 #!/bin/sh
 here=\$(cd "\$(dirname "\$0")" && pwd)
-libs=\$here/root; libs=\$libs/usr/lib
+libs=\$here/$suite/usr/lib
 LD_LIBRARY_PATH=\$libs/x86_64-linux-gnu:\$libs/llvm-$version/lib\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}
 export LD_LIBRARY_PATH
 exec "\$libs/llvm-$version/bin/mlir-opt" "\$@"

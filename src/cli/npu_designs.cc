@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -32,7 +33,7 @@ using Json = nlohmann::ordered_json;
 
 struct DesignsSettings {
   OutputOptions output;
-  std::string name;
+  std::optional<std::string> name;
   bool mlir = false;
   bool config = false;
   bool insts = false;
@@ -105,6 +106,7 @@ Json ToJson(const npu::NamedDesign& named, bool with_tiles) {
   Json problems = npu::CheckLimits(design);
   if (problems.empty()) problems = npu::CheckRoutes(design);
   json["problems"] = std::move(problems);
+  if (with_tiles) json["fingerprint"] = npu::DesignFingerprint(named);
   if (!with_tiles) return json;
   Json tiles = Json::array();
   for (const npu::TileUse& use : uses) {
@@ -212,7 +214,7 @@ int RunDesigns(const DesignsSettings& settings) {
     throw Error(ErrorKind::kInvalidArgument,
                 "--mlir, --config, --insts and --json: one of them at a time");
   }
-  if (settings.name.empty()) {
+  if (!settings.name) {
     if (forms > 0) {
       throw Error(ErrorKind::kInvalidArgument, "of which design?", "tandem npu designs lists them");
     }
@@ -221,7 +223,7 @@ int RunDesigns(const DesignsSettings& settings) {
     }
     return List(settings);
   }
-  const npu::NamedDesign named = npu::FindDesign(settings.name);
+  const npu::NamedDesign named = npu::FindDesign(*settings.name);
   if (forms > 0) return Write(settings, named);
   if (!settings.target.empty()) {
     throw Error(ErrorKind::kInvalidArgument, "--output: of --mlir, --config or --insts");

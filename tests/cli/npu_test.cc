@@ -86,6 +86,45 @@ TEST(Npu, ErrorsNameFileAndPlace) {
   EXPECT_NE(run.err.find("x.bin: word 0: too short"), std::string::npos) << run.err;
 }
 
+TEST(Npu, ListsDesignsAndWritesThem) {
+  const TemporaryFolder folder;
+  const Finished list = Tandem({"npu", "designs"});
+  EXPECT_EQ(list.code, 0) << list.err;
+  EXPECT_NE(list.out.find("gemm-i4-i32-npu2"), std::string::npos);
+  const Json json = Json::parse(Tandem({"npu", "designs", "--json"}).out);
+  EXPECT_EQ(json["designs"].size(), Lines(list.out).size() - 1);
+  for (const Json& design : json["designs"]) EXPECT_TRUE(design["problems"].empty());
+  const std::string name = "gemm-i8-i32-npu1";
+  const Json one = Json::parse(Tandem({"npu", "designs", name, "--json"}).out);
+  EXPECT_EQ(one["cores"], 16);
+  EXPECT_EQ(one["kernels"], Json::array({"gemm_i8_npu1"}));
+  EXPECT_EQ(one["use"].size(), 24U);
+  EXPECT_EQ(one["fingerprint"].get<std::string>().size(), 16U);
+  EXPECT_NE(Tandem({"npu", "designs", name}).out.find("every stream has two ends"),
+            std::string::npos);
+  // The same text on standard output and in a file.
+  EXPECT_EQ(Tandem({"npu", "designs", name, "--mlir", "-o", folder / "d.mlir"}).out, "");
+  EXPECT_EQ(Tandem({"npu", "designs", name, "--mlir"}).out, ReadFile(folder / "d.mlir"));
+  for (const std::string form : {"--config", "--insts"}) {
+    EXPECT_EQ(Tandem({"npu", "designs", name, form, "-o", folder / "x.bin"}).code, 0);
+    EXPECT_EQ(Tandem({"npu", "insts", folder / "x.bin"}).code, 0);
+  }
+  const auto wrong = [](std::vector<std::string> arguments, const std::string& text) {
+    arguments.insert(arguments.begin(), {"npu", "designs"});
+    const Finished run = Tandem(arguments);
+    EXPECT_EQ(run.code, 2) << text;
+    EXPECT_NE(run.err.find(text), std::string::npos) << run.err;
+  };
+  wrong({"gemm"}, "there is no design gemm");
+  wrong({"--mlir"}, "of which design?");
+  wrong({name, "--mlir", "--config"}, "one of them at a time");
+  wrong({name, "--mlir", "--json"}, "one of them at a time");
+  wrong({name, "--config"}, "there is no --output");
+  wrong({name, "-o", "x"}, "--output");
+  wrong({name, "--mlir", "--calls", "magic"}, "--calls");
+  wrong({""}, "there is no design");
+}
+
 TEST(Npu, ReckonsProducts) {
   const Json json = Json::parse(
       Tandem({"npu", "gemm", "-m", "4032", "-k", "4032", "-n", "4032", "--tile", "112x112x112",

@@ -4,10 +4,13 @@
 
 #include <fmt/format.h>
 
+#include <span>
 #include <utility>
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "devices/npu/gemm/gemm_stream.h"
+#include "devices/npu/mlir/design_mlir.h"
 
 namespace tandem::npu {
 namespace {
@@ -56,6 +59,20 @@ NamedDesign FindDesign(std::string_view name) {
   }
   throw Error(ErrorKind::kInvalidArgument, fmt::format("there is no design {}", Printable(name)),
               "there are " + names);
+}
+
+std::string DesignFingerprint(const NamedDesign& named) {
+  MlirOptions options;
+  options.calls = MlirCalls::kFunction;
+  options.kernel_object = KernelObject(named.kernel_source, named.device.generation);
+  StreamHash hash;
+  hash.AddText(DesignMlir(named.make(), options));
+  std::string digits;
+  const auto value = hash.Value();
+  for (const uint8_t byte : std::span(value).first(8)) {
+    fmt::format_to(std::back_inserter(digits), "{:02x}", byte);
+  }
+  return digits;
 }
 
 std::string KernelObject(const std::string& source, Generation generation) {
