@@ -14,6 +14,7 @@
 #include "cli/exit_code.h"
 #include "cli/npu_designs.h"
 #include "cli/npu_gemm.h"
+#include "cli/npu_selftest.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
 #include "core/log.h"
@@ -158,6 +159,7 @@ void AddNpuCommand(CLI::App& app, Action& action) {
   AddInsts(npu, action);
   AddNpuDesigns(npu, action);
   AddNpuGemm(npu, action);
+  AddNpuSelfTest(npu, action);
 }
 
 }  // namespace tandem::cli

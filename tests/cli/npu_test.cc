@@ -125,6 +125,34 @@ TEST(Npu, ListsDesignsAndWritesThem) {
   wrong({""}, "there is no design");
 }
 
+TEST(Npu, TestsItselfUpToTheFirstThingThatDiffers) {
+  const TemporaryFolder folder;
+  const Json right = Json::parse(Tandem({"npu", "selftest", "--json"}).out);
+  EXPECT_EQ(right["ok"], true);
+  EXPECT_EQ(right["emulated"], true);
+  EXPECT_EQ(right["steps"].size(), right["planned"]);
+  const Finished wrong = Tandem({"npu", "selftest", "--inject", "wrong-data", "--inject-step", "3",
+                                 "--save", folder / "report"});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_NE(wrong.out.find(" 3 FAILED  one-core"), std::string::npos) << wrong.out;
+  EXPECT_NE(wrong.out.find("2 of 13 steps passed"), std::string::npos) << wrong.out;
+  EXPECT_NE(wrong.out.find("tandem doctor --json"), std::string::npos) << wrong.out;
+  EXPECT_EQ(Tandem({"npu", "insts", folder / "report/stream.bin"}).code, 0);
+  EXPECT_EQ(ReadFile(folder / "report/argument2.dat").size(), 3U * 64 * 64 * 4);
+  EXPECT_EQ(Json::parse(ReadFile(folder / "report/report.json"))["steps"].size(), 3U);
+  const Finished lost = Tandem({"npu", "selftest", "--inject", "vanish", "--inject-step", "1"});
+  EXPECT_EQ(lost.code, 1);
+  EXPECT_NE(lost.out.find("the device is gone"), std::string::npos) << lost.out;
+  for (const std::vector<std::string>& bad : std::vector<std::vector<std::string>>{
+           {"--timeout", "0"}, {"--inject", "bug"}, {"--inject-step", "0"}, {"--seed", "-1"}}) {
+    std::vector<std::string> arguments = {"npu", "selftest"};
+    arguments.insert(arguments.end(), bad.begin(), bad.end());
+    const Finished run = Tandem(arguments);
+    EXPECT_EQ(run.code, 2) << bad[0];
+    EXPECT_NE(run.err.find(bad[0]), std::string::npos) << run.err;
+  }
+}
+
 TEST(Npu, ReckonsProducts) {
   const Json json = Json::parse(
       Tandem({"npu", "gemm", "-m", "4032", "-k", "4032", "-n", "4032", "--tile", "112x112x112",

@@ -11,6 +11,7 @@
 #include "core/hash.h"
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/mlir/design_mlir.h"
+#include "devices/npu/workbench/trial_designs.h"
 
 namespace tandem::npu {
 namespace {
@@ -24,8 +25,7 @@ void AddProducts(Generation generation, std::vector<NamedDesign>& list) {
   for (const auto& [type, output] : kTypes) {
     const GemmConfig config = {{generation, MaxColumns(generation)}, type, output};
     NamedDesign design;
-    design.name = fmt::format("gemm-{}-{}-{}", GemmTypeName(type), GemmOutputName(output),
-                              GenerationName(generation));
+    design.name = GemmDesignName(config);
     design.what = fmt::format("products of any size, {} weights, {} results", GemmTypeName(type),
                               GemmOutputName(output));
     design.device = config.device;
@@ -41,12 +41,23 @@ void AddProducts(Generation generation, std::vector<NamedDesign>& list) {
   }
 }
 
+void AddTrials(Generation generation, std::vector<NamedDesign>& list) {
+  const Device device = {generation, MaxColumns(generation)};
+  list.push_back({CopyDesignName(device), "a copy through the memory tiles, for the self-test",
+                  device, "", [device] { return MakeCopyDesign(device); },
+                  [device] { return CopySequence(device, 2); }});
+  list.push_back({OneCoreDesignName(device), "one core and one tile, for the self-test", device,
+                  "gemm_kernels.cc", [device] { return MakeOneCoreDesign(device); },
+                  [device] { return OneCoreSequence(device, 1); }});
+}
+
 }  // namespace
 
 std::vector<NamedDesign> AllDesigns() {
   std::vector<NamedDesign> list;
   for (const Generation generation : {Generation::kNpu1, Generation::kNpu2}) {
     AddProducts(generation, list);
+    AddTrials(generation, list);
   }
   return list;
 }
@@ -76,6 +87,7 @@ std::string DesignFingerprint(const NamedDesign& named) {
 }
 
 std::string KernelObject(const std::string& source, Generation generation) {
+  if (source.empty()) return {};
   return fmt::format("{}.{}.o", source.substr(0, source.find_last_of('.')),
                      generation == Generation::kNpu1 ? "aie2" : "aie2p");
 }
