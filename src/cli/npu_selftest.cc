@@ -178,7 +178,7 @@ void AddNpuSelfTest(CLI::App& npu, Action& action) {
   AddReal(command, "--timeout", settings->timeout, 0.001, 86400, "Seconds that a run may take")
       ->default_str("10");
   command.add_flag("--full", settings->full,
-                   "The layer as large as one of Gemma 3n E2B: emulated, some minutes");
+                   "The layer as large as one of Gemma 3n E2B: emulated, half a minute");
   AddText(command, "--save", settings->save, "FOLDER",
           "Where to write stream and memory of the run that failed");
   AddChoice(command, "--inject", settings->fault, kFaults,
