@@ -37,7 +37,7 @@ struct DesignsSettings {
   bool mlir = false;
   bool config = false;
   bool insts = false;
-  std::string calls = "pointer";
+  std::string calls;
   std::string target;
 };
 
@@ -125,13 +125,25 @@ Json ToJson(const npu::NamedDesign& named, bool with_tiles) {
   return json;
 }
 
+/// A result of JSON, where it is to go.
+int Hand(const DesignsSettings& settings, const Json& json) {
+  if (settings.target.empty()) {
+    PrintJson(json);
+    return kExitOk;
+  }
+  const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  AtomicFile file(settings.target);
+  file.Write(std::as_bytes(std::span(text)));
+  file.Commit();
+  return kExitOk;
+}
+
 int List(const DesignsSettings& settings) {
   const std::vector<npu::NamedDesign> designs = npu::AllDesigns();
   if (settings.output.json) {
     Json list = Json::array();
     for (const npu::NamedDesign& named : designs) list.push_back(ToJson(named, false));
-    PrintJson({{"designs", std::move(list)}});
-    return kExitOk;
+    return Hand(settings, {{"designs", std::move(list)}});
   }
   Print(fmt::format("{:<20} {:>5} {:>5} {:>7} {:>5} {:>5}  {}\n", "design", "tiles", "cores",
                     "buffers", "locks", "BDs", "what"));
@@ -214,25 +226,22 @@ int RunDesigns(const DesignsSettings& settings) {
     throw Error(ErrorKind::kInvalidArgument,
                 "--mlir, --config, --insts and --json: one of them at a time");
   }
+  if (forms == 0 && !settings.output.json && !settings.target.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "--output: of --mlir, --config, --insts or --json");
+  }
+  if (!settings.mlir && !settings.calls.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "--calls: of --mlir");
+  }
   if (!settings.name) {
     if (forms > 0) {
       throw Error(ErrorKind::kInvalidArgument, "of which design?", "tandem npu designs lists them");
-    }
-    if (!settings.target.empty()) {
-      throw Error(ErrorKind::kInvalidArgument, "--output: of --mlir, --config or --insts");
     }
     return List(settings);
   }
   const npu::NamedDesign named = npu::FindDesign(*settings.name);
   if (forms > 0) return Write(settings, named);
-  if (!settings.target.empty()) {
-    throw Error(ErrorKind::kInvalidArgument, "--output: of --mlir, --config or --insts");
-  }
-  if (settings.output.json) {
-    PrintJson(ToJson(named, true));
-  } else {
-    Describe(named);
-  }
+  if (settings.output.json) return Hand(settings, ToJson(named, true));
+  Describe(named);
   return kExitOk;
 }
 

@@ -102,6 +102,8 @@ TEST(Npu, ListsDesignsAndWritesThem) {
   EXPECT_EQ(one["fingerprint"].get<std::string>().size(), 16U);
   EXPECT_NE(Tandem({"npu", "designs", name}).out.find("every stream has two ends"),
             std::string::npos);
+  EXPECT_EQ(Tandem({"npu", "designs", name, "--json", "-o", folder / "d.json"}).out, "");
+  EXPECT_EQ(Json::parse(ReadFile(folder / "d.json")), one);
   // The same text on standard output and in a file.
   EXPECT_EQ(Tandem({"npu", "designs", name, "--mlir", "-o", folder / "d.mlir"}).out, "");
   EXPECT_EQ(Tandem({"npu", "designs", name, "--mlir"}).out, ReadFile(folder / "d.mlir"));
@@ -121,6 +123,7 @@ TEST(Npu, ListsDesignsAndWritesThem) {
   wrong({name, "--mlir", "--json"}, "one of them at a time");
   wrong({name, "--config"}, "there is no --output");
   wrong({name, "-o", "x"}, "--output");
+  wrong({name, "--calls", "pointer"}, "--calls");
   wrong({name, "--mlir", "--calls", "magic"}, "--calls");
   wrong({""}, "there is no design");
 }

@@ -81,7 +81,7 @@ echo 0x1022 >"$device/vendor"; echo 0x1502 >"$device/device"; echo 0x00 >"$devic
 export TANDEM_SYSTEM_ROOT=$folder/machine TANDEM_NPU_KERNELS=$folder/built
 "$tandem" doctor >"$folder/doctor.txt"
 has "$folder/doctor.txt" "Phoenix or Hawk Point: cannot be used" "ok device: 1022:1502" \
-  "broken driver" "limited xclbin: 1 of 6 designs"
+  "broken driver" "limited xclbin: 1 of "
 sed -i 's/"fingerprint": "[0-9a-f]*"/"fingerprint": "0"/' "$folder/built/manifest.json"
 "$tandem" doctor >"$folder/doctor.txt"
 has "$folder/doctor.txt" "was built of another version of its design" \
