@@ -45,6 +45,7 @@ void CollectCalls(const Design& design, const std::vector<CoreStep>& steps,
 
 std::vector<std::string> TypesOf(const MlirEmitter& emitter, const std::vector<size_t>& buffers) {
   std::vector<std::string> types;
+  types.reserve(buffers.size());
   for (const size_t buffer : buffers) types.push_back(emitter.BufferType(buffer));
   return types;
 }
@@ -122,7 +123,7 @@ class CoreEmitter {
                buffer, emitter_.BufferType(buffer));
     const std::string number = text_.NewValue();
     text_.Line("{} = \"arith.index_cast\"({}) : (index) -> i32", number, index);
-    const std::string pointer = text_.NewValue();
+    std::string pointer = text_.NewValue();
     text_.Line("{} = \"llvm.inttoptr\"({}) : (i32) -> !llvm.ptr", pointer, number);
     return pointer;
   }

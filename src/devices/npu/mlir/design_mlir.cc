@@ -112,7 +112,7 @@ void MlirEmitter::UseLock(size_t lock, int action, int64_t value) {
 }
 
 std::string MlirEmitter::Constant(int64_t value, const char* type) {
-  const std::string name = text.NewValue();
+  std::string name = text.NewValue();
   text.Line("{} = \"arith.constant\"() <{{value = {} : {}}}> : () -> {}", name, value, type, type);
   return name;
 }

@@ -52,7 +52,7 @@ class Converter {
     // Its BD is written again: whoever had it is done, says the sequence, though nobody waited.
     open_.remove_if([&](const Open& open) {
       if (open.channel.tile != copy.channel.tile || open.bd != bd) return false;
-      steps_.push_back(FinishStep{open.name, /*wait=*/false});
+      steps_.emplace_back(FinishStep{open.name, /*wait=*/false});
       return true;
     });
     ConfigureStep configure;
@@ -70,8 +70,8 @@ class Converter {
     }
     configure.transfers.push_back(std::move(transfer));
     open_.push_back({configure.task, copy.channel, bd, configure.token});
-    steps_.push_back(configure);
-    steps_.push_back(StartStep{configure.task});
+    steps_.emplace_back(configure);
+    steps_.emplace_back(StartStep{configure.task});
   }
 
   void Wait(const WaitStep& wait) {
@@ -82,7 +82,7 @@ class Converter {
       throw Error(ErrorKind::kUnsupported,
                   fmt::format("a wait for {}, which nothing answers", ChannelText(wait.channel)));
     }
-    steps_.push_back(FinishStep{open->name, /*wait=*/true});
+    steps_.emplace_back(FinishStep{open->name, /*wait=*/true});
     open_.erase(open);
   }
 

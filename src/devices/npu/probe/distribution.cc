@@ -23,7 +23,7 @@ Distribution::Distribution(const std::filesystem::path& root) {
   std::istringstream lines(ReadSmallFile(root / "etc/os-release").value_or(""));
   std::string ids;
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("ID=")) ids = Unquoted(line.substr(3)) + " " + ids;
+    if (line.starts_with("ID=")) ids.insert(0, Unquoted(line.substr(3)) + " ");
     if (line.starts_with("ID_LIKE=")) ids += Unquoted(line.substr(8));
     if (line.starts_with("VERSION_ID=")) {
       const std::vector<int> version = VersionOf(Unquoted(line.substr(11)));

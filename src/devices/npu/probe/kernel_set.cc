@@ -41,7 +41,7 @@ std::filesystem::path KernelFolder() {
     const char* value = std::getenv(name);
     return std::filesystem::path(value == nullptr ? "" : value);
   };
-  if (const auto named = variable("TANDEM_NPU_KERNELS"); !named.empty()) return named;
+  if (auto named = variable("TANDEM_NPU_KERNELS"); !named.empty()) return named;
   if (const auto data = variable("XDG_DATA_HOME"); !data.empty()) return data / "tandem" / "npu";
   return variable("HOME") / ".local" / "share" / "tandem" / "npu";
 }

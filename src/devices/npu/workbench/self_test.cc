@@ -310,7 +310,7 @@ class Tester {
     std::vector<int32_t> c(static_cast<size_t>(shape.m * shape.n));
     for (int64_t m = 0; m < shape.m; ++m) {
       for (int64_t k = 0; k < shape.k; ++k) {
-        const int32_t left = a[static_cast<size_t>(m * shape.k + k)];
+        const auto left = static_cast<int32_t>(a[static_cast<size_t>(m * shape.k + k)]);
         for (int64_t n = 0; n < shape.n; ++n) {
           c[static_cast<size_t>(m * shape.n + n)] += left * b[static_cast<size_t>(k * shape.n + n)];
         }

@@ -97,6 +97,7 @@ Design MakeCopyDesign(const Device& device) {
     AddShim(design, column, 1);
     const Tile tile{column, 1};
     std::vector<size_t> buffers;
+    buffers.reserve(kCopyDepth);
     for (int i = 0; i < kCopyDepth; ++i) {
       buffers.push_back(AddBuffer(design, tile, fmt::format("block{}", i), 4 * kCopyBlockWords * i,
                                   4 * kCopyBlockWords));
@@ -119,11 +120,13 @@ Sequence CopySequence(const Device& device, int64_t blocks) {
   for (int column = 0; column < device.columns; ++column) {
     const Tile shim{column, 0};
     sequence.controller_ids[shim] = kShimController;
-    sequence.steps.push_back(Transfer1({shim, Direction::kS2mm, 0}, 0, 1, column * words, words));
-    sequence.steps.push_back(Transfer1({shim, Direction::kMm2s, 0}, 1, 0, column * words, words));
+    sequence.steps.emplace_back(
+        Transfer1({shim, Direction::kS2mm, 0}, 0, 1, column * words, words));
+    sequence.steps.emplace_back(
+        Transfer1({shim, Direction::kMm2s, 0}, 1, 0, column * words, words));
   }
   for (int column = 0; column < device.columns; ++column) {
-    sequence.steps.push_back(WaitStep{{{column, 0}, Direction::kS2mm, 0}});
+    sequence.steps.emplace_back(WaitStep{{{column, 0}, Direction::kS2mm, 0}});
   }
   return sequence;
 }
