@@ -12,7 +12,9 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/npu_designs.h"
 #include "cli/npu_gemm.h"
+#include "cli/npu_selftest.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
 #include "core/log.h"
@@ -155,7 +157,9 @@ void AddNpuCommand(CLI::App& app, Action& action) {
   AddEncoder(npu, action, "config", "Write the configuration of a lowered design", "DESIGN",
              "The design, as JSON", RunConfig, /*with_flow=*/false);
   AddInsts(npu, action);
+  AddNpuDesigns(npu, action);
   AddNpuGemm(npu, action);
+  AddNpuSelfTest(npu, action);
 }
 
 }  // namespace tandem::cli

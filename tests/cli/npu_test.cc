@@ -86,6 +86,78 @@ TEST(Npu, ErrorsNameFileAndPlace) {
   EXPECT_NE(run.err.find("x.bin: word 0: too short"), std::string::npos) << run.err;
 }
 
+TEST(Npu, ListsDesignsAndWritesThem) {
+  const TemporaryFolder folder;
+  const Finished list = Tandem({"npu", "designs"});
+  EXPECT_EQ(list.code, 0) << list.err;
+  EXPECT_NE(list.out.find("gemm-i4-i32-npu2"), std::string::npos);
+  const Json json = Json::parse(Tandem({"npu", "designs", "--json"}).out);
+  EXPECT_EQ(json["designs"].size(), Lines(list.out).size() - 1);
+  for (const Json& design : json["designs"]) EXPECT_TRUE(design["problems"].empty());
+  const std::string name = "gemm-i8-i32-npu1";
+  const Json one = Json::parse(Tandem({"npu", "designs", name, "--json"}).out);
+  EXPECT_EQ(one["cores"], 16);
+  EXPECT_EQ(one["kernels"], Json::array({"gemm_i8_npu1"}));
+  EXPECT_EQ(one["use"].size(), 24U);
+  EXPECT_EQ(one["fingerprint"].get<std::string>().size(), 16U);
+  EXPECT_NE(Tandem({"npu", "designs", name}).out.find("every stream has two ends"),
+            std::string::npos);
+  EXPECT_EQ(Tandem({"npu", "designs", name, "--json", "-o", folder / "d.json"}).out, "");
+  EXPECT_EQ(Json::parse(ReadFile(folder / "d.json")), one);
+  // The same text on standard output and in a file.
+  EXPECT_EQ(Tandem({"npu", "designs", name, "--mlir", "-o", folder / "d.mlir"}).out, "");
+  EXPECT_EQ(Tandem({"npu", "designs", name, "--mlir"}).out, ReadFile(folder / "d.mlir"));
+  for (const std::string form : {"--config", "--insts"}) {
+    EXPECT_EQ(Tandem({"npu", "designs", name, form, "-o", folder / "x.bin"}).code, 0);
+    EXPECT_EQ(Tandem({"npu", "insts", folder / "x.bin"}).code, 0);
+  }
+  const auto wrong = [](std::vector<std::string> arguments, const std::string& text) {
+    arguments.insert(arguments.begin(), {"npu", "designs"});
+    const Finished run = Tandem(arguments);
+    EXPECT_EQ(run.code, 2) << text;
+    EXPECT_NE(run.err.find(text), std::string::npos) << run.err;
+  };
+  wrong({"gemm"}, "there is no design gemm");
+  wrong({"--mlir"}, "of which design?");
+  wrong({name, "--mlir", "--config"}, "one of them at a time");
+  wrong({name, "--mlir", "--json"}, "one of them at a time");
+  wrong({name, "--config"}, "there is no --output");
+  wrong({name, "-o", "x"}, "--output");
+  wrong({name, "--calls", "pointer"}, "--calls");
+  wrong({name, "--mlir", "--calls", "magic"}, "--calls");
+  wrong({""}, "there is no design");
+}
+
+TEST(Npu, TestsItselfUpToTheFirstThingThatDiffers) {
+  const TemporaryFolder folder;
+  const Finished wrong = Tandem({"npu", "selftest", "--inject", "wrong-data", "--inject-step", "3",
+                                 "--save", folder / "report"});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_NE(wrong.out.find(" 3 FAILED  one-core"), std::string::npos) << wrong.out;
+  EXPECT_NE(wrong.out.find("2 of 13 steps passed"), std::string::npos) << wrong.out;
+  EXPECT_NE(wrong.out.find("tandem doctor --json"), std::string::npos) << wrong.out;
+  EXPECT_EQ(Tandem({"npu", "insts", folder / "report/stream.bin"}).code, 0);
+  EXPECT_EQ(ReadFile(folder / "report/argument2.dat").size(), 3U * 64 * 64 * 4);
+  EXPECT_EQ(Json::parse(ReadFile(folder / "report/report.json"))["steps"].size(), 3U);
+  const Finished lost = Tandem({"npu", "selftest", "--inject", "vanish", "--inject-step", "1"});
+  EXPECT_EQ(lost.code, 1);
+  const Json json = Json::parse(
+      Tandem({"npu", "selftest", "--inject", "hang", "--inject-step", "2", "--json"}).out);
+  EXPECT_EQ(json["ok"], false);
+  EXPECT_EQ(json["emulated"], true);
+  EXPECT_EQ(json["steps"].size(), 2U);
+  EXPECT_EQ(json["planned"], 13);
+  EXPECT_NE(lost.out.find("the device is gone"), std::string::npos) << lost.out;
+  for (const std::vector<std::string>& bad : std::vector<std::vector<std::string>>{
+           {"--timeout", "0"}, {"--inject", "bug"}, {"--inject-step", "0"}, {"--seed", "-1"}}) {
+    std::vector<std::string> arguments = {"npu", "selftest"};
+    arguments.insert(arguments.end(), bad.begin(), bad.end());
+    const Finished run = Tandem(arguments);
+    EXPECT_EQ(run.code, 2) << bad[0];
+    EXPECT_NE(run.err.find(bad[0]), std::string::npos) << run.err;
+  }
+}
+
 TEST(Npu, ReckonsProducts) {
   const Json json = Json::parse(
       Tandem({"npu", "gemm", "-m", "4032", "-k", "4032", "-n", "4032", "--tile", "112x112x112",

@@ -309,6 +309,11 @@ int64_t TileCBytes(const GemmConfig& config) {
   return int64_t{kTileM} * kTileN * OutputBytes(config.output);
 }
 
+std::string GemmDesignName(const GemmConfig& config) {
+  return fmt::format("gemm-{}-{}-{}", GemmTypeName(config.type), GemmOutputName(config.output),
+                     DeviceName(config.device));
+}
+
 Design MakeGemmDesign(const GemmConfig& config) {
   CheckGemmConfig(config);
   return Maker(config).Run();

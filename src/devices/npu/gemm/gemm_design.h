@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "devices/npu/design/design.h"
 #include "devices/npu/timing/gemm_time.h"
@@ -31,6 +32,9 @@ struct GemmConfig {
 void CheckGemmConfig(const GemmConfig& config);
 /// The design. Throws as CheckGemmConfig.
 Design MakeGemmDesign(const GemmConfig& config);
+
+/// "gemm-i8-i32-npu1".
+std::string GemmDesignName(const GemmConfig& config);
 
 /// Rows of cores, each with a stream of A that enters in this column.
 inline constexpr int kCoreRows = kRows - 2;

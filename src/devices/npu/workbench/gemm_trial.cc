@@ -2,23 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/npu/workbench/gemm_trial.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <optional>
 #include <random>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "core/error.h"
-#include "devices/npu/emulator/emulator.h"
 #include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/kernels/native_aie.h"
+#include "devices/npu/runner/emulator_runner.h"
 
 namespace tandem::npu {
 namespace {
@@ -43,9 +44,32 @@ std::vector<Sum> Product(const GemmShape& shape, std::span<const Value> a,
   return c;
 }
 
+/// Counts results that are wrong, and keeps the first.
+class Differences {
+ public:
+  explicit Differences(int64_t columns) : columns_(columns) {}
+
+  void Add(size_t index, double got, double want) {
+    if (count_++ > 0) return;
+    const auto at = static_cast<int64_t>(index);
+    first_ = fmt::format("the first at [{},{}]: {:.9g}, not {:.9g}", at / columns_, at % columns_,
+                         got, want);
+  }
+  std::string Text(size_t all) const {
+    return count_ == 0 ? "" : fmt::format("{} of {}, {}", count_, all, first_);
+  }
+
+ private:
+  int64_t columns_;
+  size_t count_ = 0;
+  std::string first_;
+};
+
 class Trial {
  public:
-  Trial(const GemmConfig& config, const GemmShape& shape, uint64_t seed) : random_(seed) {
+  Trial(ArrayRunner& runner, std::chrono::milliseconds timeout, const GemmConfig& config,
+        const GemmShape& shape, uint64_t seed)
+      : runner_(runner), timeout_(timeout), random_(seed) {
     trial_.plan = PlanGemm(config, shape);
     trial_.stream = GemmStream(trial_.plan);
   }
@@ -74,13 +98,8 @@ class Trial {
     Bytes c(static_cast<size_t>(plan.c_bytes));
     pack_a(std::span(a));
     pack_b(std::span(b));
-    Emulator emulator(plan.config.device);
-    emulator.Load(MakeGemmDesign(plan.config));
-    const uint64_t arguments[] = {emulator.AddBuffer(a), emulator.AddBuffer(b),
-                                  emulator.AddBuffer(c)};
-    if (const std::optional<Stall> stall = emulator.Run(trial_.stream, arguments)) {
-      throw Error(ErrorKind::kInternal, "the emulated array stopped: " + stall->Text());
-    }
+    const std::span<std::byte> arguments[] = {a, b, c};
+    runner_.Run(trial_.stream, arguments, timeout_);
     std::vector<T> rows(SizeOfC());
     UnpackC<T>(plan, c, rows);
     return rows;
@@ -116,13 +135,16 @@ class Trial {
     const auto c =
         Multiply<T>([&](std::span<std::byte> out) { PackA(trial_.plan, a, out); },
                     [&](std::span<std::byte> out) { PackB(trial_.plan, b, shift, out); });
+    Differences differences(shape().n);
     for (size_t i = 0; i < c.size(); ++i) {
       const double rounded = std::nearbyint(std::ldexp(static_cast<double>(sums[i]), -shift));
       const double want = std::clamp(rounded, -kMost - 1, kMost);
-      trial_.max_abs_error =
-          std::max(trial_.max_abs_error, std::abs(static_cast<double>(c[i]) - want));
+      const auto got = static_cast<double>(c[i]);
+      trial_.max_abs_error = std::max(trial_.max_abs_error, std::abs(got - want));
+      if (got != want) differences.Add(i, got, want);
     }
     trial_.ok = trial_.max_abs_error == 0;
+    trial_.difference = differences.Text(c.size());
     trial_.c = std::vector<int64_t>(c.begin(), c.end());
   }
 
@@ -179,6 +201,11 @@ class Trial {
     const auto want = Product<int32_t, int8_t>(shape(), std::span<const int8_t>(a),
                                                std::span<const int8_t>(wide));
     trial_.ok = sums == want;
+    Differences differences(n);
+    for (size_t i = 0; i < sums.size(); ++i) {
+      if (sums[i] != want[i]) differences.Add(i, sums[i], want[i]);
+    }
+    trial_.difference = differences.Text(sums.size());
     std::vector<float> c(sums.size());
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t j = 0; j < n; ++j) {
@@ -235,6 +262,7 @@ class Trial {
       columns[i % static_cast<size_t>(n)] += double{b_values[i]} * b_values[i];
     }
     trial_.ok = true;
+    Differences differences(n);
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t j = 0; j < n; ++j) {
         const auto at = static_cast<size_t>(i * n + j);
@@ -243,15 +271,22 @@ class Trial {
             std::sqrt(rows[static_cast<size_t>(i)] * columns[static_cast<size_t>(j)]);
         double bound = static_cast<double>(k) * std::ldexp(size, -24);
         if (narrow) bound += std::ldexp(std::abs(exact[at]) + bound, -8);
-        trial_.ok = trial_.ok && error <= bound;
+        // Neither is one that is no number.
+        if (!(error <= bound)) {
+          trial_.ok = false;
+          differences.Add(at, c[at], exact[at]);
+        }
         trial_.max_abs_error = std::max(trial_.max_abs_error, error);
       }
     }
+    trial_.difference = differences.Text(c.size());
     trial_.a = std::move(a_values);
     trial_.b = std::move(b_values);
     trial_.c = std::move(c);
   }
 
+  ArrayRunner& runner_;
+  const std::chrono::milliseconds timeout_;
   std::mt19937_64 random_;
   std::normal_distribution<float> normal_;
   GemmTrial trial_;
@@ -259,8 +294,17 @@ class Trial {
 
 }  // namespace
 
+GemmTrial TryGemmOn(ArrayRunner& runner, const GemmConfig& config, const GemmShape& shape,
+                    uint64_t seed, std::chrono::milliseconds timeout) {
+  return Trial(runner, timeout, config, shape, seed).Run();
+}
+
 GemmTrial TryGemm(const GemmConfig& config, const GemmShape& shape, uint64_t seed) {
-  return Trial(config, shape, seed).Run();
+  // A large product takes the emulator as long as it takes.
+  constexpr std::chrono::hours kTimeout(24 * 365);
+  EmulatorRunner runner(config.device);
+  runner.Configure({GemmDesignName(config), MakeGemmDesign(config)});
+  return TryGemmOn(runner, config, shape, seed, kTimeout);
 }
 
 }  // namespace tandem::npu
