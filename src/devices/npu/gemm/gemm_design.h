@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "devices/npu/design/design.h"
+#include "devices/npu/design/design_builder.h"
 #include "devices/npu/timing/gemm_time.h"
 
 namespace tandem::npu {
@@ -32,8 +33,7 @@ void CheckGemmConfig(const GemmConfig& config);
 /// The design. Throws as CheckGemmConfig.
 Design MakeGemmDesign(const GemmConfig& config);
 
-/// Rows of cores, each with a stream of A that enters in this column.
-inline constexpr int kCoreRows = kRows - 2;
+/// The column in which a core row's stream of A enters.
 constexpr int SourceColumn(const Device& device, int core_row) {
   return core_row * device.columns / kCoreRows;
 }

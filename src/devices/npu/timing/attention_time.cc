@@ -1,0 +1,96 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/timing/attention_time.h"
+
+#include <algorithm>
+
+#include "devices/npu/timing/array_constants.h"
+
+namespace tandem::npu {
+namespace {
+
+// The design (devices/npu/attention); a test holds them to it.
+constexpr double kQueries = 16;
+constexpr double kKeys = 16;
+constexpr double kTileBytes = 192 + 16 * 256 * 2;
+constexpr double kSumBytes = 16 * 256 * 4;
+constexpr double kCores = 8;
+constexpr double kGroupColumns = 2;
+/// Tiles of queries in each of a job's two streams.
+constexpr double kQueryTiles = 4;
+
+/// Vector instructions for 16 scores, from product to weight, counted in attention_kernels.h: to
+/// fixed point and masked 12, a share of the row's maximum and totals 5, power and total 23. And
+/// for 16 sums that are divided: a product of floats is several of bfloat16. One in a cycle by
+/// Chess, in two by Peano: reckoned, never measured.
+constexpr double kWeighSlots = 40;
+constexpr double kDivideSlots = 10;
+double SlotCycles(KernelClass kernel) { return kernel == KernelClass::kChess ? 1 : 2; }
+
+/// Cycles of a product that adds `k` to sums: `outputs` of them.
+double ProductCycles(Generation generation, KernelClass kernel, double outputs, double k) {
+  const KernelConstants own = KernelOf(generation, GemmType::kBf16, kernel, false);
+  double cycles = outputs * k / own.macs + outputs / own.block * (own.fixed + own.per_byte * 4);
+  if (kernel == KernelClass::kPeano) {
+    // Its rate is of sums of 64 or more. Shorter ones load and store outputs more often: as Chess
+    // does it, for want of a figure.
+    const KernelConstants chess = KernelOf(generation, GemmType::kBf16, KernelClass::kChess, false);
+    cycles += outputs / chess.block * chess.fixed * std::max(0.0, 1 - k / 64);
+  }
+  return cycles;
+}
+
+}  // namespace
+
+GemmTime ModelAttention(const AttentionWork& work, KernelClass kernel,
+                        std::optional<double> clock_hz) {
+  const Generation generation = work.device.generation;
+  const ArrayConstants& array = kArray[static_cast<int>(generation)];
+  const auto dims = static_cast<double>(work.dims);
+  const double stream = kTileBytes / kStreamBytes;
+  const double compute = ProductCycles(generation, kernel, kQueries * kKeys, dims) +
+                         ProductCycles(generation, kernel, kQueries * dims, kKeys) +
+                         kQueries * kKeys / 16 * kWeighSlots * SlotCycles(kernel);
+  const double finish = kQueries * dims / 16 * kDivideSlots * SlotCycles(kernel);
+
+  // Results leave while the next job's queries come; the last ones have no such company.
+  double core_cycles = 0;
+  double bytes = 0;
+  double results = 0;
+  for (const AttentionWork::Group& group : work.groups) {
+    const auto jobs = static_cast<double>(group.jobs);
+    const auto tiles = static_cast<double>(group.tiles);
+    core_cycles = std::max(core_cycles, tiles * std::max(compute, stream) +
+                                            jobs * (kQueryTiles * stream + finish) +
+                                            kSumBytes / kStreamBytes);
+    bytes += 2 * (tiles + jobs * kQueryTiles) * kTileBytes;
+    results += jobs * kCores * kSumBytes;
+  }
+  const auto columns =
+      static_cast<int64_t>(static_cast<double>(work.groups.size()) * kGroupColumns);
+
+  GemmTime time;
+  const double clock = clock_hz.value_or(array.clock_hz);
+  time.core_seconds = core_cycles / clock;
+  time.dram_seconds = DramSeconds(generation, columns, bytes, kQueryTiles * kTileBytes) +
+                      kWriteShare * DramSeconds(generation, columns, results, kSumBytes);
+  time.dispatch_seconds = array.dispatch_s;
+  time.dram_bytes = bytes + results;
+  const double busy = std::max(time.core_seconds, time.dram_seconds);
+  time.seconds = busy + time.dispatch_seconds;
+  time.cycles = time.seconds * clock;
+  time.tops = 2 * work.macs / time.seconds / 1e12;
+  const auto all_cores = static_cast<double>(work.device.columns * (kRows - 2));
+  time.share_of_peak =
+      work.macs / (time.cycles * PeakMacs(generation, GemmType::kBf16) * all_cores);
+  if (time.dispatch_seconds > busy) {
+    time.bound = GemmBound::kDispatch;
+  } else if (time.dram_seconds > time.core_seconds) {
+    time.bound = GemmBound::kDram;
+  } else {
+    time.bound = stream > compute ? GemmBound::kStream : GemmBound::kCompute;
+  }
+  return time;
+}
+
+}  // namespace tandem::npu
