@@ -12,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/npu_attention.h"
 #include "cli/npu_gemm.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
@@ -156,6 +157,7 @@ void AddNpuCommand(CLI::App& app, Action& action) {
              "The design, as JSON", RunConfig, /*with_flow=*/false);
   AddInsts(npu, action);
   AddNpuGemm(npu, action);
+  AddNpuAttention(npu, action);
 }
 
 }  // namespace tandem::cli

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "devices/npu/kernels/attention_tile.h"
 
 namespace tandem::npu {
 namespace {
@@ -16,6 +17,8 @@ namespace {
 // Lanes between tiles, upwards and between the columns of a group.
 constexpr int kLaneKeys = 0;
 constexpr int kLaneValues = 1;
+
+static_assert(kJobQueries == kGroupCores * kAttentionQueries && kMostHeadDim == kAttentionDims);
 
 constexpr auto kTile = static_cast<int64_t>(kAttentionTileBytes);
 constexpr auto kSums = static_cast<int64_t>(kAttentionSumBytes);

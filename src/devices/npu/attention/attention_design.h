@@ -15,13 +15,13 @@
 
 #include "devices/npu/design/design.h"
 #include "devices/npu/design/design_builder.h"
-#include "devices/npu/kernels/attention_tile.h"
 
 namespace tandem::npu {
 
 inline constexpr int kGroupColumns = 2;
 inline constexpr int kGroupCores = kGroupColumns * kCoreRows;
-inline constexpr int64_t kJobQueries = int64_t{kGroupCores} * kAttentionQueries;
+inline constexpr int64_t kJobQueries = 128;
+inline constexpr int64_t kMostHeadDim = 256;
 /// Of an array.
 constexpr int AttentionGroups(const Device& device) { return device.columns / kGroupColumns; }
 

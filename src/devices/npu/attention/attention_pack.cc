@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/float_types.h"
+#include "devices/npu/kernels/attention_tile.h"
 
 namespace tandem::npu {
 namespace {

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "devices/npu/kernels/attention_tile.h"
 
 namespace tandem::npu {
 namespace {
@@ -23,7 +24,7 @@ void Check(const AttentionShape& shape, const std::vector<KeyRange>& rows) {
     refuse(fmt::format("{} heads with {} of keys: a multiple of those, at most {}", shape.heads,
                        shape.kv_heads, kMostAttentionHeads));
   }
-  if (shape.head_dim < 1 || shape.head_dim > kAttentionDims) {
+  if (shape.head_dim < 1 || shape.head_dim > kMostHeadDim) {
     throw Error(ErrorKind::kUnsupported,
                 fmt::format("attention: heads of {} dims: the design takes 1 to {}", shape.head_dim,
                             kAttentionDims));

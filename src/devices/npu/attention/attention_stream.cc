@@ -9,6 +9,7 @@
 
 #include "devices/npu/attention/attention_plan.h"
 #include "devices/npu/isa/registers.h"
+#include "devices/npu/kernels/attention_tile.h"
 
 namespace tandem::npu {
 namespace {

@@ -166,11 +166,24 @@ void ArrayProducts::Count(const Prepared& prepared, int64_t rows) {
   ++counts_.calls;
   counts_.macs += static_cast<uint64_t>(rows * prepared.plan.shape.k * prepared.plan.shape.n);
   counts_.modelled_seconds += prepared.seconds;
-  if (configured_ != config.type) {
-    ++counts_.switches;
-    counts_.modelled_switch_seconds += ModelSwitch(config.device.generation);
-    configured_ = config.type;
-  }
+  Configure(GemmTypeName(config.type));
+}
+
+bool ArrayProducts::Attend(const AttentionCall& call) {
+  const auto work = attention_.Attend(call, device_, arrays_);
+  if (!work) return false;
+  counts_.calls += work->calls;
+  counts_.macs += work->macs;
+  counts_.modelled_seconds += work->seconds;
+  Configure("attention");
+  return true;
+}
+
+void ArrayProducts::Configure(std::string_view name) {
+  if (configured_ == name) return;
+  ++counts_.switches;
+  counts_.modelled_switch_seconds += ModelSwitch(device_.generation);
+  configured_ = name;
 }
 
 }  // namespace tandem::npu
