@@ -43,8 +43,10 @@ struct AttentionSettings {
   std::string save;
 };
 
-npu::Device DeviceOf(const AttentionSettings& settings) {
-  npu::Device device;
+/// Any design that attends: what is between the products of a prompt runs on theirs.
+npu::GemmConfig ConfigOf(const AttentionSettings& settings) {
+  npu::GemmConfig config{{}, npu::GemmType::kBf16, npu::GemmOutput::kF32};
+  npu::Device& device = config.device;
   device.generation =
       settings.generation == "npu1" ? npu::Generation::kNpu1 : npu::Generation::kNpu2;
   const int most = npu::MaxColumns(device.generation);
@@ -54,7 +56,7 @@ npu::Device DeviceOf(const AttentionSettings& settings) {
         fmt::format("--columns {}: {} has {}", settings.columns, settings.generation, most));
   }
   device.columns = settings.columns > 0 ? settings.columns : most;
-  return device;
+  return config;
 }
 
 void Report(const AttentionSettings& settings, const npu::GemmTime& time,
@@ -115,7 +117,7 @@ void Save(const std::filesystem::path& folder, const npu::AttentionTrial& trial)
 }
 
 int RunAttention(const AttentionSettings& settings) {
-  const npu::Device device = DeviceOf(settings);
+  const npu::GemmConfig config = ConfigOf(settings);
   const int64_t keys = settings.keys > 0 ? settings.keys : settings.rows;
   if (settings.rows > keys) {
     throw Error(
@@ -131,7 +133,7 @@ int RunAttention(const AttentionSettings& settings) {
       throw Error(ErrorKind::kInvalidArgument, "--save: --model-only computes nothing");
     }
     const npu::AttentionPlan plan = npu::PlanAttention(
-        device, settings.shape, npu::CausalRows(settings.rows, keys, settings.window));
+        config, settings.shape, npu::CausalRows(settings.rows, keys, settings.window));
     Report(settings, npu::ModelAttention(npu::WorkOf(plan), kernel, clock), nullptr);
     return kExitOk;
   }
@@ -139,7 +141,7 @@ int RunAttention(const AttentionSettings& settings) {
     throw Error(ErrorKind::kUnsupported, "--device xrt: not there yet",
                 "--device emulator runs on any machine");
   }
-  const npu::AttentionTrial trial = npu::TryAttention(device, settings.shape, settings.rows, keys,
+  const npu::AttentionTrial trial = npu::TryAttention(config, settings.shape, settings.rows, keys,
                                                       settings.window, settings.seed);
   if (!settings.save.empty()) Save(settings.save, trial);
   Report(settings, npu::ModelAttention(npu::WorkOf(trial.plan), kernel, clock), &trial);

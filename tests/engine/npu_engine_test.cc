@@ -100,12 +100,12 @@ TEST(NpuEngine, PromptsAreMultipliedThereAndNothingElseIs) {
   const Ids ids = RandomIds(64 + 20, 3, 2400);
   {
     // Two steps: QKV, attention, O, gate and up, down of four layers, K and V of a fifth, the
-    // streams, PLE. Attention has a configuration of its own.
+    // streams, PLE: all in one configuration.
     const Counting prompt(*engine.impl().prefill);
     Append(*session, ids);
     EXPECT_EQ(prompt.counts().calls, 2U * (19 + 4));
     EXPECT_GT(prompt.counts().modelled_seconds, 0);
-    EXPECT_EQ(prompt.counts().switches, 1U + 2 * 2 * 4);
+    EXPECT_LE(prompt.counts().switches, 1U);
   }
   const Counting few(*engine.impl().prefill);
   const Counting one(*engine.impl().decode);

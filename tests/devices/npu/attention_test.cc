@@ -15,10 +15,11 @@
 
 #include "core/error.h"
 #include "core/float_types.h"
-#include "devices/npu/attention/attention_design.h"
 #include "devices/npu/attention/attention_pack.h"
 #include "devices/npu/attention/attention_plan.h"
 #include "devices/npu/emulator/emulator.h"
+#include "devices/npu/gemm/gemm_design.h"
+#include "devices/npu/gemm/pack.h"
 #include "devices/npu/kernels/attention_kernels.h"
 #include "devices/npu/kernels/attention_tile.h"
 #include "devices/npu/kernels/native_lanes.h"
@@ -27,8 +28,9 @@
 namespace tandem::npu::test {
 namespace {
 
-constexpr Device kNpu1{Generation::kNpu1, 4};
-constexpr Device kNpu2{Generation::kNpu2, 8};
+constexpr GemmConfig kNpu1{{Generation::kNpu1, 4}, GemmType::kI4, GemmOutput::kI32};
+constexpr GemmConfig kNpu2{{Generation::kNpu2, 8}, GemmType::kI8, GemmOutput::kI32};
+constexpr GemmConfig kHalfNpu2{{Generation::kNpu2, 4}, GemmType::kBf16, GemmOutput::kF32};
 
 float ToBf16(float value) { return Bf16ToFloat(FloatToBf16(value)); }
 
@@ -98,21 +100,28 @@ TEST(NpuAttentionKernels, SumsAreLoweredExactly) {
 /// An array that is configured once and attends many times.
 class AttentionArray {
  public:
-  explicit AttentionArray(const Device& device) : emulator_(device) {
-    emulator_.Load(MakeAttentionDesign(device));
+  explicit AttentionArray(const GemmConfig& config) : config_(config), emulator_(config.device) {
+    emulator_.Load(MakeGemmDesign(config));
   }
-  std::vector<std::byte> Run(const AttentionPlan& plan, std::vector<std::byte> q,
-                             std::vector<std::byte> k, std::vector<std::byte> v) {
-    std::vector<std::byte> sums(static_cast<size_t>(plan.sum_bytes), std::byte{0xA5});
+  const GemmConfig& config() const { return config_; }
+
+  std::vector<std::byte> Run(const AttentionPlan& plan, std::vector<std::byte> keys,
+                             std::vector<std::byte> queries) {
+    return Run(AttentionStream(plan), plan.sum_bytes, std::move(keys), std::move(queries));
+  }
+  std::vector<std::byte> Run(const Stream& stream, int64_t bytes, std::vector<std::byte> a,
+                             std::vector<std::byte> b) {
+    std::vector<std::byte> out(static_cast<size_t>(bytes), std::byte{0xA5});
     std::vector<uint64_t> arguments;
-    for (auto* buffer : {&q, &k, &v, &sums}) arguments.push_back(emulator_.AddBuffer(*buffer));
-    const std::optional<Stall> stall = emulator_.Run(AttentionStream(plan), arguments);
+    for (auto* buffer : {&a, &b, &out}) arguments.push_back(emulator_.AddBuffer(*buffer));
+    const std::optional<Stall> stall = emulator_.Run(stream, arguments);
     EXPECT_FALSE(stall) << stall->Text();
     for (const uint64_t argument : arguments) emulator_.RemoveBuffer(argument);
-    return sums;
+    return out;
   }
 
  private:
+  GemmConfig config_;
   Emulator emulator_;
 };
 
@@ -133,11 +142,10 @@ struct Outcome {
   double largest_value = 0;
 };
 
-Outcome Attend(AttentionArray& array, const Device& device, const Problem& problem,
-               std::mt19937& random) {
+Outcome Attend(AttentionArray& array, const Problem& problem, std::mt19937& random) {
   const auto [heads, kv_heads, dims] = problem.shape;
-  const AttentionPlan plan =
-      PlanAttention(device, problem.shape, CausalRows(problem.rows, problem.keys, problem.window));
+  const AttentionPlan plan = PlanAttention(array.config(), problem.shape,
+                                           CausalRows(problem.rows, problem.keys, problem.window));
   std::normal_distribution<double> normal;
   const auto fill = [&](int64_t count, double size) {
     std::vector<float> values(static_cast<size_t>(count));
@@ -155,16 +163,15 @@ Outcome Attend(AttentionArray& array, const Device& device, const Problem& probl
   };
   auto packed_q = bytes(plan.query_bytes);
   auto packed_k = bytes(plan.key_bytes);
-  auto packed_v = bytes(plan.value_bytes);
   PackQueries(plan, q, problem.scale, packed_q);
-  KeyPacker packer(plan, packed_k, packed_v);
+  KeyPacker packer(plan, packed_k);
   const auto width = static_cast<size_t>(kv_heads * dims);
   for (int64_t p = plan.rows.front().first; p < problem.keys; ++p) {
     const size_t at = static_cast<size_t>(p) * width;
     packer.Set(p, std::span(k).subspan(at, width), std::span(v).subspan(at, width));
   }
   std::vector<float> context(q.size());
-  UnpackContext(plan, array.Run(plan, packed_q, packed_k, packed_v), context);
+  UnpackContext(plan, array.Run(plan, packed_k, packed_q), context);
 
   Outcome outcome;
   for (int64_t row = 0; row < problem.rows; ++row) {
@@ -208,13 +215,12 @@ Outcome Attend(AttentionArray& array, const Device& device, const Problem& probl
   return outcome;
 }
 
-void Check(AttentionArray& array, const Device& device, const Problem& problem,
-           std::mt19937& random) {
-  SCOPED_TRACE(testing::Message() << GenerationName(device.generation) << ": " << problem.rows
-                                  << " of " << problem.keys << ", window " << problem.window
-                                  << ", heads " << problem.shape.heads << ":"
+void Check(AttentionArray& array, const Problem& problem, std::mt19937& random) {
+  SCOPED_TRACE(testing::Message() << GenerationName(array.config().device.generation) << ": "
+                                  << problem.rows << " of " << problem.keys << ", window "
+                                  << problem.window << ", heads " << problem.shape.heads << ":"
                                   << problem.shape.kv_heads << " of " << problem.shape.head_dim);
-  const Outcome outcome = Attend(array, device, problem, random);
+  const Outcome outcome = Attend(array, problem, random);
   // Each weight is off by 0.45 % at most, and as good as independently of the others.
   EXPECT_LE(outcome.worst, 2 * 0.0046 * outcome.largest_value);
   EXPECT_LE(outcome.error, 0.003 * outcome.value);
@@ -222,33 +228,33 @@ void Check(AttentionArray& array, const Device& device, const Problem& problem,
 
 TEST(NpuAttention, LengthsAroundTilesAndWindows) {
   std::mt19937 random(3);
-  for (const Device& device : {kNpu1, kNpu2}) {
-    AttentionArray array(device);
-    const bool npu1 = device.generation == Generation::kNpu1;
+  for (const GemmConfig& config : {kNpu1, kNpu2}) {
+    AttentionArray array(config);
+    const bool npu1 = config.device.generation == Generation::kNpu1;
     for (const int64_t keys : {1, 15, 16, 17, 63, 64, 65}) {
       // All queries of a prompt; head dims of the smallest and of the largest.
-      Check(array, device, {{2, 1, npu1 ? 64 : 256}, keys, keys, 0}, random);
-      Check(array, device, {{2, 1, 64}, keys, keys, 16}, random);
+      Check(array, {{2, 1, npu1 ? 64 : 256}, keys, keys, 0}, random);
+      Check(array, {{2, 1, 64}, keys, keys, 16}, random);
     }
     for (const int64_t keys : {511, 512, 513}) {
       // The end of a prompt, with the window of Gemma 3n and without.
-      Check(array, device, {{2, 1, 64}, 33, keys, 512}, random);
-      Check(array, device, {{2, 1, 64}, 18, keys, 0}, random);
+      Check(array, {{2, 1, 64}, 33, keys, 512}, random);
+      Check(array, {{2, 1, 64}, 18, keys, 0}, random);
     }
-    Check(array, device, {{2, 1, 64}, 40, 700, 512}, random);
+    Check(array, {{2, 1, 64}, 40, 700, 512}, random);
   }
 }
 
 TEST(NpuAttention, HeadsInGroupsAndOfAnySize) {
   std::mt19937 random(4);
-  for (const Device& device : {kNpu1, kNpu2}) {
-    AttentionArray array(device);
+  for (const GemmConfig& config : {kNpu1, kNpu2}) {
+    AttentionArray array(config);
     for (const AttentionShape& shape :
          {AttentionShape{8, 2, 256}, AttentionShape{4, 4, 64}, AttentionShape{4, 1, 128},
           AttentionShape{6, 2, 96}, AttentionShape{5, 1, 192}, AttentionShape{1, 1, 1},
           AttentionShape{3, 3, 18}, AttentionShape{36, 1, 80}}) {
-      Check(array, device, {shape, 21, 50, 0}, random);
-      Check(array, device, {shape, 19, 60, 24}, random);
+      Check(array, {shape, 21, 50, 0}, random);
+      Check(array, {shape, 19, 60, 24}, random);
     }
   }
 }
@@ -256,13 +262,13 @@ TEST(NpuAttention, HeadsInGroupsAndOfAnySize) {
 TEST(NpuAttention, RandomShapesOnOneConfiguration) {
   std::mt19937 random(5);
   const auto up_to = [&](int64_t most) { return 1 + static_cast<int64_t>(random() % most); };
-  for (const Device& device : {kNpu1, kNpu2, Device{Generation::kNpu2, 4}}) {
-    AttentionArray array(device);
+  for (const GemmConfig& config : {kNpu1, kNpu2, kHalfNpu2}) {
+    AttentionArray array(config);
     for (int i = 0; i < 6; ++i) {
       const int64_t kv_heads = up_to(3);
       const int64_t keys = up_to(200);
       const int64_t rows = up_to(std::min<int64_t>(keys, 70));
-      Check(array, device,
+      Check(array,
             {{kv_heads * up_to(5), kv_heads, up_to(256)},
              rows,
              keys,
@@ -277,11 +283,11 @@ TEST(NpuAttention, ScoresOfAnySize) {
   std::mt19937 random(6);
   AttentionArray array(kNpu1);
   for (const double size : {0.0, 1e-3, 30.0, 300.0}) {
-    const Outcome outcome = Attend(array, kNpu1, {{4, 2, 64}, 40, 90, 0, size}, random);
+    const Outcome outcome = Attend(array, {{4, 2, 64}, 40, 90, 0, size}, random);
     EXPECT_LE(outcome.worst, 2 * 0.006 * outcome.largest_value) << size;
   }
   // A scale as other models have it.
-  Check(array, kNpu1, {{4, 2, 64}, 40, 90, 0, 2, 0.125F}, random);
+  Check(array, {{4, 2, 64}, 40, 90, 0, 2, 0.125F}, random);
 }
 
 TEST(NpuAttention, RowsMayStandAnywhere) {
@@ -292,16 +298,15 @@ TEST(NpuAttention, RowsMayStandAnywhere) {
   EXPECT_EQ(plan.tiles, 19);
   std::vector<std::byte> q(static_cast<size_t>(plan.query_bytes));
   std::vector<std::byte> k(static_cast<size_t>(plan.key_bytes));
-  std::vector<std::byte> v(k.size());
   // Queries of nothing weigh all keys alike: averages of positions.
   PackQueries(plan, std::vector<float>(rows.size() * 32), 1, q);
-  KeyPacker packer(plan, k, v);
+  KeyPacker packer(plan, k);
   for (int64_t p = 0; p <= 300; ++p) {
     packer.Set(p, std::vector<float>(16, 1), std::vector<float>(16, static_cast<float>(p % 128)));
   }
   AttentionArray array(kNpu1);
   std::vector<float> context(rows.size() * 32);
-  UnpackContext(plan, array.Run(plan, q, k, v), context);
+  UnpackContext(plan, array.Run(plan, k, q), context);
   for (size_t i = 0; i < rows.size(); ++i) {
     double want = 0;
     for (int64_t p = rows[i].first; p <= rows[i].last; ++p) want += static_cast<double>(p % 128);
@@ -310,59 +315,100 @@ TEST(NpuAttention, RowsMayStandAnywhere) {
   }
 }
 
+// Products of odd numbers of tiles leave either half of the buffers next.
+TEST(NpuAttention, TakesTurnsWithProducts) {
+  std::mt19937 random(7);
+  for (const GemmConfig& config : {kNpu1, kNpu2, kHalfNpu2}) {
+    AttentionArray array(config);
+    for (const int64_t steps : {1, 2, 1, 3}) {
+      const GemmShape shape{5, steps * DesignTile(config.type).k, 7};
+      const GemmPlan plan = PlanGemm(config, shape);
+      std::vector<std::byte> a(static_cast<size_t>(plan.a_bytes));
+      std::vector<std::byte> b(static_cast<size_t>(plan.b_bytes));
+      const auto inputs = static_cast<size_t>(shape.m * shape.k);
+      const auto weights = static_cast<size_t>(shape.k * shape.n);
+      const auto k = static_cast<float>(shape.k);
+      if (config.type == GemmType::kBf16) {
+        PackA(plan, std::vector<uint16_t>(inputs, FloatToBf16(1)), a);
+        PackB(plan, std::vector<uint16_t>(weights, FloatToBf16(3)), 0, b);
+        std::vector<float> c(35);
+        UnpackC<float>(plan, array.Run(GemmStream(plan), plan.c_bytes, a, b), c);
+        EXPECT_EQ(c, std::vector<float>(35, 3 * k));
+      } else {
+        PackA(plan, std::vector<int8_t>(inputs, 1), a);
+        if (config.type == GemmType::kI8) {
+          PackB(plan, std::vector<int8_t>(weights, 3), 0, b);
+        } else {
+          std::vector<float> scales(7);
+          PackB4(plan, std::vector<int8_t>(weights, 8 - 5),
+                 std::vector<float>(static_cast<size_t>(7 * ((shape.k + 31) / 32)), 1), scales, b);
+        }
+        std::vector<int32_t> c(35);
+        UnpackC<int32_t>(plan, array.Run(GemmStream(plan), plan.c_bytes, a, b), c);
+        // A ratio of 127, and three bits behind the point: 48 of each weight.
+        const int32_t weight = config.type == GemmType::kI8 ? 3 : 48;
+        EXPECT_EQ(c, std::vector<int32_t>(35, weight * static_cast<int32_t>(shape.k)));
+      }
+      Check(array, {{4, 2, 32}, 20, 30 * steps, 0}, random);
+    }
+  }
+}
+
 // ---- plans and streams ----
 
 TEST(NpuAttention, KeysOutsideOfTheWindowAreNotSent) {
   const AttentionShape shape{8, 2, 256};
   const AttentionPlan plan = PlanAttention(kNpu1, shape, CausalRows(256, 2048, 512));
-  // 32 positions of four heads are a job.
-  ASSERT_EQ(plan.jobs.size(), 16U);
+  // 16 positions of four heads are a job on four columns, 32 on eight.
+  ASSERT_EQ(plan.jobs.size(), 32U);
   EXPECT_EQ(plan.first_position, 2048 - 256 - 511 - 1);  // a multiple of 16
-  for (const AttentionJob& job : plan.jobs) EXPECT_EQ(job.tiles, 34);
+  for (const AttentionJob& job : plan.jobs) EXPECT_EQ(job.tiles, 33);
+  EXPECT_EQ(PlanAttention(kNpu2, shape, CausalRows(256, 2048, 512)).jobs[3].tiles, 34);
   const AttentionPlan full = PlanAttention(kNpu1, shape, CausalRows(256, 2048, 0));
-  EXPECT_EQ(full.jobs.front().tiles, (2048 - 256) / 16 + 2);
+  EXPECT_EQ(full.jobs.front().tiles, (2048 - 256) / 16 + 1);
   EXPECT_EQ(full.jobs.back().tiles, 128);
-  for (int64_t group = 0; group < 2; ++group) EXPECT_EQ(plan.JobsOf(group), 8);
-  EXPECT_EQ(plan.SumOffset(4), plan.sum_bytes);
 }
 
 TEST(NpuAttention, StreamsReadAsTheyWereWritten) {
-  for (const Device& device : {kNpu1, kNpu2}) {
+  for (const GemmConfig& config : {kNpu1, kNpu2}) {
     const Stream stream =
-        AttentionStream(PlanAttention(device, {8, 2, 256}, CausalRows(200, 900, 512)));
+        AttentionStream(PlanAttention(config, {8, 2, 256}, CausalRows(200, 900, 512)));
     const std::vector<uint32_t> words = WriteStream(stream);
     EXPECT_EQ(ReadStream(std::as_bytes(std::span(words)), "stream").stream, stream);
   }
 }
 
 TEST(NpuAttention, TheModelOfTimeKnowsTheDesign) {
-  // Bytes of a job of one tile of keys, without what it computes.
-  const AttentionPlan plan = PlanAttention(kNpu1, {1, 1, 64}, CausalRows(1, 1, 0));
-  const GemmTime time = ModelAttention(WorkOf(plan), KernelClass::kPeano);
-  EXPECT_EQ(time.dram_bytes, static_cast<double>(plan.query_bytes + plan.key_bytes +
-                                                 plan.value_bytes + plan.sum_bytes));
-  EXPECT_EQ(plan.query_bytes + plan.key_bytes + plan.value_bytes,
-            int64_t{8 + 1 + 1} * static_cast<int64_t>(kAttentionTileBytes));
-  const AttentionWork work = WorkOf(PlanAttention(kNpu2, {8, 2, 256}, CausalRows(10, 100, 16)));
-  EXPECT_EQ(work.macs, 10.0 * 16 * 8 * 512);
-  ASSERT_EQ(work.groups.size(), 2U);  // a job for each head of keys
-  EXPECT_EQ(work.groups[0].jobs, 1);
+  for (const GemmConfig& config : {kNpu1, kNpu2}) {
+    const AttentionPlan plan = PlanAttention(config, {4, 4, 64}, CausalRows(1, 1, 0));
+    EXPECT_EQ(plan.rounds(), 1);
+    const GemmTime time = ModelAttention(WorkOf(plan), KernelClass::kPeano);
+    EXPECT_EQ(time.dram_bytes, static_cast<double>(plan.bytes()));
+  }
+  const AttentionWork work = WorkOf(PlanAttention(kNpu2, {8, 2, 256}, CausalRows(40, 100, 16)));
+  EXPECT_EQ(work.macs, 40.0 * 16 * 8 * 512);
+  // Two jobs for each head of keys.
+  ASSERT_EQ(work.rounds.size(), 1U);
+  EXPECT_EQ(work.rounds[0].longest, 4);
 }
 
 TEST(NpuAttention, RefusesWhatItHasNoDesignFor) {
-  const auto kind = [](const Device& device, const AttentionShape& shape,
+  const auto kind = [](const GemmConfig& config, const AttentionShape& shape,
                        const std::vector<KeyRange>& rows) {
     try {
-      PlanAttention(device, shape, rows);
+      PlanAttention(config, shape, rows);
     } catch (const Error& error) {
       return error.kind();
     }
     return ErrorKind::kInternal;
   };
   const std::vector<KeyRange> fine = {{0, 3}};
+  EXPECT_EQ(kind(kNpu1, {8, 2, 64}, fine), ErrorKind::kInternal);  // none
   EXPECT_EQ(kind(kNpu1, {8, 2, 257}, fine), ErrorKind::kUnsupported);
-  EXPECT_EQ(kind({Generation::kNpu2, 6}, {8, 2, 64}, fine), ErrorKind::kUnsupported);
-  EXPECT_EQ(kind({Generation::kNpu1, 8}, {8, 2, 64}, fine), ErrorKind::kUnsupported);
+  EXPECT_EQ(kind({kNpu1.device, GemmType::kI8, GemmOutput::kI8}, {8, 2, 64}, fine),
+            ErrorKind::kUnsupported);
+  EXPECT_EQ(kind({{Generation::kNpu2, 6}, GemmType::kI8, GemmOutput::kI32}, {8, 2, 64}, fine),
+            ErrorKind::kUnsupported);
   EXPECT_EQ(kind(kNpu1, {8, 3, 64}, fine), ErrorKind::kInvalidArgument);
   EXPECT_EQ(kind(kNpu1, {0, 0, 64}, fine), ErrorKind::kInvalidArgument);
   EXPECT_EQ(kind(kNpu1, {8, 2, 64}, {}), ErrorKind::kInvalidArgument);

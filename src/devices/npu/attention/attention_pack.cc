@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "core/error.h"
 #include "core/float_types.h"
@@ -14,7 +15,6 @@
 namespace tandem::npu {
 namespace {
 
-constexpr auto kTile = static_cast<int64_t>(kAttentionTileBytes);
 constexpr double kLog2E = 1.4426950408889634;
 constexpr int64_t kBlocks = kAttentionDims / kMicroBf16.s;  // along a head's dims
 
@@ -38,32 +38,46 @@ void CheckSize(size_t have, int64_t want, const char* what) {
   }
 }
 
-uint16_t* ElementsOf(std::byte* tile) {
-  return reinterpret_cast<uint16_t*>(tile + kAttentionHeaderBytes);
-}
-
-/// Calls visit(core of the group, query of the core, row, head) for the queries of a job.
+/// Calls visit(column, query of the core, row, head) for the queries of a job.
 template <typename Visit>
 void ForQueries(const AttentionPlan& plan, const AttentionJob& job, const Visit& visit) {
-  const int64_t all = static_cast<int64_t>(plan.rows.size()) * plan.group();
-  const int64_t count = std::min(kJobQueries, all - job.first_query);
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < job.queries; ++i) {
     const int64_t query = job.first_query + i;
     visit(i / kAttentionQueries, i % kAttentionQueries, query / plan.group(),
           job.kv_head * plan.group() + query % plan.group());
   }
 }
 
-/// What the core's queries see: nothing yet.
-AttentionHeader QueryHeader(const AttentionPlan& plan, const AttentionJob& job, int64_t core) {
-  AttentionHeader header;
-  header.flags = kAttentionIsQueries << core % kCoreRows;
-  header.dims = static_cast<uint32_t>(plan.dims);
-  header.key_tiles = static_cast<uint32_t>(job.tiles);
-  header.all_to = static_cast<int32_t>(kMostAttentionKeys);
-  std::fill(std::begin(header.last), std::end(header.last), -1);
-  return header;
+/// Where a core's queries begin, of a column's in [round][core row].
+int64_t QueryTile(const AttentionPlan& plan, int64_t column, int64_t job) {
+  return (column * static_cast<int64_t>(plan.jobs.size()) + job) * kQueryParts *
+         TileBBytes(plan.config);
 }
+
+/// What a core's queries see, in both parts: nothing yet.
+struct Headers {
+  Headers(const AttentionPlan& plan, const AttentionJob& job) {
+    for (uint32_t i = 0; i < kQueryParts; ++i) {
+      AttentionQueryHeader& header = parts[i];
+      header.part = i;
+      header.dims = static_cast<uint32_t>(plan.dims);
+      header.key_tiles = static_cast<uint32_t>(job.tiles);
+      header.all_to = static_cast<int32_t>(kMostAttentionKeys);
+      std::fill(std::begin(header.last), std::end(header.last), -1);
+    }
+  }
+  void Add(int64_t query, const KeyRange& seen) {
+    const auto first = static_cast<int32_t>(seen.first);
+    const auto last = static_cast<int32_t>(seen.last);
+    parts[query / kPartQueries].first[query % kPartQueries] = first;
+    parts[query / kPartQueries].last[query % kPartQueries] = last;
+    for (AttentionQueryHeader& header : parts) {
+      header.all_from = std::max(header.all_from, first);
+      header.all_to = std::min(header.all_to, last);
+    }
+  }
+  AttentionQueryHeader parts[kQueryParts];
+};
 
 }  // namespace
 
@@ -74,44 +88,43 @@ void PackQueries(const AttentionPlan& plan, std::span<const float> q, float scal
   CheckSize(out.size(), plan.query_bytes, "packed queries");
   std::fill(out.begin(), out.end(), std::byte{});
   const auto factor = static_cast<float>(scale * kLog2E);
+  const int64_t columns = plan.config.device.columns;
+  const int64_t part_bytes = TileBBytes(plan.config);
+  constexpr int64_t kPartElements = kPartQueries * kAttentionDims;
   for (size_t i = 0; i < plan.jobs.size(); ++i) {
     const AttentionJob& job = plan.jobs[i];
-    std::byte* const tiles = out.data() + static_cast<int64_t>(i) * kGroupCores * kTile;
-    AttentionHeader headers[kGroupCores];
-    for (int64_t core = 0; core < kGroupCores; ++core) headers[core] = QueryHeader(plan, job, core);
-    ForQueries(plan, job, [&](int64_t core, int64_t query, int64_t row, int64_t head) {
-      const KeyRange& seen = plan.rows[static_cast<size_t>(row)];
-      AttentionHeader& header = headers[core];
-      header.first[query] = static_cast<int32_t>(seen.first);
-      header.last[query] = static_cast<int32_t>(seen.last);
-      header.all_from = std::max(header.all_from, header.first[query]);
-      header.all_to = std::min(header.all_to, header.last[query]);
-      uint16_t* const to = ElementsOf(tiles + core * kTile);
+    std::vector<Headers> headers(static_cast<size_t>(columns), Headers(plan, job));
+    const auto tile = [&](int64_t column, int64_t part) {
+      return out.data() + QueryTile(plan, column, static_cast<int64_t>(i)) + part * part_bytes;
+    };
+    ForQueries(plan, job, [&](int64_t column, int64_t query, int64_t row, int64_t head) {
+      headers[static_cast<size_t>(column)].Add(query, plan.rows[static_cast<size_t>(row)]);
+      auto* const to = reinterpret_cast<uint16_t*>(tile(column, query / kPartQueries) +
+                                                   sizeof(AttentionQueryHeader));
       const float* const from = q.data() + (row * plan.shape.heads + head) * plan.shape.head_dim;
       for (int64_t dim = 0; dim < plan.shape.head_dim; ++dim) {
-        to[QueryPlace(query, dim)] = FloatToBf16(from[dim] * factor);
+        to[QueryPlace(query, dim) % kPartElements] = FloatToBf16(from[dim] * factor);
       }
     });
-    for (int64_t core = 0; core < kGroupCores; ++core) {
-      std::memcpy(tiles + core * kTile, &headers[core], sizeof headers[core]);
+    for (int64_t column = 0; column < columns; ++column) {
+      for (int64_t part = 0; part < kQueryParts; ++part) {
+        const AttentionQueryHeader& header = headers[static_cast<size_t>(column)].parts[part];
+        std::memcpy(tile(column, part), &header, sizeof header);
+      }
     }
   }
 }
 
-KeyPacker::KeyPacker(const AttentionPlan& plan, std::span<std::byte> keys,
-                     std::span<std::byte> values)
-    : plan_(plan), keys_(keys), values_(values) {
-  CheckSize(keys.size(), plan.key_bytes, "packed keys");
-  CheckSize(values.size(), plan.value_bytes, "packed values");
-  for (const std::span<std::byte> tiles : {keys, values}) {
-    std::fill(tiles.begin(), tiles.end(), std::byte{});
-    for (int64_t i = 0; i < plan.shape.kv_heads * plan.tiles; ++i) {
-      AttentionHeader header;
-      header.flags = kAttentionIsKeys;
-      header.dims = static_cast<uint32_t>(plan.dims);
-      header.position = static_cast<int32_t>(plan.first_position + i % plan.tiles * kAttentionKeys);
-      std::memcpy(tiles.data() + i * kTile, &header, sizeof header);
-    }
+KeyPacker::KeyPacker(const AttentionPlan& plan, std::span<std::byte> out) : plan_(plan), out_(out) {
+  CheckSize(out.size(), plan.key_bytes, "packed keys");
+  std::fill(out.begin(), out.end(), std::byte{});
+  for (int64_t i = 0; i < 2 * plan.shape.kv_heads * plan.tiles; ++i) {
+    AttentionKeyHeader header;
+    header.flags = i % 2 == 0 ? kAttentionIsKeys : kAttentionIsValues;
+    header.dims = static_cast<uint32_t>(plan.dims);
+    header.position =
+        static_cast<int32_t>(plan.first_position + i / 2 % plan.tiles * kAttentionKeys);
+    std::memcpy(out.data() + i * TileABytes(plan.config), &header, sizeof header);
   }
 }
 
@@ -123,11 +136,13 @@ void KeyPacker::Set(int64_t position, std::span<const float> key, std::span<cons
   if (at < 0 || at >= plan_.tiles * kAttentionKeys) {
     throw Error(ErrorKind::kInternal, fmt::format("attention: no room for position {}", position));
   }
+  const int64_t bytes = TileABytes(plan_.config);
+  const int64_t slot = at % kAttentionKeys;
   for (int64_t head = 0; head < plan_.shape.kv_heads; ++head) {
-    const int64_t tile = (head * plan_.tiles + at / kAttentionKeys) * kTile;
-    uint16_t* const keys = ElementsOf(keys_.data() + tile);
-    uint16_t* const values = ElementsOf(values_.data() + tile);
-    const int64_t slot = at % kAttentionKeys;
+    std::byte* const tile =
+        out_.data() + 2 * (head * plan_.tiles + at / kAttentionKeys) * bytes + kTileHeaderBytes;
+    auto* const keys = reinterpret_cast<uint16_t*>(tile);
+    auto* const values = reinterpret_cast<uint16_t*>(tile + bytes);
     for (int64_t dim = 0; dim < dims; ++dim) {
       const auto from = static_cast<size_t>(head * dims + dim);
       keys[KeyPlace(slot, dim)] = FloatToBf16(key[from]);
@@ -141,18 +156,15 @@ void UnpackContext(const AttentionPlan& plan, std::span<const std::byte> packed,
   const int64_t width = plan.shape.heads * plan.shape.head_dim;
   CheckSize(packed.size(), plan.sum_bytes, "packed results");
   CheckSize(context.size(), static_cast<int64_t>(plan.rows.size()) * width, "results");
-  const int64_t groups = AttentionGroups(plan.device);
-  for (size_t i = 0; i < plan.jobs.size(); ++i) {
-    const int64_t group = static_cast<int64_t>(i) % groups;
-    const int64_t number = static_cast<int64_t>(i) / groups;  // among the group's jobs
-    ForQueries(plan, plan.jobs[i], [&](int64_t core, int64_t query, int64_t row, int64_t head) {
-      const int64_t column = group * kGroupColumns + core / kCoreRows;
-      const int64_t tile = number * kCoreRows + core % kCoreRows;
+  const auto jobs = static_cast<int64_t>(plan.jobs.size());
+  for (int64_t i = 0; i < jobs; ++i) {
+    const auto visit = [&](int64_t column, int64_t query, int64_t row, int64_t head) {
       const auto* const sums = reinterpret_cast<const float*>(
-          packed.data() + plan.SumOffset(column) + tile * static_cast<int64_t>(kAttentionSumBytes));
+          packed.data() + (column * jobs + i) * TileCBytes(plan.config));
       float* const to = context.data() + row * width + head * plan.shape.head_dim;
       for (int64_t dim = 0; dim < plan.shape.head_dim; ++dim) to[dim] = sums[SumPlace(query, dim)];
-    });
+    };
+    ForQueries(plan, plan.jobs[static_cast<size_t>(i)], visit);
   }
 }
 

@@ -22,16 +22,15 @@ void PackQueries(const AttentionPlan& plan, std::span<const float> q, float scal
 /// Keys and values, position by position. Refers to plan and memory.
 class KeyPacker {
  public:
-  /// Both become zeros and headers: key_bytes, value_bytes of the plan.
-  KeyPacker(const AttentionPlan& plan, std::span<std::byte> keys, std::span<std::byte> values);
+  /// `out`, key_bytes of the plan, becomes zeros and headers.
+  KeyPacker(const AttentionPlan& plan, std::span<std::byte> out);
   /// What lies at a position between the plan's first and last, [kv_heads * head_dim] each, rounded
   /// to bfloat16.
   void Set(int64_t position, std::span<const float> key, std::span<const float> value);
 
  private:
   const AttentionPlan& plan_;
-  std::span<std::byte> keys_;
-  std::span<std::byte> values_;
+  std::span<std::byte> out_;
 };
 
 /// Results out of sum_bytes, [rows, heads * head_dim].

@@ -5,13 +5,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "core/error.h"
 #include "devices/npu/kernels/attention_tile.h"
 
 namespace tandem::npu {
 namespace {
+
+static_assert(kMostHeadDim == kAttentionDims);
 
 int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
@@ -61,23 +62,17 @@ std::vector<KeyRange> CausalRows(int64_t rows, int64_t keys, int64_t window) {
   return ranges;
 }
 
-int64_t AttentionPlan::JobsOf(int64_t group) const {
-  const int64_t groups = AttentionGroups(device);
-  return (static_cast<int64_t>(jobs.size()) + groups - 1 - group) / groups;
-}
-
-int64_t AttentionPlan::SumOffset(int64_t column) const {
-  int64_t results = 0;
-  for (int64_t i = 0; i < column; ++i) results += JobsOf(i / kGroupColumns) * kCoreRows;
-  return results * static_cast<int64_t>(kAttentionSumBytes);
-}
-
-AttentionPlan PlanAttention(const Device& device, const AttentionShape& shape,
+AttentionPlan PlanAttention(const GemmConfig& config, const AttentionShape& shape,
                             const std::vector<KeyRange>& rows) {
-  CheckAttentionDevice(device);
+  CheckGemmConfig(config);
+  if (!Attends(config)) {
+    throw Error(ErrorKind::kUnsupported,
+                fmt::format("attention: the design with results in {} has no room for it",
+                            GemmOutputName(config.output)));
+  }
   Check(shape, rows);
   AttentionPlan plan;
-  plan.device = device;
+  plan.config = config;
   plan.shape = shape;
   plan.rows = rows;
   plan.dims = CeilDivide(shape.head_dim, kAttentionDimGranule) * kAttentionDimGranule;
@@ -86,42 +81,42 @@ AttentionPlan PlanAttention(const Device& device, const AttentionShape& shape,
   const int64_t first_tile = all.first / kAttentionKeys;
   plan.first_position = first_tile * kAttentionKeys;
   plan.tiles = all.last / kAttentionKeys - first_tile + 1;
+  const int64_t columns = config.device.columns;
   const int64_t queries = count * plan.group();
   for (int64_t kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
-    for (int64_t first = 0; first < queries; first += kJobQueries) {
-      const int64_t end = std::min(first + kJobQueries, queries);
-      const KeyRange seen = RangeOf(rows, first / plan.group(), CeilDivide(end, plan.group()));
-      AttentionJob job{kv_head, first, seen.first / kAttentionKeys - first_tile, 0};
+    for (int64_t first = 0; first < queries; first += columns * kAttentionQueries) {
+      AttentionJob job{kv_head, first, std::min(columns * kAttentionQueries, queries - first), 0,
+                       0};
+      const KeyRange seen =
+          RangeOf(rows, first / plan.group(), CeilDivide(first + job.queries, plan.group()));
+      job.first_tile = seen.first / kAttentionKeys - first_tile;
       job.tiles = seen.last / kAttentionKeys - first_tile - job.first_tile + 1;
       plan.jobs.push_back(job);
     }
   }
-  constexpr auto kTile = static_cast<int64_t>(kAttentionTileBytes);
-  const auto cores = static_cast<int64_t>(plan.jobs.size()) * kGroupCores;
-  plan.query_bytes = cores * kTile;
-  plan.key_bytes = shape.kv_heads * plan.tiles * kTile;
-  plan.value_bytes = plan.key_bytes;
-  plan.sum_bytes = cores * static_cast<int64_t>(kAttentionSumBytes);
-  const int64_t bytes = plan.query_bytes + plan.key_bytes + plan.value_bytes + plan.sum_bytes;
-  if (bytes > kMostAttentionBytes) {
+  while (plan.jobs.size() % kCoreRows != 0) plan.jobs.push_back({0, 0, 0, 0, 1});
+  plan.key_bytes = shape.kv_heads * plan.tiles * 2 * TileABytes(config);
+  plan.query_bytes = plan.rounds() * columns * kCoreRows * kQueryParts * TileBBytes(config);
+  plan.sum_bytes = plan.rounds() * columns * kCoreRows * TileCBytes(config);
+  if (plan.bytes() > kMostAttentionBytes) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("attention: {} MB of packed queries, keys, values and results: at most "
                             "{}",
-                            bytes >> 20, kMostAttentionBytes >> 20));
+                            plan.bytes() >> 20, kMostAttentionBytes >> 20));
   }
   return plan;
 }
 
 AttentionWork WorkOf(const AttentionPlan& plan) {
   AttentionWork work;
-  work.device = plan.device;
+  work.device = plan.config.device;
   work.dims = plan.dims;
-  const auto groups = static_cast<size_t>(AttentionGroups(plan.device));
-  work.groups.resize(std::min(groups, plan.jobs.size()));
+  work.query_tile_bytes = TileBBytes(plan.config);
   for (size_t i = 0; i < plan.jobs.size(); ++i) {
-    AttentionWork::Group& group = work.groups[i % groups];
-    ++group.jobs;
-    group.tiles += plan.jobs[i].tiles;
+    if (i % kCoreRows == 0) work.rounds.emplace_back();
+    AttentionWork::Round& round = work.rounds.back();
+    round.longest = std::max(round.longest, plan.jobs[i].tiles);
+    round.tiles += plan.jobs[i].tiles;
   }
   for (const KeyRange& row : plan.rows) {
     work.macs += 2.0 * static_cast<double>(row.last - row.first + 1) *

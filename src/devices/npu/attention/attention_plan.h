@@ -1,15 +1,23 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// An attention of any size cut into jobs of the design, its runtime stream, and where everything
-// lies. Pure functions; thread-safe.
+// Attention on the designs of matrix products (gemm_design.h), which need no other configuration
+// for it: a problem of any size cut into jobs, its runtime stream, and where everything lies. Pure
+// functions; thread-safe.
+//
+// A row of cores takes a job: queries of one head of keys, 16 in each core. Keys and values stream
+// through the row as A does, a tile of keys and one of values in turn; every core of the row takes
+// all of them, and keeps its queries and their sums. The queries of four jobs, one for each row,
+// come down the columns as B does. How many keys follow, and what each query sees, the tiles of
+// queries say; cores and memory tiles hold nothing of a problem, and keys that no query of a job
+// sees are not sent.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "devices/npu/attention/attention_design.h"
 #include "devices/npu/design/sequence.h"
+#include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/stream/stream.h"
 #include "devices/npu/timing/attention_time.h"
 
@@ -31,50 +39,49 @@ struct KeyRange {
 /// positions, itself included; 0 = all.
 std::vector<KeyRange> CausalRows(int64_t rows, int64_t keys, int64_t window);
 
-/// 128 queries of a head of keys. Query i of it is row i / group, head kv_head * group + i % group,
+/// Queries of a head of keys. Query i of it is row i / group, head kv_head * group + i % group,
 /// where group is heads / kv_heads.
 struct AttentionJob {
   int64_t kv_head = 0;
   int64_t first_query = 0;
+  int64_t queries = 0;     ///< None: a core row that is left over in the last round.
   int64_t first_tile = 0;  ///< Of the packed keys.
   int64_t tiles = 0;
 };
 
-/// Bytes of four buffers, kernel arguments 0 to 3:
-///   queries [job][column of the group][core row][tile]
-///   keys, values [kv head][tile], of 16 positions each from a multiple of 16 on
-///   sums [group's columns, by group][job of the group][core row][tile]
-/// Jobs go to the groups in turn.
+/// Bytes of three buffers, kernel arguments 0 to 2:
+///   keys and values [kv head][tile][keys, values], of 16 positions each from a multiple of 16 on
+///   queries [column][round][core row][part]
+///   sums [column][round][core row]
+/// A round is a job for each core row.
 struct AttentionPlan {
-  Device device;
+  GemmConfig config;
   AttentionShape shape;
   std::vector<KeyRange> rows;
-  int64_t dims = 0;            ///< head_dim in whole granules of the kernels.
-  int64_t first_position = 0;  ///< That is packed.
-  int64_t tiles = 0;           ///< Of a head of keys.
-  std::vector<AttentionJob> jobs;
-  int64_t query_bytes = 0;
+  int64_t dims = 0;                ///< head_dim in whole granules of the kernels.
+  int64_t first_position = 0;      ///< That is packed.
+  int64_t tiles = 0;               ///< Of a head of keys.
+  std::vector<AttentionJob> jobs;  ///< Whole rounds.
   int64_t key_bytes = 0;
-  int64_t value_bytes = 0;
+  int64_t query_bytes = 0;
   int64_t sum_bytes = 0;
 
   int64_t group() const { return shape.heads / shape.kv_heads; }
-  /// Jobs of a group of columns.
-  int64_t JobsOf(int64_t group) const;
-  /// Where the first job's results of a column begin.
-  int64_t SumOffset(int64_t column) const;
+  int64_t rounds() const { return static_cast<int64_t>(jobs.size()) / kCoreRows; }
+  int64_t bytes() const { return key_bytes + query_bytes + sum_bytes; }
 };
 
+inline constexpr int64_t kMostHeadDim = 256;
 inline constexpr int64_t kMostAttentionRows = 65536;
 inline constexpr int64_t kMostAttentionHeads = 1024;
 inline constexpr int64_t kMostAttentionKeys = 1 << 20;
-/// Of all four buffers.
+/// Of all three buffers.
 inline constexpr int64_t kMostAttentionBytes = int64_t{1} << 32;
 
-/// Throws Error: kUnsupported as CheckAttentionDevice and for heads of more than 256 dims;
-/// kInvalidArgument for heads that are no multiple of the heads of keys, for no rows, rows that see
-/// nothing, and what is beyond those limits.
-AttentionPlan PlanAttention(const Device& device, const AttentionShape& shape,
+/// Throws Error: kUnsupported as CheckGemmConfig, for designs that do not attend and for heads of
+/// more than 256 dims; kInvalidArgument for heads that are no multiple of the heads of keys, for no
+/// rows, rows that see nothing, and what is beyond those limits.
+AttentionPlan PlanAttention(const GemmConfig& config, const AttentionShape& shape,
                             const std::vector<KeyRange>& rows);
 
 /// What the shims do, in MLIR-AIE's operations; and its stream.

@@ -1,93 +1,85 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The runtime stream of an attention: of each job and column a run of queries and one of keys, or
-// values.
-#include <algorithm>
+// The runtime stream of an attention: per column a transfer of queries and one of results, per job
+// one of keys and values.
 #include <utility>
-#include <vector>
 
 #include "devices/npu/attention/attention_plan.h"
 #include "devices/npu/isa/registers.h"
-#include "devices/npu/kernels/attention_tile.h"
 
 namespace tandem::npu {
 namespace {
 
 /// Pushes of a channel on their way: one runs, the others wait.
-constexpr int kMostPushes = kQueueDepth + 1;
-/// BDs of a shim: results, then those that operands take in turn.
+constexpr int64_t kMostPushes = kQueueDepth + 1;
+/// BDs of a shim.
 constexpr int kBdSums = 0;
-constexpr int kFirstBd = 1;
+constexpr int kBdQueries = 1;
+constexpr int kFirstBdKeys = 2;
 /// The id in a shim's tokens, which its switch sends to the firmware.
 constexpr int kShimController = 15;
-constexpr auto kTile = static_cast<int64_t>(kAttentionTileBytes);
 
 class Maker {
  public:
-  explicit Maker(const AttentionPlan& plan)
-      : plan_(plan), pushed_(static_cast<size_t>(plan.device.columns)) {}
+  explicit Maker(const AttentionPlan& plan) : plan_(plan) {}
 
   Sequence Run() {
-    sequence_.device = plan_.device;
-    for (const int64_t bytes :
-         {plan_.query_bytes, plan_.key_bytes, plan_.value_bytes, plan_.sum_bytes}) {
+    const Device& device = plan_.config.device;
+    sequence_.device = device;
+    for (const int64_t bytes : {plan_.key_bytes, plan_.query_bytes, plan_.sum_bytes}) {
       sequence_.arguments.push_back({ElementType::kI32, bytes / 4});
     }
-    const auto jobs = static_cast<int64_t>(plan_.jobs.size());
-    const int64_t groups = AttentionGroups(plan_.device);
-    const int columns = kGroupColumns * static_cast<int>(std::min(groups, jobs));
-    for (int column = 0; column < columns; ++column) {
+    for (int column = 0; column < device.columns; ++column) {
       sequence_.controller_ids[{column, 0}] = kShimController;
-      Copy(Results(column), kBdSums, 3, plan_.SumOffset(column),
-           plan_.SumOffset(column + 1) - plan_.SumOffset(column), /*token=*/false);
     }
-    for (int64_t i = 0; i < jobs; ++i) {
-      const AttentionJob& job = plan_.jobs[static_cast<size_t>(i)];
-      for (int side = 0; side < kGroupColumns; ++side) {
-        const int column = static_cast<int>(i % groups) * kGroupColumns + side;
-        constexpr int64_t kQueries = kCoreRows * kTile;
-        Push(column, 0, (i * kGroupColumns + side) * kQueries, kQueries);
-        Push(column, static_cast<size_t>(1 + side),
-             (job.kv_head * plan_.tiles + job.first_tile) * kTile, job.tiles * kTile);
+    const auto start_all = [&](Direction direction, int channel, int bd, size_t argument,
+                               int64_t bytes) {
+      const int64_t part = bytes / device.columns;
+      for (int column = 0; column < device.columns; ++column) {
+        Start({{column, 0}, direction, channel}, bd, argument, column * part, part,
+              /*token=*/false);
       }
-    }
-    for (int column = 0; column < columns; ++column) {
-      while (pushed_[static_cast<size_t>(column)].under_way > 0) WaitForOne(column);
-    }
-    for (int column = 0; column < columns; ++column) {
-      sequence_.steps.push_back(WaitStep{Results(column)});
+    };
+    start_all(Direction::kS2mm, 0, kBdSums, 2, plan_.sum_bytes);
+    start_all(Direction::kMm2s, 1, kBdQueries, 1, plan_.query_bytes);
+    StartKeys();
+    for (int column = 0; column < device.columns; ++column) {
+      sequence_.steps.push_back(WaitStep{{{column, 0}, Direction::kS2mm, 0}});
     }
     return std::move(sequence_);
   }
 
  private:
-  struct Pushed {
-    int under_way = 0;
-    int64_t all = 0;
-  };
-
-  static Channel Results(int column) { return {ShimTile(column), Direction::kS2mm, 0}; }
-  static Channel Operand(int column) { return {ShimTile(column), Direction::kMm2s, 0}; }
-
-  void WaitForOne(int column) {
-    sequence_.steps.push_back(WaitStep{Operand(column)});
-    --pushed_[static_cast<size_t>(column)].under_way;
+  Channel KeysOf(int core_row) const {
+    return {{SourceColumn(plan_.config.device, core_row), 0}, Direction::kMm2s, 0};
   }
 
-  /// The next run of bytes of a column's operand.
-  void Push(int column, size_t argument, int64_t byte, int64_t bytes) {
-    Pushed& pushed = pushed_[static_cast<size_t>(column)];
-    // The oldest must have ended before its BD is written again, and the queue is short.
-    if (pushed.under_way == kMostPushes) WaitForOne(column);
-    const int bd = kFirstBd + static_cast<int>(pushed.all % kMostPushes);
-    Copy(Operand(column), bd, argument, byte, bytes, /*token=*/true);
-    ++pushed.under_way;
-    ++pushed.all;
+  /// Round by round, a job for each core row.
+  void StartKeys() {
+    int64_t under_way = 0;
+    const auto wait = [&] {
+      for (int row = 0; row < kCoreRows; ++row) sequence_.steps.push_back(WaitStep{KeysOf(row)});
+      --under_way;
+    };
+    const int64_t tile = 2 * TileABytes(plan_.config);
+    for (int64_t round = 0; round < plan_.rounds(); ++round) {
+      // The oldest must have ended before its BD is written again, and the queue is short.
+      if (under_way == kMostPushes) wait();
+      const int bd = kFirstBdKeys + static_cast<int>(round % kMostPushes);
+      for (int row = 0; row < kCoreRows; ++row) {
+        const AttentionJob& job = plan_.jobs[static_cast<size_t>(round * kCoreRows + row)];
+        Start(KeysOf(row), bd, 0, (job.kv_head * plan_.tiles + job.first_tile) * tile,
+              job.tiles * tile, /*token=*/true);
+      }
+      ++under_way;
+    }
+    while (under_way > 0) wait();
   }
 
-  void Copy(const Channel& channel, int bd, size_t argument, int64_t byte, int64_t bytes,
-            bool token) {
+  /// A linear transfer.
+  void Start(const Channel& channel, int bd, size_t argument, int64_t byte, int64_t bytes,
+             bool token) {
     CopyStep copy;
     copy.channel = channel;
     copy.transfer.buffer = argument;
@@ -102,7 +94,6 @@ class Maker {
 
   const AttentionPlan& plan_;
   Sequence sequence_;
-  std::vector<Pushed> pushed_;  ///< By column.
 };
 
 }  // namespace

@@ -10,6 +10,8 @@
 
 namespace tandem::npu {
 
+void AddStep(std::vector<CoreStep>& to, CoreStep step) { to.push_back(std::move(step)); }
+
 size_t DesignBuilder::AddBuffer(Tile tile, const std::string& name, int64_t address,
                                 int64_t bytes) {
   design_.buffers.push_back({fmt::format("{}_{}_{}", name, tile.column, tile.row),
@@ -19,6 +21,14 @@ size_t DesignBuilder::AddBuffer(Tile tile, const std::string& name, int64_t addr
                              bytes / 4,
                              {}});
   return design_.buffers.size() - 1;
+}
+
+void DesignBuilder::SetContent(size_t buffer, const std::vector<uint32_t>& words) {
+  Buffer& named = design_.buffers[buffer];
+  named.init.assign(static_cast<size_t>(named.elements * ElementBytes(named.type)), 0);
+  for (size_t i = 0; i < 4 * words.size(); ++i) {
+    named.init[i] = static_cast<uint8_t>(words[i / 4] >> (i % 4 * 8));
+  }
 }
 
 size_t DesignBuilder::AddLocks(Tile tile, const std::string& name, int id, int free) {

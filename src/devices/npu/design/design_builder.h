@@ -26,6 +26,9 @@ constexpr Port DmaPort(int channel) { return {PortType::kDma, channel}; }
 constexpr Port SouthPort(int lane) { return {PortType::kSouth, lane}; }
 constexpr Port NorthPort(int lane) { return {PortType::kNorth, lane}; }
 
+/// A step more. Not in place: GCC 12 loses sight of what the variant holds, and warns.
+void AddStep(std::vector<CoreStep>& to, CoreStep step);
+
 class DesignBuilder {
  public:
   explicit DesignBuilder(const Device& device) { design_.device = device; }
@@ -35,6 +38,8 @@ class DesignBuilder {
 
   /// Returns the buffer's index. Names get the tile's column and row.
   size_t AddBuffer(Tile tile, const std::string& name, int64_t address, int64_t bytes);
+  /// What a buffer begins with when the design is loaded; zeros follow.
+  void SetContent(size_t buffer, const std::vector<uint32_t>& words);
   /// Locks `id` (how many are free) and `id` + 1 (how many are full). Returns the first's index.
   size_t AddLocks(Tile tile, const std::string& name, int id, int free);
   void AddCore(Core core) { design_.cores.push_back(std::move(core)); }

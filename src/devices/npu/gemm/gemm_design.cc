@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "devices/npu/design/design_builder.h"
+#include "devices/npu/kernels/attention_tile.h"
 #include "devices/npu/kernels/gemm_tile.h"
 
 namespace tandem::npu {
@@ -59,68 +60,148 @@ class Maker {
     builder_.GatherResults(column, 0x20000, TileCBytes(config_));
   }
 
-  void AddCore(int column, int row) {
-    const Tile tile = CoreTile(column, row);
-    const int64_t b_bytes = TileBBytes(config_);
-    const bool four = config_.type == GemmType::kI4;
-    const bool narrows = Narrows(config_.output);
-    // 1 KB of stack, B twice, what B becomes or results become; A twice and the sums above
-    // them.
+  /// A core's buffers and locks, by their index in the design; locks: how many are free, and
+  /// after it how many are full.
+  struct CoreParts {
+    size_t a[2], b[2], wide, narrow, sums, state, scores, weights;
+    size_t a_locks, b_locks, c_locks;
+  };
+
+  /// 1 KB of stack, B twice, what B becomes or queries stay in, what results become or attention
+  /// knows of its queries; A twice and the sums above them.
+  CoreParts AddMemoryOf(Tile tile) {
+    CoreParts parts{};
     int64_t low = 0x400;
-    const auto place_low = [&](const std::string& name, int64_t bytes) {
-      const size_t buffer = builder_.AddBuffer(tile, name, low, bytes);
-      low += bytes;
+    const auto place_low = [&](const std::string& name, size_t bytes) {
+      const size_t buffer = builder_.AddBuffer(tile, name, low, static_cast<int64_t>(bytes));
+      low += static_cast<int64_t>(bytes);
       return buffer;
     };
-    const size_t b[] = {place_low("b0", b_bytes), place_low("b1", b_bytes)};
-    const size_t wide = four ? place_low("wide", int64_t{kTileKI8} * kTileN) : 0;
-    const size_t narrow = narrows ? place_low("c", TileCBytes(config_)) : 0;
+    const auto b_bytes = static_cast<size_t>(TileBBytes(config_));
+    parts.b[0] = place_low("b0", b_bytes);
+    parts.b[1] = place_low("b1", b_bytes);
+    if (Attends(config_) || config_.type == GemmType::kI4) {
+      static_assert(kQueryBytes == size_t{kTileKI8} * kTileN);
+      parts.wide = place_low("wide", kQueryBytes);
+    }
+    if (Attends(config_)) {
+      parts.state = place_low("state", sizeof(AttentionState));
+      builder_.SetContent(parts.state, {kAttentionIdle});
+      parts.scores = place_low("scores", kAttentionScoreBytes);
+      parts.weights = place_low("weights", kAttentionWeightBytes);
+    } else {
+      parts.narrow = place_low("c", static_cast<size_t>(TileCBytes(config_)));
+    }
     constexpr int64_t kSums = 0xC000;
-    const int64_t a_bytes = TileABytes(config_);
-    const size_t a[] = {builder_.AddBuffer(tile, "a0", kSums - 2 * a_bytes, a_bytes),
-                        builder_.AddBuffer(tile, "a1", kSums - a_bytes, a_bytes)};
-    const size_t sums = builder_.AddBuffer(tile, "sums", kSums, int64_t{kTileSumBytes});
-    const size_t result = narrows ? narrow : sums;
+    constexpr auto kA = static_cast<int64_t>(kTileABytes);
+    static_assert(0x400 + 2 * kTileBBytes + kQueryBytes + sizeof(AttentionState) +
+                      kAttentionScoreBytes + kAttentionWeightBytes <=
+                  kSums - 2 * kA);
+    parts.a[0] = builder_.AddBuffer(tile, "a0", kSums - 2 * kA, kA);
+    parts.a[1] = builder_.AddBuffer(tile, "a1", kSums - kA, kA);
+    parts.sums = builder_.AddBuffer(tile, "sums", kSums, int64_t{kTileSumBytes});
 
-    const size_t a_locks = builder_.AddLocks(tile, "a", 0, 2);
-    const size_t b_locks = builder_.AddLocks(tile, "b", 2, 2);
-    const size_t c_locks = builder_.AddLocks(tile, "c", 4, 1);
-    builder_.AddRing(tile, Direction::kS2mm, 0, 0, {a[0], a[1]}, 0);
-    builder_.AddRing(tile, Direction::kS2mm, 1, 2, {b[0], b[1]}, 2);
-    builder_.AddRing(tile, Direction::kMm2s, 0, 4, {result}, 4);
+    parts.a_locks = builder_.AddLocks(tile, "a", 0, 2);
+    parts.b_locks = builder_.AddLocks(tile, "b", 2, 2);
+    parts.c_locks = builder_.AddLocks(tile, "c", 4, 1);
+    builder_.AddRing(tile, Direction::kS2mm, 0, 0, {parts.a[0], parts.a[1]}, 0);
+    builder_.AddRing(tile, Direction::kS2mm, 1, 2, {parts.b[0], parts.b[1]}, 2);
+    builder_.AddRing(tile, Direction::kMm2s, 0, 4, {Attends(config_) ? parts.sums : parts.narrow},
+                     4);
+    return parts;
+  }
 
+  template <typename Step>
+  static void Add(std::vector<CoreStep>& to, Step step) {
+    AddStep(to, CoreStep{std::move(step)});
+  }
+
+  /// A tile of a product, when its A is there.
+  std::vector<CoreStep> ProductSteps(const CoreParts& parts, int half) const {
+    const bool narrows = Narrows(config_.output);
+    const size_t a = parts.a[half];
+    const size_t b = parts.b[half];
+    std::vector<CoreStep> steps;
+    Add(steps, AcquireStep{parts.b_locks + 1});
+    // Sums that leave themselves must have left before the next begin.
+    WhenStep first{b, 0, kFirstOfSum, {}};
+    Add(first.body, AcquireStep{parts.c_locks});
+    if (!narrows) Add(steps, first);
     const std::string gemm = config_.type == GemmType::kBf16
                                  ? "gemm_bf16"
                                  : fmt::format("gemm_{}_{}", GemmTypeName(config_.type),
                                                GenerationName(config_.device.generation));
-    LoopStep forever;
-    const auto add = [&](std::vector<CoreStep>& to, auto step) {
-      to.push_back(CoreStep{std::move(step)});
-    };
-    for (const int half : {0, 1}) {
-      add(forever.body, AcquireStep{a_locks + 1});
-      add(forever.body, AcquireStep{b_locks + 1});
-      // Sums that leave themselves must have left before the next begin.
-      WhenStep first{b[half], 0, kFirstOfSum, {}};
-      add(first.body, AcquireStep{c_locks});
-      if (!narrows) add(forever.body, first);
-      std::vector<size_t> buffers = {a[half], b[half]};
-      if (four) buffers.push_back(wide);
-      buffers.push_back(sums);
-      add(forever.body, CallStep{gemm, buffers});
-      WhenStep last{b[half], 0, kLastOfSum, {}};
-      if (narrows) {
-        add(last.body, AcquireStep{c_locks});
-        add(last.body, CallStep{fmt::format("narrow_{}", GemmOutputName(config_.output)),
-                                {b[half], sums, narrow}});
+    std::vector<size_t> buffers = {a, b};
+    if (config_.type == GemmType::kI4) buffers.push_back(parts.wide);
+    buffers.push_back(parts.sums);
+    Add(steps, CallStep{gemm, buffers});
+    WhenStep last{b, 0, kLastOfSum, {}};
+    if (narrows) {
+      Add(last.body, AcquireStep{parts.c_locks});
+      Add(last.body, CallStep{fmt::format("narrow_{}", GemmOutputName(config_.output)),
+                              {b, parts.sums, parts.narrow}});
+    }
+    Add(last.body, ReleaseStep{parts.c_locks + 1});
+    Add(steps, last);
+    Add(steps, ReleaseStep{parts.b_locks});
+    return steps;
+  }
+
+  /// A tile of keys, or of values, when it is there. Before a job's first keys the queries of all
+  /// four core rows come where B does: an even number of tiles, so that either half is where it
+  /// was.
+  static std::vector<CoreStep> AttentionSteps(const CoreParts& parts, int row, int half) {
+    static_assert(kCoreRows * kQueryParts % 2 == 0);
+    const size_t tile = parts.a[half];
+    WhenStep idle{parts.state, 0, kAttentionIdle, {}};
+    for (int i = 0; i < kCoreRows * kQueryParts; ++i) {
+      Add(idle.body, AcquireStep{parts.b_locks + 1});
+      if (i / kQueryParts == row) {
+        Add(idle.body,
+            CallStep{"attention_queries", {parts.b[(half + i) % 2], parts.wide, parts.state}});
       }
-      add(last.body, ReleaseStep{c_locks + 1});
-      add(forever.body, last);
-      add(forever.body, ReleaseStep{a_locks});
-      add(forever.body, ReleaseStep{b_locks});
+      Add(idle.body, ReleaseStep{parts.b_locks});
+    }
+    WhenStep keys{tile, 0, kAttentionIsKeys, {}};
+    Add(keys.body, idle);
+    Add(keys.body,
+        CallStep{"attention_keys", {tile, parts.wide, parts.state, parts.scores, parts.weights}});
+
+    WhenStep values{tile, 0, kAttentionIsValues, {}};
+    WhenStep first{parts.state, 0, kAttentionFirst, {}};
+    Add(first.body, AcquireStep{parts.c_locks});
+    Add(values.body, first);
+    Add(values.body, CallStep{"attention_values", {tile, parts.state, parts.weights, parts.sums}});
+    WhenStep last{parts.state, 0, kAttentionLast, {}};
+    Add(last.body, CallStep{"attention_finish", {parts.state, parts.sums}});
+    Add(last.body, ReleaseStep{parts.c_locks + 1});
+    Add(values.body, last);
+
+    std::vector<CoreStep> steps;
+    Add(steps, keys);
+    Add(steps, values);
+    return steps;
+  }
+
+  void AddCore(int column, int row) {
+    const Tile tile = CoreTile(column, row);
+    const CoreParts parts = AddMemoryOf(tile);
+    LoopStep forever;
+    for (const int half : {0, 1}) {
+      Add(forever.body, AcquireStep{parts.a_locks + 1});
+      const std::vector<CoreStep> product = ProductSteps(parts, half);
+      if (Attends(config_)) {
+        Add(forever.body, WhenStep{parts.a[half], 0, kActivationRows, product});
+        for (CoreStep& step : AttentionSteps(parts, row, half)) {
+          AddStep(forever.body, std::move(step));
+        }
+      } else {
+        forever.body.insert(forever.body.end(), product.begin(), product.end());
+      }
+      Add(forever.body, ReleaseStep{parts.a_locks});
     }
     Core core{tile, {}, {}};
-    add(core.program, forever);
+    Add(core.program, forever);
     builder_.AddCore(std::move(core));
 
     // B comes from below and goes on; results go down.
@@ -152,6 +233,8 @@ class Maker {
 };
 
 }  // namespace
+
+bool Attends(const GemmConfig& config) { return !Narrows(config.output); }
 
 void CheckGemmConfig(const GemmConfig& config) {
   const int columns = config.device.columns;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The array design of matrix products: one configuration per type, loaded once, that multiplies
-// matrices of any size. Pure functions; thread-safe.
+// matrices of any size, and attends. Pure functions; thread-safe.
 //
 // Core (c, r) computes tiles [64,64] of C. Row r of cores shares a stream of A, column c one of B,
 // each through a memory tile; the four results of a column leave together. Everything moves in the
@@ -27,6 +27,10 @@ struct GemmConfig {
   GemmOutput output = GemmOutput::kI32;
   friend bool operator==(const GemmConfig&, const GemmConfig&) = default;
 };
+
+/// Whether the design attends, too (devices/npu/attention): those with results of 32 bits do, since
+/// there is room. A core tells tiles of keys and values from those of A by their header.
+bool Attends(const GemmConfig& config);
 
 /// Throws Error kUnsupported for what there is no design of.
 void CheckGemmConfig(const GemmConfig& config);

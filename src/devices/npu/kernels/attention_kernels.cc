@@ -20,8 +20,6 @@ void tandem_attention_values(const uint8_t* tile, AttentionState* state, const b
                              float* sums) {
   AddValues(tile, state, weights, sums);
 }
-void tandem_attention_finish(const uint8_t* queries, const AttentionState* state, float* sums) {
-  FinishSums(queries, state, sums);
-}
+void tandem_attention_finish(AttentionState* state, float* sums) { FinishSums(state, sums); }
 
 }  // extern "C"

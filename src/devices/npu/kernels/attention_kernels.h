@@ -27,9 +27,6 @@ inline constexpr int kGroups = kAttentionQueries / 4;
 inline constexpr int kKeyBlocks = kAttentionKeys / 4;
 inline constexpr int kFloatExponent = 23;  ///< Bit of a float where its exponent begins.
 
-inline const AttentionHeader& HeaderOf(const uint8_t* tile) {
-  return *reinterpret_cast<const AttentionHeader*>(tile);
-}
 inline Ints AllOf(int32_t value) { return aie::broadcast<int32_t, 16>(value); }
 
 /// A float score as a fixed-point number: added to 1.5 x 2^13 its bits are that. Held at the ends
@@ -81,10 +78,10 @@ inline Floats Lower(const Floats& v, const Ints& shift) {
   return aie::vector_cast<float>(aie::select(lower, AllOf(0), gone));
 }
 
-/// At most what there is, whatever the header says.
-inline int DimsOf(const AttentionHeader& header) {
+/// At most what there is, whatever a header says.
+inline int DimsOf(uint32_t dims) {
   constexpr auto kMost = static_cast<uint32_t>(kAttentionDims);
-  return static_cast<int>(header.dims < kMost ? header.dims : kMost) / kAttentionDimGranule *
+  return static_cast<int>(dims < kMost ? dims : kMost) / kAttentionDimGranule *
          kAttentionDimGranule;
 }
 
@@ -94,14 +91,21 @@ inline Ints OfQueries(const int32_t* four) {
   return aie::concat(once, once, once, once);
 }
 
-/// Takes over a tile of queries: nothing seen yet.
+/// Takes over a part of the queries: nothing seen yet.
 inline void StartQueries(const uint8_t* tile, uint8_t* queries, AttentionState* state) {
-  constexpr int kBytes = 64;
-  for (size_t i = 0; i < kAttentionTileBytes; i += kBytes) {
-    aie::store_v(queries + i, aie::load_v<kBytes>(tile + i));
+  const auto& header = *reinterpret_cast<const AttentionQueryHeader*>(tile);
+  const uint32_t part = header.part != 0 ? 1 : 0;
+  constexpr size_t kBytes = kQueryBytes / kQueryParts;
+  for (size_t i = 0; i < kBytes; i += 64) {
+    aie::store_v(queries + part * kBytes + i, aie::load_v<64>(tile + sizeof header + i));
   }
+  aie::store_v(state->first + part * kPartQueries, aie::load_v<kPartQueries>(header.first));
+  aie::store_v(state->last + part * kPartQueries, aie::load_v<kPartQueries>(header.last));
   state->flags = kAttentionFirst;
-  state->left = HeaderOf(tile).key_tiles;
+  state->left = header.key_tiles;
+  state->dims = header.dims;
+  state->all_from = header.all_from;
+  state->all_to = header.all_to;
   for (int j = 0; j < kGroups; ++j) {
     aie::store_v(state->highest[j], AllOf(-2 * kMostScore));
     aie::store_v(state->total[j], aie::zeros<float, 16>());
@@ -145,15 +149,15 @@ void WeighGroup(const float* scores, int32_t* fixed, bfloat16* weights, int j,
 inline void WeighKeys(const uint8_t* tile, const uint8_t* queries, AttentionState* state,
                       uint8_t* scratch, bfloat16* weights) {
   SetModes();
-  const AttentionHeader& own = HeaderOf(queries);
+  const auto& header = *reinterpret_cast<const AttentionKeyHeader*>(tile);
   auto* const scores = reinterpret_cast<float*>(scratch);
   auto* const fixed = reinterpret_cast<int32_t*>(scratch);
   MultiplyTile<kAttentionDims, kAttentionQueries, kMicroBf16.r, kMicroBf16.s, kMicroBf16.t,
-               accfloat>(reinterpret_cast<const bfloat16*>(tile + kAttentionHeaderBytes),
-                         reinterpret_cast<const bfloat16*>(queries + kAttentionHeaderBytes), scores,
-                         kAttentionKeys, true, DimsOf(HeaderOf(tile)) / kMicroBf16.s);
-  const int32_t position = HeaderOf(tile).position;
-  const bool all = own.all_from <= position && position + kAttentionKeys - 1 <= own.all_to;
+               accfloat>(reinterpret_cast<const bfloat16*>(tile + sizeof header),
+                         reinterpret_cast<const bfloat16*>(queries), scores, kAttentionKeys, true,
+                         DimsOf(header.dims) / kMicroBf16.s);
+  const int32_t position = header.position;
+  const bool all = state->all_from <= position && position + kAttentionKeys - 1 <= state->all_to;
   for (int j = 0; j < kGroups; ++j) {
     if (all) {
       WeighGroup(scores, fixed, weights, j, state,
@@ -162,8 +166,8 @@ inline void WeighKeys(const uint8_t* tile, const uint8_t* queries, AttentionStat
     }
     alignas(64) static constexpr int32_t kKeyOfLane[16] = {0, 0, 0, 0, 1, 1, 1, 1,
                                                            2, 2, 2, 2, 3, 3, 3, 3};
-    const Ints first = OfQueries(own.first + 4 * j);
-    const Ints last = OfQueries(own.last + 4 * j);
+    const Ints first = OfQueries(state->first + 4 * j);
+    const Ints last = OfQueries(state->last + 4 * j);
     const Ints lanes = aie::add(aie::load_v<16>(kKeyOfLane), AllOf(position));
     WeighGroup(scores, fixed, weights, j, state, [&](int block, const Ints& x, const Ints& hidden) {
       const Ints key = aie::add(lanes, AllOf(4 * block));
@@ -178,7 +182,8 @@ inline void WeighKeys(const uint8_t* tile, const uint8_t* queries, AttentionStat
 inline void AddValues(const uint8_t* tile, AttentionState* state, const bfloat16* weights,
                       float* sums) {
   SetModes();
-  const int dims = DimsOf(HeaderOf(tile));
+  const auto& header = *reinterpret_cast<const AttentionKeyHeader*>(tile);
+  const int dims = DimsOf(header.dims);
   const bool first = (state->flags & kAttentionFirst) != 0;
   for (int j = 0; j < kGroups && !first; ++j) {
     const Ints shift = aie::load_v<16>(state->shift[j]);
@@ -189,15 +194,15 @@ inline void AddValues(const uint8_t* tile, AttentionState* state, const bfloat16
       }
   }
   MultiplyTile<kAttentionKeys, kAttentionQueries, kMicroBf16.r, kMicroBf16.s, kMicroBf16.t,
-               accfloat>(reinterpret_cast<const bfloat16*>(tile + kAttentionHeaderBytes), weights,
-                         sums, dims, first);
+               accfloat>(reinterpret_cast<const bfloat16*>(tile + sizeof header), weights, sums,
+                         dims, first);
   state->flags &= ~kAttentionFirst;
 }
 
 /// Sums to averages. A query that saw nothing has zeros.
-inline void FinishSums(const uint8_t* queries, const AttentionState* state, float* sums) {
+inline void FinishSums(AttentionState* state, float* sums) {
   SetModes();
-  const int dims = DimsOf(HeaderOf(queries));
+  const int dims = DimsOf(state->dims);
   for (int j = 0; j < kGroups; ++j) {
     Floats total = aie::load_v<16>(state->total[j]);
     total = aie::add(total, aie::shuffle_down_rotate(total, 8));
@@ -209,6 +214,7 @@ inline void FinishSums(const uint8_t* queries, const AttentionState* state, floa
         aie::store_v(at, aie::mul(aie::load_v<16>(at), share).template to_vector<float>());
       }
   }
+  state->flags = kAttentionIdle;
 }
 
 }  // namespace tandem::npu::kernels

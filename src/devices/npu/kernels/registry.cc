@@ -24,8 +24,7 @@ void tandem_attention_keys(const uint8_t* tile, const uint8_t* queries,
                            tandem::npu::native::bfloat16* weights);
 void tandem_attention_values(const uint8_t* tile, tandem::npu::AttentionState* state,
                              const tandem::npu::native::bfloat16* weights, float* sums);
-void tandem_attention_finish(const uint8_t* queries, const tandem::npu::AttentionState* state,
-                             float* sums);
+void tandem_attention_finish(tandem::npu::AttentionState* state, float* sums);
 }
 
 namespace tandem::npu {
@@ -52,12 +51,11 @@ constexpr size_t kNarrow1[] = {kTileHeaderBytes, kTileSumBytes, kOuts};
 constexpr size_t kNarrow2[] = {kTileHeaderBytes, kTileSumBytes, 2 * kOuts};
 
 constexpr size_t kStateBytes = sizeof(AttentionState);
-constexpr size_t kStart[] = {kAttentionTileBytes, kAttentionTileBytes, kStateBytes};
-constexpr size_t kWeigh[] = {kAttentionTileBytes, kAttentionTileBytes, kStateBytes,
-                             kAttentionScoreBytes, kAttentionWeightBytes};
-constexpr size_t kAdd[] = {kAttentionTileBytes, kStateBytes, kAttentionWeightBytes,
-                           kAttentionSumBytes};
-constexpr size_t kFinish[] = {kAttentionTileBytes, kStateBytes, kAttentionSumBytes};
+constexpr size_t kStart[] = {kQueryPartBytes, kQueryBytes, kStateBytes};
+constexpr size_t kWeigh[] = {kTileABytes, kQueryBytes, kStateBytes, kAttentionScoreBytes,
+                             kAttentionWeightBytes};
+constexpr size_t kAdd[] = {kTileABytes, kStateBytes, kAttentionWeightBytes, kAttentionSumBytes};
+constexpr size_t kFinish[] = {kStateBytes, kAttentionSumBytes};
 
 constexpr Kernel kKernels[] = {
     {"gemm_i8_npu1", kI8Buffers, Caller<tandem_gemm_i8_npu1>::Run},

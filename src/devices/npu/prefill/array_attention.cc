@@ -73,7 +73,7 @@ std::string_view AttentionRefusal(const Attention& op, const CacheTensor& tensor
 }
 
 std::optional<ArrayAttention::Work> ArrayAttention::Attend(const AttentionCall& call,
-                                                           const Device& device,
+                                                           const GemmConfig& config,
                                                            EmulatedArrays& arrays) {
   if (!AttentionRefusal(call.op, call.tensor).empty()) return {};
   const AttentionShape shape{call.op.heads, call.tensor.kv_heads, call.tensor.head_dim};
@@ -85,9 +85,8 @@ std::optional<ArrayAttention::Work> ArrayAttention::Attend(const AttentionCall& 
         run.back().position >= kMostAttentionKeys) {
       return {};
     }
-    plans.push_back(PlanAttention(device, shape, RangesOf(run, call.op.window)));
-    const AttentionPlan& plan = plans.back();
-    if (plan.query_bytes + plan.key_bytes + plan.value_bytes + plan.sum_bytes > kMostCallBytes) {
+    plans.push_back(PlanAttention(config, shape, RangesOf(run, call.op.window)));
+    if (plans.back().bytes() > kMostCallBytes) {
       SayLeft("a call would take more than 256 MB");
       return {};
     }
@@ -104,8 +103,8 @@ std::optional<ArrayAttention::Work> ArrayAttention::Attend(const AttentionCall& 
                                      [static_cast<size_t>(call.op.cache)];
     if (!PackRun(plan, call, cache, {call.q + at, count})) return {};
     const std::span<std::byte> sums = Resized(sums_, plan.sum_bytes);
-    arrays.Attend(device, AttentionStream(plan), Resized(queries_, plan.query_bytes),
-                  Resized(keys_, plan.key_bytes), Resized(values_, plan.value_bytes), sums);
+    arrays.Run(config, AttentionStream(plan), Resized(keys_, plan.key_bytes),
+               Resized(queries_, plan.query_bytes), sums);
     UnpackContext(plan, sums, std::span(context_).subspan(at, count));
     const AttentionWork done = WorkOf(plan);
     ++work.calls;
@@ -122,7 +121,7 @@ bool ArrayAttention::PackRun(const AttentionPlan& plan, const AttentionCall& cal
   const int64_t dims = plan.shape.head_dim;
   const double query = LongestOf(q, dims) * std::abs(call.op.scale) * kLog2E;
   PackQueries(plan, q, call.op.scale, Resized(queries_, plan.query_bytes));
-  KeyPacker packer(plan, Resized(keys_, plan.key_bytes), Resized(values_, plan.value_bytes));
+  KeyPacker packer(plan, Resized(keys_, plan.key_bytes));
   const auto row_bytes = static_cast<int64_t>(RowBytes(cache.type, cache.width));
   std::vector<float> key(static_cast<size_t>(cache.width));
   std::vector<float> value(key.size());

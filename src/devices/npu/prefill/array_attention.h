@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "devices/npu/attention/attention_plan.h"
 #include "devices/npu/prefill/emulated_arrays.h"
 #include "devices/products.h"
 
@@ -32,10 +33,11 @@ class ArrayAttention {
     double seconds = 0;  ///< Modelled.
   };
 
-  /// Nothing, and the context as it was, where it stays with the host: few rows of a sequence,
-  /// heads that the design does not take, buffers beyond kMostCallBytes, values that are no
-  /// numbers, or scores that could leave the kernels' range. Throws as EmulatedArrays.
-  std::optional<Work> Attend(const AttentionCall& call, const Device& device,
+  /// On the array of that configuration, which attends. Nothing, and the context as it was, where
+  /// it stays with the host: few rows of a sequence, heads that the design does not take, buffers
+  /// beyond kMostCallBytes, values that are no numbers, or scores that could leave the kernels'
+  /// range. Throws as EmulatedArrays.
+  std::optional<Work> Attend(const AttentionCall& call, const GemmConfig& config,
                              EmulatedArrays& arrays);
 
  private:
@@ -45,7 +47,7 @@ class ArrayAttention {
   /// Once for each reason.
   void SayLeft(std::string_view reason);
 
-  std::vector<std::byte> queries_, keys_, values_, sums_;
+  std::vector<std::byte> keys_, queries_, sums_;
   std::vector<float> context_;
   std::vector<std::string_view> said_;
 };

@@ -166,24 +166,26 @@ void ArrayProducts::Count(const Prepared& prepared, int64_t rows) {
   ++counts_.calls;
   counts_.macs += static_cast<uint64_t>(rows * prepared.plan.shape.k * prepared.plan.shape.n);
   counts_.modelled_seconds += prepared.seconds;
-  Configure(GemmTypeName(config.type));
+  Configure(config);
 }
 
 bool ArrayProducts::Attend(const AttentionCall& call) {
-  const auto work = attention_.Attend(call, device_, arrays_);
+  const GemmConfig config =
+      configured_.value_or(GemmConfig{device_, GemmType::kBf16, GemmOutput::kF32});
+  const auto work = attention_.Attend(call, config, arrays_);
   if (!work) return false;
   counts_.calls += work->calls;
   counts_.macs += work->macs;
   counts_.modelled_seconds += work->seconds;
-  Configure("attention");
+  Configure(config);
   return true;
 }
 
-void ArrayProducts::Configure(std::string_view name) {
-  if (configured_ == name) return;
+void ArrayProducts::Configure(const GemmConfig& config) {
+  if (configured_ == config) return;
   ++counts_.switches;
-  counts_.modelled_switch_seconds += ModelSwitch(device_.generation);
-  configured_ = name;
+  counts_.modelled_switch_seconds += ModelSwitch(config.device.generation);
+  configured_ = config;
 }
 
 }  // namespace tandem::npu

@@ -9,8 +9,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
-#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -30,7 +30,7 @@ class ArrayProducts : public ProductEngine {
 
   void Multiply(const float* x, int64_t x_stride, int64_t rows,
                 std::span<Product> products) override;
-  /// As ArrayAttention.
+  /// As ArrayAttention, in the configuration of the products before.
   bool Attend(const AttentionCall& call) override;
 
   const std::set<PartKey>& held() const { return held_; }
@@ -57,7 +57,7 @@ class ArrayProducts : public ProductEngine {
   void HandOut(const ProductPart& part, int64_t rows, const Write& write);
   void Count(const Prepared& prepared, int64_t rows);
 
-  void Configure(std::string_view name);
+  void Configure(const GemmConfig& config);
 
   Device device_;
   EmulatedArrays arrays_;
@@ -66,7 +66,7 @@ class ArrayProducts : public ProductEngine {
   std::set<PartKey> held_;
   uint64_t bytes_ = 0;
   std::map<ShapeKey, Prepared> prepared_;
-  std::string_view configured_;  ///< Empty at first.
+  std::optional<GemmConfig> configured_;
   ArrayCounts counts_;
   // Of the product at hand.
   std::vector<Product*> found_;

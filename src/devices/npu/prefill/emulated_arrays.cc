@@ -4,7 +4,6 @@
 
 #include <optional>
 #include <tuple>
-#include <vector>
 
 #include "core/error.h"
 
@@ -19,31 +18,16 @@ bool EmulatedArrays::Less::operator()(const GemmConfig& a, const GemmConfig& b) 
 
 void EmulatedArrays::Run(const GemmConfig& config, const Stream& stream, std::span<std::byte> a,
                          std::span<const std::byte> b, std::span<std::byte> c) {
-  // The streams write to C alone.
-  auto* const weights = const_cast<std::byte*>(b.data());
-  const std::span<std::byte> buffers[] = {a, {weights, b.size()}, c};
-  RunOn(
-      arrays_[config], config.device, [&] { return MakeGemmDesign(config); }, stream, buffers);
-}
-
-void EmulatedArrays::Attend(const Device& device, const Stream& stream,
-                            std::span<std::byte> queries, std::span<std::byte> keys,
-                            std::span<std::byte> values, std::span<std::byte> sums) {
-  const std::span<std::byte> buffers[] = {queries, keys, values, sums};
-  RunOn(
-      attention_, device, [&] { return MakeAttentionDesign(device); }, stream, buffers);
-}
-
-void EmulatedArrays::RunOn(std::unique_ptr<Emulator>& array, const Device& device,
-                           const std::function<Design()>& design, const Stream& stream,
-                           std::span<const std::span<std::byte>> buffers) {
+  std::unique_ptr<Emulator>& array = arrays_[config];
   try {
     if (array == nullptr) {
-      array = std::make_unique<Emulator>(device);
-      array->Load(design());
+      array = std::make_unique<Emulator>(config.device);
+      array->Load(MakeGemmDesign(config));
     }
-    std::vector<uint64_t> arguments;
-    for (const std::span<std::byte> buffer : buffers) arguments.push_back(array->AddBuffer(buffer));
+    // The streams write to C alone.
+    auto* const weights = const_cast<std::byte*>(b.data());
+    const uint64_t arguments[] = {array->AddBuffer(a), array->AddBuffer({weights, b.size()}),
+                                  array->AddBuffer(c)};
     if (const std::optional<Stall> stall = array->Run(stream, arguments)) {
       throw Error(ErrorKind::kDeviceLost, "the emulated NPU stopped: " + stall->Text());
     }

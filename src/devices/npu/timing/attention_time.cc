@@ -12,12 +12,15 @@ namespace {
 // The design (devices/npu/attention); a test holds them to it.
 constexpr double kQueries = 16;
 constexpr double kKeys = 16;
-constexpr double kTileBytes = 192 + 16 * 256 * 2;
+constexpr double kTileBytes = 64 + 16 * 256 * 2;
 constexpr double kSumBytes = 16 * 256 * 4;
-constexpr double kCores = 8;
-constexpr double kGroupColumns = 2;
-/// Tiles of queries in each of a job's two streams.
-constexpr double kQueryTiles = 4;
+constexpr double kCoreRows = kRows - 2;
+/// Tiles of queries that a column takes in a round.
+constexpr double kQueryTiles = 2 * kCoreRows;
+/// Of them, those that wait in a core when the round before ends.
+constexpr double kWaiting = 2;
+/// Columns that keys and values enter in.
+constexpr int64_t kSources = 4;
 
 /// Vector instructions for 16 scores, from product to weight, counted in attention_kernels.h: to
 /// fixed point and masked 12, a share of the row's maximum and totals 5, power and total 23. And
@@ -47,42 +50,43 @@ GemmTime ModelAttention(const AttentionWork& work, KernelClass kernel,
   const Generation generation = work.device.generation;
   const ArrayConstants& array = kArray[static_cast<int>(generation)];
   const auto dims = static_cast<double>(work.dims);
-  const double stream = kTileBytes / kStreamBytes;
+  const auto columns = static_cast<double>(work.device.columns);
+  // Keys and values come one after the other.
+  const double stream = 2 * kTileBytes / kStreamBytes;
   const double compute = ProductCycles(generation, kernel, kQueries * kKeys, dims) +
                          ProductCycles(generation, kernel, kQueries * dims, kKeys) +
                          kQueries * kKeys / 16 * kWeighSlots * SlotCycles(kernel);
   const double finish = kQueries * dims / 16 * kDivideSlots * SlotCycles(kernel);
+  const auto query_bytes = static_cast<double>(work.query_tile_bytes);
+  const double start = (kQueryTiles - kWaiting) * query_bytes / kStreamBytes;
 
-  // Results leave while the next job's queries come; the last ones have no such company.
-  double core_cycles = 0;
-  double bytes = 0;
-  double results = 0;
-  for (const AttentionWork::Group& group : work.groups) {
-    const auto jobs = static_cast<double>(group.jobs);
-    const auto tiles = static_cast<double>(group.tiles);
-    core_cycles = std::max(core_cycles, tiles * std::max(compute, stream) +
-                                            jobs * (kQueryTiles * stream + finish) +
-                                            kSumBytes / kStreamBytes);
-    bytes += 2 * (tiles + jobs * kQueryTiles) * kTileBytes;
-    results += jobs * kCores * kSumBytes;
+  // Results leave while the next round's queries come; the last ones have no such company.
+  double core_cycles = kSumBytes / kStreamBytes;
+  double keys = 0;
+  for (const AttentionWork::Round& round : work.rounds) {
+    core_cycles += static_cast<double>(round.longest) * std::max(compute, stream) + start + finish;
+    keys += static_cast<double>(round.tiles) * 2 * kTileBytes;
   }
-  const auto columns =
-      static_cast<int64_t>(static_cast<double>(work.groups.size()) * kGroupColumns);
+  const auto rounds = static_cast<double>(work.rounds.size());
+  const double queries = rounds * columns * kQueryTiles * query_bytes;
+  const double results = rounds * columns * kCoreRows * kSumBytes;
 
   GemmTime time;
   const double clock = clock_hz.value_or(array.clock_hz);
   time.core_seconds = core_cycles / clock;
-  time.dram_seconds = DramSeconds(generation, columns, bytes, kQueryTiles * kTileBytes) +
-                      kWriteShare * DramSeconds(generation, columns, results, kSumBytes);
+  const auto all = static_cast<int64_t>(work.device.columns);
+  const double run = keys / (rounds * kCoreRows);
+  time.dram_seconds = DramSeconds(generation, kSources, keys, run) +
+                      DramSeconds(generation, all, queries, queries / columns) +
+                      kWriteShare * DramSeconds(generation, all, results, results / columns);
   time.dispatch_seconds = array.dispatch_s;
-  time.dram_bytes = bytes + results;
+  time.dram_bytes = keys + queries + results;
   const double busy = std::max(time.core_seconds, time.dram_seconds);
   time.seconds = busy + time.dispatch_seconds;
   time.cycles = time.seconds * clock;
   time.tops = 2 * work.macs / time.seconds / 1e12;
-  const auto all_cores = static_cast<double>(work.device.columns * (kRows - 2));
   time.share_of_peak =
-      work.macs / (time.cycles * PeakMacs(generation, GemmType::kBf16) * all_cores);
+      work.macs / (time.cycles * PeakMacs(generation, GemmType::kBf16) * columns * kCoreRows);
   if (time.dispatch_seconds > busy) {
     time.bound = GemmBound::kDispatch;
   } else if (time.dram_seconds > time.core_seconds) {

@@ -14,16 +14,17 @@
 
 namespace tandem::npu {
 
-/// What groups of columns have to do.
+/// What rows of cores have to do, a job each in a round.
 struct AttentionWork {
-  struct Group {
-    int64_t jobs = 0;
-    int64_t tiles = 0;  ///< Of keys, of all its jobs.
+  struct Round {
+    int64_t longest = 0;  ///< Tiles of keys of its longest job,
+    int64_t tiles = 0;    ///< and of all.
   };
   Device device;
-  int64_t dims = 0;           ///< Of a head, that are multiplied.
-  std::vector<Group> groups;  ///< Those that have something to do, one at least.
-  double macs = 0;            ///< Of the problem: 2 head_dim for each key that a query sees.
+  int64_t dims = 0;              ///< Of a head, that are multiplied.
+  int64_t query_tile_bytes = 0;  ///< Of a part of a core's queries.
+  std::vector<Round> rounds;
+  double macs = 0;  ///< Of the problem: 2 head_dim for each key that a query sees.
 };
 
 GemmTime ModelAttention(const AttentionWork& work, KernelClass kernel,

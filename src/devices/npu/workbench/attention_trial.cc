@@ -26,7 +26,7 @@ float ToBf16(float value) { return Bf16ToFloat(FloatToBf16(value)); }
 
 class Trial {
  public:
-  Trial(const Device& device, const AttentionShape& shape, int64_t rows, int64_t keys,
+  Trial(const GemmConfig& config, const AttentionShape& shape, int64_t rows, int64_t keys,
         int64_t window, uint64_t seed)
       : random_(seed) {
     if (rows < 1 || rows > keys) {
@@ -37,7 +37,7 @@ class Trial {
     if (keys > kMostAttentionKeys || rows > kMostAttentionRows) {
       throw Error(ErrorKind::kInvalidArgument, "attention: too many positions");
     }
-    trial_.plan = PlanAttention(device, shape, CausalRows(rows, keys, window));
+    trial_.plan = PlanAttention(config, shape, CausalRows(rows, keys, window));
     trial_.stream = AttentionStream(trial_.plan);
     trial_.keys = keys;
   }
@@ -65,27 +65,27 @@ class Trial {
  private:
   void Attend() {
     const AttentionPlan& plan = trial_.plan;
-    Bytes buffers[] = {
-        Bytes(static_cast<size_t>(plan.query_bytes)), Bytes(static_cast<size_t>(plan.key_bytes)),
-        Bytes(static_cast<size_t>(plan.value_bytes)), Bytes(static_cast<size_t>(plan.sum_bytes))};
+    Bytes keys(static_cast<size_t>(plan.key_bytes));
+    Bytes queries(static_cast<size_t>(plan.query_bytes));
+    Bytes sums(static_cast<size_t>(plan.sum_bytes));
     // The packer multiplies with log2(e): that much less before, and what it rounds is q again, or
     // next to it, within a rounding of float.
-    PackQueries(plan, trial_.q, static_cast<float>(1 / kLog2E), buffers[0]);
-    KeyPacker packer(plan, buffers[1], buffers[2]);
+    PackQueries(plan, trial_.q, static_cast<float>(1 / kLog2E), queries);
+    KeyPacker packer(plan, keys);
     const auto width = static_cast<size_t>(plan.shape.kv_heads * plan.shape.head_dim);
     for (int64_t p = plan.rows.front().first; p < trial_.keys; ++p) {
       const size_t at = static_cast<size_t>(p) * width;
       packer.Set(p, std::span(trial_.k).subspan(at, width), std::span(trial_.v).subspan(at, width));
     }
-    Emulator emulator(plan.device);
-    emulator.Load(MakeAttentionDesign(plan.device));
-    std::vector<uint64_t> arguments;
-    for (Bytes& buffer : buffers) arguments.push_back(emulator.AddBuffer(buffer));
+    Emulator emulator(plan.config.device);
+    emulator.Load(MakeGemmDesign(plan.config));
+    const uint64_t arguments[] = {emulator.AddBuffer(keys), emulator.AddBuffer(queries),
+                                  emulator.AddBuffer(sums)};
     if (const std::optional<Stall> stall = emulator.Run(trial_.stream, arguments)) {
       throw Error(ErrorKind::kInternal, "the emulated array stopped: " + stall->Text());
     }
     trial_.o.resize(trial_.q.size());
-    UnpackContext(plan, buffers[3], trial_.o);
+    UnpackContext(plan, sums, trial_.o);
   }
 
   void Compare() {
@@ -164,9 +164,9 @@ double AttentionBound(double score, double value, int64_t head_dim, int64_t keys
   return 2 * value * (relative + static_cast<double>(keys) * std::ldexp(1, -24) * 2);
 }
 
-AttentionTrial TryAttention(const Device& device, const AttentionShape& shape, int64_t rows,
+AttentionTrial TryAttention(const GemmConfig& config, const AttentionShape& shape, int64_t rows,
                             int64_t keys, int64_t window, uint64_t seed) {
-  return Trial(device, shape, rows, keys, window, seed).Run();
+  return Trial(config, shape, rows, keys, window, seed).Run();
 }
 
 }  // namespace tandem::npu

@@ -39,7 +39,7 @@ double AttentionBound(double score, double value, int64_t head_dim, int64_t keys
 /// Queries are the last `rows` of `keys` positions. Normal data; scores deviate by about 2. Equal
 /// seeds give equal data. Throws Error as PlanAttention, and kInternal with the report where the
 /// emulated array stops.
-AttentionTrial TryAttention(const Device& device, const AttentionShape& shape, int64_t rows,
+AttentionTrial TryAttention(const GemmConfig& config, const AttentionShape& shape, int64_t rows,
                             int64_t keys, int64_t window, uint64_t seed);
 
 }  // namespace tandem::npu
