@@ -7,8 +7,7 @@ The products of the layers that run for every token of a prompt, in 4-bit weight
 tokens, one call per layer and chunk: what the array could do. Attention, norms, per-layer inputs and what the
 host does are not in it. With --as-built all products of a prompt's steps of 256 tokens, a call for each group
 that shares an input, and the ways of multiplying them: activations in two 8-bit parts by 4- or 8-bit weights,
-or both in bf16; by Peano. With --attention the attention of the same layers, in steps of 256, and the changes of
-configuration before and after each. Prints the tables of docs/npu.md.
+or both in bf16; by Peano. With --attention the attention of the same layers, in steps of 256. Prints the tables of docs/npu.md.
 """
 import functools
 import json
@@ -21,7 +20,6 @@ MODELS = {"E2B": (19, 8192), "E4B": (19, 16384)}
 MACHINES = {"Phoenix": ("npu1", 1.0), "Hawk Point": ("npu1", 1.6), "Strix": ("npu2", 1.8)}
 # Of the layers that run for all tokens: with a window, without. Both models have the same heads.
 WINDOWED, FULL, WINDOW = 16, 3, 512
-SWITCH = {"npu1": 3.4e-3, "npu2": 4.9e-3}  # at worst, as in devices/npu/timing
 PEAK_MACS = {"npu1": 16 * 512, "npu2": 32 * 512}
 CHUNK = 512
 STEP = 256  # of a session, where nothing else is asked for
@@ -95,9 +93,9 @@ def as_built(tandem):
 
 
 def with_attention(tandem):
-    print("| machine | compiler | 32 tokens | 128 | 512 | 2048 | changes of configuration at 2048, at worst |")
-    print("|---|---|---|---|---|---|---|")
-    for machine, (generation, _) in MACHINES.items():
+    print("| machine | compiler | 32 tokens | 128 | 512 | 2048 |")
+    print("|---|---|---|---|---|---|")
+    for machine in MACHINES:
         for kernel in ("peano", "chess"):
             cells = []
             for tokens in (32, 128, 512, 2048):
@@ -107,8 +105,7 @@ def with_attention(tandem):
                     seconds += WINDOWED * attention(tandem, machine, kernel, rows, start + rows, WINDOW)
                     seconds += FULL * attention(tandem, machine, kernel, rows, start + rows, 0)
                 cells.append(f"{1000 * seconds:.0f} ms")
-            changes = 2 * (WINDOWED + FULL) * 2048 / STEP * SWITCH[generation]
-            print(f"| {machine} | {kernel} | {' | '.join(cells)} | {1000 * changes:.0f} ms |")
+            print(f"| {machine} | {kernel} | {' | '.join(cells)} |")
 
 
 def main():

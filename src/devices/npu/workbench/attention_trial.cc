@@ -89,8 +89,9 @@ class Trial {
   }
 
   void Compare() {
-    const auto [heads, kv_heads, dims] = trial_.plan.shape;
-    const int64_t stride = kv_heads * dims;
+    const int64_t heads = trial_.plan.shape.heads;
+    const int64_t dims = trial_.plan.shape.head_dim;
+    const int64_t stride = trial_.plan.shape.kv_heads * dims;
     // A score is at most |q| |k|.
     const auto longest = [&](const std::vector<float>& vectors) {
       double most = 0;
