@@ -16,12 +16,6 @@ namespace {
 
 constexpr double kLog2E = 1.4426950408889634;
 
-std::span<std::byte> Resized(std::vector<std::byte>& buffer, int64_t bytes) {
-  const auto count = static_cast<size_t>(bytes);
-  if (buffer.size() < count) buffer.resize(count);
-  return std::span(buffer).first(count);
-}
-
 /// The longest vector [dims] of some; infinite where a value is no number.
 double LongestOf(std::span<const float> vectors, int64_t dims) {
   double longest = 0;
@@ -73,8 +67,7 @@ std::string_view AttentionRefusal(const Attention& op, const CacheTensor& tensor
 }
 
 std::optional<ArrayAttention::Work> ArrayAttention::Attend(const AttentionCall& call,
-                                                           const GemmConfig& config,
-                                                           EmulatedArrays& arrays) {
+                                                           AttentionRunner& runner) {
   if (!AttentionRefusal(call.op, call.tensor).empty()) return {};
   const AttentionShape shape{call.op.heads, call.tensor.kv_heads, call.tensor.head_dim};
   const auto runs = RunsOf(call.rows);
@@ -85,7 +78,7 @@ std::optional<ArrayAttention::Work> ArrayAttention::Attend(const AttentionCall& 
         run.back().position >= kMostAttentionKeys) {
       return {};
     }
-    plans.push_back(PlanAttention(config, shape, RangesOf(run, call.op.window)));
+    plans.push_back(PlanAttention(runner.config(), shape, RangesOf(run, call.op.window)));
     if (plans.back().bytes() > kMostCallBytes) {
       SayLeft("a call would take more than 256 MB");
       return {};
@@ -101,10 +94,9 @@ std::optional<ArrayAttention::Work> ArrayAttention::Attend(const AttentionCall& 
     const size_t count = runs[i].size() * static_cast<size_t>(width);
     const KvView& cache = call.caches[static_cast<size_t>(runs[i].front().sequence)]
                                      [static_cast<size_t>(call.op.cache)];
-    if (!PackRun(plan, call, cache, {call.q + at, count})) return {};
-    const std::span<std::byte> sums = Resized(sums_, plan.sum_bytes);
-    arrays.Run(config, AttentionStream(plan), Resized(keys_, plan.key_bytes),
-               Resized(queries_, plan.query_bytes), sums);
+    if (!PackRun(plan, call, cache, {call.q + at, count}, runner)) return {};
+    const std::span<std::byte> sums = runner.Memory(kSumArgument, plan.sum_bytes);
+    runner.Run(plan, AttentionStream(plan));
     UnpackContext(plan, sums, std::span(context_).subspan(at, count));
     const AttentionWork done = WorkOf(plan);
     ++work.calls;
@@ -117,11 +109,12 @@ std::optional<ArrayAttention::Work> ArrayAttention::Attend(const AttentionCall& 
 }
 
 bool ArrayAttention::PackRun(const AttentionPlan& plan, const AttentionCall& call,
-                             const KvView& cache, std::span<const float> q) {
+                             const KvView& cache, std::span<const float> q,
+                             AttentionRunner& runner) {
   const int64_t dims = plan.shape.head_dim;
   const double query = LongestOf(q, dims) * std::abs(call.op.scale) * kLog2E;
-  PackQueries(plan, q, call.op.scale, Resized(queries_, plan.query_bytes));
-  KeyPacker packer(plan, Resized(keys_, plan.key_bytes));
+  PackQueries(plan, q, call.op.scale, runner.Memory(kQueryArgument, plan.query_bytes));
+  KeyPacker packer(plan, runner.Memory(kKeyArgument, plan.key_bytes));
   const auto row_bytes = static_cast<int64_t>(RowBytes(cache.type, cache.width));
   std::vector<float> key(static_cast<size_t>(cache.width));
   std::vector<float> value(key.size());

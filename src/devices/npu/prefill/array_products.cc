@@ -169,10 +169,32 @@ void ArrayProducts::Count(const Prepared& prepared, int64_t rows) {
   Configure(config);
 }
 
+/// Attention in the configuration of the products before, on their memory.
+class ArrayProducts::Runner : public AttentionRunner {
+ public:
+  Runner(ArrayProducts& own, const GemmConfig& config) : own_(own), config_(config) {}
+
+  const GemmConfig& config() const override { return config_; }
+  std::span<std::byte> Memory(size_t argument, int64_t bytes) override {
+    std::vector<std::byte>* const memory[] = {&own_.a_, &own_.b_, &own_.c_};
+    return Resized(*memory[argument], bytes);
+  }
+  void Run(const AttentionPlan& plan, const Stream& stream) override {
+    own_.arrays_.Run(config_, stream, Memory(kKeyArgument, plan.key_bytes),
+                     Memory(kQueryArgument, plan.query_bytes),
+                     Memory(kSumArgument, plan.sum_bytes));
+  }
+
+ private:
+  ArrayProducts& own_;
+  GemmConfig config_;
+};
+
 bool ArrayProducts::Attend(const AttentionCall& call) {
   const GemmConfig config =
       configured_.value_or(GemmConfig{device_, GemmType::kBf16, GemmOutput::kF32});
-  const auto work = attention_.Attend(call, config, arrays_);
+  Runner runner(*this, config);
+  const auto work = attention_.Attend(call, runner);
   if (!work) return false;
   counts_.calls += work->calls;
   counts_.macs += work->macs;

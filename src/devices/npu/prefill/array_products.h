@@ -58,6 +58,7 @@ class ArrayProducts : public ProductEngine {
   void Count(const Prepared& prepared, int64_t rows);
 
   void Configure(const GemmConfig& config);
+  class Runner;
 
   Device device_;
   EmulatedArrays arrays_;
@@ -70,7 +71,7 @@ class ArrayProducts : public ProductEngine {
   ArrayCounts counts_;
   // Of the product at hand.
   std::vector<Product*> found_;
-  std::vector<std::byte> a_, c_;
+  std::vector<std::byte> a_, b_, c_;  ///< b_: of attention.
   std::vector<int8_t> parts_;
   std::vector<uint16_t> halves_;
   std::vector<float> steps_;
