@@ -45,7 +45,7 @@ class Maker {
     start_all(Direction::kMm2s, 1, kBdQueries, 1, plan_.query_bytes);
     StartKeys();
     for (int column = 0; column < device.columns; ++column) {
-      sequence_.steps.push_back(WaitStep{{{column, 0}, Direction::kS2mm, 0}});
+      sequence_.steps.emplace_back(WaitStep{{{column, 0}, Direction::kS2mm, 0}});
     }
     return std::move(sequence_);
   }
@@ -59,7 +59,7 @@ class Maker {
   void StartKeys() {
     int64_t under_way = 0;
     const auto wait = [&] {
-      for (int row = 0; row < kCoreRows; ++row) sequence_.steps.push_back(WaitStep{KeysOf(row)});
+      for (int row = 0; row < kCoreRows; ++row) sequence_.steps.emplace_back(WaitStep{KeysOf(row)});
       --under_way;
     };
     const int64_t tile = 2 * TileABytes(plan_.config);
@@ -89,7 +89,7 @@ class Maker {
     copy.transfer.strides = {0, 0, 0, 1};
     copy.transfer.bd = bd;
     copy.token = token;
-    sequence_.steps.push_back(std::move(copy));
+    sequence_.steps.emplace_back(std::move(copy));
   }
 
   const AttentionPlan& plan_;

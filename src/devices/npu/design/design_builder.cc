@@ -125,7 +125,7 @@ void DesignBuilder::GatherResults(int column, int64_t address, int64_t bytes) {
     for (int i = 0; i < kResultDepth; ++i) {
       buffers.push_back(AddBuffer(tile, fmt::format("c{}_{}", row, i),
                                   address + (kResultDepth * row + i) * bytes, bytes));
-      const auto place = static_cast<size_t>(i * kCoreRows + row);
+      const size_t place = static_cast<size_t>(i) * kCoreRows + static_cast<size_t>(row);
       all[place] = buffers.back();
       locks[place] = lock;
     }
