@@ -12,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/npu_attention.h"
 #include "cli/npu_designs.h"
 #include "cli/npu_gemm.h"
 #include "cli/npu_selftest.h"
@@ -159,6 +160,7 @@ void AddNpuCommand(CLI::App& app, Action& action) {
   AddInsts(npu, action);
   AddNpuDesigns(npu, action);
   AddNpuGemm(npu, action);
+  AddNpuAttention(npu, action);
   AddNpuSelfTest(npu, action);
 }
 

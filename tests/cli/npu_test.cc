@@ -243,6 +243,73 @@ TEST(Npu, MultipliesOnTheEmulatedArray) {
   refuse({"--model-only", "--save", "x"}, "--save");
 }
 
+TEST(Npu, AttendsOnTheEmulatedArray) {
+  const TemporaryFolder folder;
+  constexpr size_t kRows = 20, kKeys = 70, kHeads = 4, kKvHeads = 2, kDims = 48, kWindow = 33;
+  for (const std::string generation : {"npu1", "npu2"}) {
+    const Finished run =
+        Tandem({"npu",      "attention", "-q",           "20",       "--kv",       "70",
+                "--heads",  "4",         "--kv-heads",   "2",        "--head-dim", "48",
+                "--window", "33",        "--generation", generation, "--seed",     "5",
+                "--json",   "--save",    folder / "out"});
+    ASSERT_EQ(run.code, 0) << run.err;
+    const Json json = Json::parse(run.out);
+    EXPECT_EQ(json["ok"], true);
+    EXPECT_EQ(json["modelled"], true);
+    const auto q = ReadNpy<float>(folder / "out/q.npy");
+    const auto k = ReadNpy<float>(folder / "out/k.npy");
+    const auto v = ReadNpy<float>(folder / "out/v.npy");
+    const auto o = ReadNpy<float>(folder / "out/o.npy");
+    ASSERT_EQ(q.shape, (std::vector<int64_t>{kRows, kHeads, kDims}));
+    ASSERT_EQ(k.shape, (std::vector<int64_t>{kKeys, kKvHeads, kDims}));
+    ASSERT_EQ(v.shape, k.shape);
+    ASSERT_EQ(o.shape, q.shape);
+    double most = 0;
+    for (size_t row = 0; row < kRows; ++row) {
+      for (size_t head = 0; head < kHeads; ++head) {
+        const size_t at = (row * kHeads + head) * kDims;
+        std::vector<double> sums(kDims);
+        double total = 0;
+        const size_t last = kKeys - kRows + row;
+        for (size_t p = last + 1 - kWindow; p <= last; ++p) {
+          const size_t key = (p * kKvHeads + head / 2) * kDims;
+          double score = 0;
+          for (size_t i = 0; i < kDims; ++i) score += double{q.values[at + i]} * k.values[key + i];
+          total += std::exp(score);
+          for (size_t i = 0; i < kDims; ++i) sums[i] += std::exp(score) * v.values[key + i];
+        }
+        for (size_t i = 0; i < kDims; ++i) {
+          most = std::max(most, std::abs(sums[i] / total - o.values[at + i]));
+        }
+      }
+    }
+    EXPECT_NEAR(most, json["max_abs_error"].get<double>(), 1e-6);
+    EXPECT_LT(most, 0.02);
+    const Json stream =
+        Json::parse(Tandem({"npu", "insts", "--json", folder / "out/attention.bin"}).out);
+    EXPECT_EQ(stream["generation"], generation);
+  }
+  const Json model = Json::parse(Tandem({"npu", "attention", "-m", "256", "--kv", "2048",
+                                         "--window", "512", "--model-only", "--json"})
+                                     .out);
+  EXPECT_EQ(model["max_abs_error"], nullptr);
+  EXPECT_GT(model["tops"], 0.3);
+  EXPECT_LT(model["share_of_peak"], 0.5);
+  const auto refuse = [&](const std::vector<std::string>& more, const std::string& says) {
+    std::vector<std::string> args = {"npu", "attention", "-q", "4"};
+    args.insert(args.end(), more.begin(), more.end());
+    const Finished run = Tandem(args);
+    EXPECT_NE(run.code, 0);
+    EXPECT_NE(run.err.find(says), std::string::npos) << run.err;
+  };
+  refuse({"--kv", "3"}, "-q 4");
+  refuse({"--heads", "3"}, "3 heads with 2 of keys");
+  refuse({"--head-dim", "257"}, "--head-dim");
+  refuse({"--columns", "3"}, "3 columns");
+  refuse({"--device", "xrt"}, "not there yet");
+  refuse({"--model-only", "--save", "x"}, "--save");
+}
+
 TEST(Npu, CommandsOfTheCommand) {
   EXPECT_EQ(Tandem({"npu"}).err,
             "error: no command given\nhint: tandem npu --help lists what there is\n");

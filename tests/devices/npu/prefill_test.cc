@@ -166,7 +166,7 @@ TEST(NpuPrefill, ProductsAreThoseOfTheModelsWeights) {
                                                                       : GemmType::kI8;
       ProductPlan plan;
       plan.parts.push_back(Part(device, as, {first.view, second.view}));
-      ArrayProducts array;
+      ArrayProducts array(device);
       array.Add(plan, {});
       constexpr int64_t kStride = 200;
       std::vector<float> y(kRows * kStride, NAN);

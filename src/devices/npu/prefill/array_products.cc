@@ -166,11 +166,48 @@ void ArrayProducts::Count(const Prepared& prepared, int64_t rows) {
   ++counts_.calls;
   counts_.macs += static_cast<uint64_t>(rows * prepared.plan.shape.k * prepared.plan.shape.n);
   counts_.modelled_seconds += prepared.seconds;
-  if (configured_ != config.type) {
-    ++counts_.switches;
-    counts_.modelled_switch_seconds += ModelSwitch(config.device.generation);
-    configured_ = config.type;
+  Configure(config);
+}
+
+/// Attention in the configuration of the products before, on their memory.
+class ArrayProducts::Runner : public AttentionRunner {
+ public:
+  Runner(ArrayProducts& own, const GemmConfig& config) : own_(own), config_(config) {}
+
+  const GemmConfig& config() const override { return config_; }
+  std::span<std::byte> Memory(size_t argument, int64_t bytes) override {
+    std::vector<std::byte>* const memory[] = {&own_.a_, &own_.b_, &own_.c_};
+    return Resized(*memory[argument], bytes);
   }
+  void Run(const AttentionPlan& plan, const Stream& stream) override {
+    own_.arrays_.Run(config_, stream, Memory(kKeyArgument, plan.key_bytes),
+                     Memory(kQueryArgument, plan.query_bytes),
+                     Memory(kSumArgument, plan.sum_bytes));
+  }
+
+ private:
+  ArrayProducts& own_;
+  GemmConfig config_;
+};
+
+bool ArrayProducts::Attend(const AttentionCall& call) {
+  const GemmConfig config =
+      configured_.value_or(GemmConfig{device_, GemmType::kBf16, GemmOutput::kF32});
+  Runner runner(*this, config);
+  const auto work = attention_.Attend(call, runner);
+  if (!work) return false;
+  counts_.calls += work->calls;
+  counts_.macs += work->macs;
+  counts_.modelled_seconds += work->seconds;
+  Configure(config);
+  return true;
+}
+
+void ArrayProducts::Configure(const GemmConfig& config) {
+  if (configured_ == config) return;
+  ++counts_.switches;
+  counts_.modelled_switch_seconds += ModelSwitch(config.device.generation);
+  configured_ = config;
 }
 
 }  // namespace tandem::npu

@@ -1,8 +1,8 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products on the array: packed weights, streams by shape, and counts. Owns the packed weights,
-// which are known by the address of what they were made from. One thread.
+// Products and attention on the array: packed weights, streams by shape, and counts. Owns the
+// packed weights, which are known by the address of what they were made from. One thread.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include <tuple>
 #include <vector>
 
+#include "devices/npu/prefill/array_attention.h"
 #include "devices/npu/prefill/emulated_arrays.h"
 #include "devices/npu/prefill/packed_weights.h"
 #include "devices/products.h"
@@ -22,11 +23,15 @@ namespace tandem::npu {
 
 class ArrayProducts : public ProductEngine {
  public:
+  explicit ArrayProducts(const Device& device) : device_(device) {}
+
   /// Packs what is not packed yet. Throws as PackedWeights.
   void Add(const ProductPlan& plan, const std::function<void(uint64_t, uint64_t)>& progress);
 
   void Multiply(const float* x, int64_t x_stride, int64_t rows,
                 std::span<Product> products) override;
+  /// As ArrayAttention, in the configuration of the products before.
+  bool Attend(const AttentionCall& call) override;
 
   const std::set<PartKey>& held() const { return held_; }
   uint64_t bytes() const { return bytes_; }
@@ -52,16 +57,21 @@ class ArrayProducts : public ProductEngine {
   void HandOut(const ProductPart& part, int64_t rows, const Write& write);
   void Count(const Prepared& prepared, int64_t rows);
 
+  void Configure(const GemmConfig& config);
+  class Runner;
+
+  Device device_;
   EmulatedArrays arrays_;
+  ArrayAttention attention_;
   std::multimap<MatrixKey, std::unique_ptr<PackedWeights>> packed_;  ///< By their first matrix.
   std::set<PartKey> held_;
   uint64_t bytes_ = 0;
   std::map<ShapeKey, Prepared> prepared_;
-  std::optional<GemmType> configured_;
+  std::optional<GemmConfig> configured_;
   ArrayCounts counts_;
   // Of the product at hand.
   std::vector<Product*> found_;
-  std::vector<std::byte> a_, c_;
+  std::vector<std::byte> a_, b_, c_;  ///< b_: of attention.
   std::vector<int8_t> parts_;
   std::vector<uint16_t> halves_;
   std::vector<float> steps_;

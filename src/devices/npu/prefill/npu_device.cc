@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
+#include <variant>
 
 #include "devices/npu/prefill/array_products.h"
 
@@ -45,13 +47,16 @@ class NpuSegment : public Segment {
 class EmulatedNpu : public NpuDevice {
  public:
   EmulatedNpu(std::shared_ptr<HostDevice> host, NpuOptions options)
-      : host_(std::move(host)), options_(std::move(options)) {}
+      : host_(std::move(host)),
+        options_(std::move(options)),
+        products_({options_.generation, npu::MaxColumns(options_.generation)}) {}
 
   std::string_view name() const override { return "npu"; }
   std::string description() const override {
     return fmt::format(
-        "{}, emulated: {} calls a step, {:.0f} % of the multiplications, {:.1f} MB{}",
-        npu::GenerationName(options_.generation), use_.products, use_.share * 100,
+        "{}, emulated: {} products and {} attentions a step, {:.0f} % of the products' "
+        "multiplications, {:.1f} MB{}",
+        npu::GenerationName(options_.generation), use_.products, use_.attentions, use_.share * 100,
         static_cast<double>(use_.bytes) / 1e6,
         use_.left.empty() ? "" : "; not there: " + use_.left);
   }
@@ -72,12 +77,34 @@ class EmulatedNpu : public NpuDevice {
     use_.bytes = products_.bytes();
     use_.left = plan.left.Text(plan_options.least_side);
     use_.smallest = plan.left.smallest;
+    PlanAttentions(program, range);
     return std::make_unique<NpuSegment>(host_->CompileWith(program, range, shape, products_),
                                         products_);
   }
   NpuUse use() const override { return use_; }
 
  private:
+  /// Attention needs no weights: whether the design takes its heads is all there is to it.
+  void PlanAttentions(const Program& program, OpRange range) {
+    use_.attentions = 0;
+    std::map<std::string_view, int> refused;
+    for (size_t i = range.begin; i < range.end; ++i) {
+      const auto* const op = std::get_if<Attention>(&program.ops[i].body);
+      if (op == nullptr) continue;
+      const std::string_view refusal =
+          npu::AttentionRefusal(*op, program.caches[static_cast<size_t>(op->cache)]);
+      if (!refusal.empty()) {
+        ++refused[refusal];
+      } else if (program.ops[i].rows == RowSet::kAll) {
+        ++use_.attentions;
+      }
+    }
+    for (const auto& [reason, count] : refused) {
+      if (!use_.left.empty()) use_.left += ", ";
+      use_.left += fmt::format("{} attentions: {}", count, reason);
+    }
+  }
+
   std::shared_ptr<HostDevice> host_;
   NpuOptions options_;
   npu::ArrayProducts products_;
