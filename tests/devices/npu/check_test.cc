@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "devices/npu/golden.h"
+#include "devices/npu/kernels/attention_tile.h"
 #include "devices/npu/small_designs.h"
 #include "devices/npu/workbench/design_list.h"
 #include "formats/json_file.h"
@@ -59,7 +60,10 @@ TEST(NpuCheck, UseIsWhatTheDesignHas) {
   EXPECT_EQ(uses[0].packet_rules, 1);
   EXPECT_EQ(uses[1].descriptors, 2 * 4 + 2 * 4 + 4 * 2 + 8);
   EXPECT_EQ(uses[1].locks, 12);
-  EXPECT_EQ(uses[2].bytes, 0x400 + 4 * (64 + 64 * 128) + 64 * 64 * 4);
+  // Stack, operands, sums; then what attention keeps between its tiles.
+  EXPECT_EQ(uses[2].bytes, 0x400 + 4 * (64 + 64 * 128) + 64 * 64 * 4 +
+                               static_cast<int64_t>(kQueryBytes + sizeof(AttentionState) +
+                                                    kAttentionScoreBytes + kAttentionWeightBytes));
   EXPECT_EQ(uses[2].descriptors, 5);
 }
 
