@@ -149,6 +149,17 @@ nightly: ## The slow checks: lint over everything, clang, TSan, fuzzing, long te
 	@$(deps) package
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS) -L '^long$$'
 
+.PHONY: npu-kernels
+npu-kernels: ## Build the NPU's xclbins with MLIR-AIE and Peano (GENERATION=npu1, OUT=folder, DRY_RUN=1)
+	@$(MAKE) --no-print-directory build >&2
+	@GENERATION="$(GENERATION)" DRY_RUN="$(DRY_RUN)" tools/npu-kernels.sh build/tandem \
+	  "$(or $(OUT),$${TANDEM_NPU_KERNELS:-$${XDG_DATA_HOME:-$$HOME/.local/share}/tandem/npu})" $(DESIGNS)
+
+.PHONY: mlir-check
+mlir-check: tests ## The NPU designs' text before a stock mlir-opt (fetched aside, 100 MB)
+	@tools/fetch-mlir.sh
+	@cd tests && ../build/tests/npu_designs_test --gtest_filter='NpuMlir.*'
+
 .PHONY: install
 install: ## Install what make build left (PREFIX=/usr/local, DESTDIR)
 	@[[ -x build/tandem ]] || { echo "nothing to install yet: run make build first" >&2; exit 1; }

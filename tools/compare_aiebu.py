@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Tandem Authors
 # SPDX-License-Identifier: Apache-2.0
-"""compare_aiebu.py [--gemm] TANDEM AIEBU_FOLDER [COUNT [SEED]]: our streams through AMD's own tools.
+"""compare_aiebu.py [--gemm|--attention] TANDEM AIEBU_FOLDER [COUNT [SEED]]: our streams through AMD's own tools.
 
-Encodes COUNT random sequences of shim transfers (with --gemm: multiplies COUNT random matrices on the
-emulated array), assembles each stream with AMD's aiebu-asm, disassembles it with aiebu-dump, and compares
+Encodes COUNT random sequences of shim transfers (with --gemm, --attention: multiplies COUNT random matrices,
+attends COUNT times on the emulated array), assembles each stream with AMD's aiebu-asm, disassembles it with aiebu-dump, and compares
 operation, address and data of every line with `tandem npu insts`. The tools are in XRT 2.25 (Debian:
 libxrt-utils-npu). Exit status 1 when anything differs or is refused.
 """
@@ -49,6 +49,17 @@ def gemm_stream(tandem, rng, folder):
     return f"{folder}/gemm.bin"
 
 
+def attention_stream(tandem, rng, folder):
+    """The stream of a random attention."""
+    rows, kv_heads = rng.randint(1, 300), rng.randint(1, 3)
+    command = [tandem, "npu", "attention", "--save", folder, "--json", "--generation", rng.choice(["npu1", "npu2"]),
+               "-q", str(rows), "--kv", str(rows + rng.randint(0, 300)), "--window", str(rng.choice([0, 1, 64, 200])),
+               "--kv-heads", str(kv_heads), "--heads", str(kv_heads * rng.randint(1, 4)),
+               "--head-dim", str(rng.randint(1, 64))]
+    subprocess.run(command, check=True, capture_output=True)
+    return f"{folder}/attention.bin"
+
+
 def our_lines(tandem, stream):
     text = subprocess.run([tandem, "npu", "insts", "--json", stream], check=True, text=True,
                           capture_output=True).stdout
@@ -86,8 +97,9 @@ def their_lines(folder, stream):
 
 
 def main():
-    args = [arg for arg in sys.argv[1:] if arg != "--gemm"]
-    gemm = len(args) < len(sys.argv) - 1
+    makers = {"--gemm": gemm_stream, "--attention": attention_stream}
+    args = [arg for arg in sys.argv[1:] if arg not in makers]
+    make = next((makers[arg] for arg in sys.argv[1:] if arg in makers), None)
     if len(args) < 2:
         sys.exit(__doc__)
     tandem, folder = os.path.abspath(args[0]), os.path.abspath(args[1])
@@ -97,8 +109,8 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         source, stream = f"{scratch}/sequence.json", f"{scratch}/stream.bin"
         for _ in range(count):
-            if gemm:
-                stream = gemm_stream(tandem, rng, scratch)
+            if make:
+                stream = make(tandem, rng, scratch)
             else:
                 with open(source, "w", encoding="utf-8") as file:
                     json.dump(random_sequence(rng), file)

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Tandem Authors
 # SPDX-License-Identifier: Apache-2.0
-"""npu_prefill_model.py [--as-built] TANDEM: what the model of time says of Gemma 3n's prefill on the NPU.
+"""npu_prefill_model.py [--as-built|--attention] TANDEM: what the model of time says of Gemma 3n's prefill on the NPU.
 
 The products of the layers that run for every token of a prompt, in 4-bit weights, in chunks of at most 512
 tokens, one call per layer and chunk: what the array could do. Attention, norms, per-layer inputs and what the
 host does are not in it. With --as-built all products of a prompt's steps of 256 tokens, a call for each group
 that shares an input, and the ways of multiplying them: activations in two 8-bit parts by 4- or 8-bit weights,
-or both in bf16; by Peano. Prints the tables of docs/npu.md.
+or both in bf16; by Peano. With --attention the attention of the same layers, in steps of 256. Prints the tables of docs/npu.md.
 """
 import functools
 import json
@@ -18,6 +18,8 @@ import sys
 # owner only keys and values do.
 MODELS = {"E2B": (19, 8192), "E4B": (19, 16384)}
 MACHINES = {"Phoenix": ("npu1", 1.0), "Hawk Point": ("npu1", 1.6), "Strix": ("npu2", 1.8)}
+# Of the layers that run for all tokens: with a window, without. Both models have the same heads.
+WINDOWED, FULL, WINDOW = 16, 3, 512
 PEAK_MACS = {"npu1": 16 * 512, "npu2": 32 * 512}
 CHUNK = 512
 STEP = 256  # of a session, where nothing else is asked for
@@ -33,6 +35,14 @@ def product(tandem, machine, kernel, m, k, n, kind="i4"):
                "--clock", str(clock), "--kernel-class", kernel, "-m", str(m), "-k", str(k), "-n", str(n)]
     time = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return max(time["core_us"], time["dram_us"]) * 1e-6, time["dispatch_us"] * 1e-6
+
+
+@functools.lru_cache(None)
+def attention(tandem, machine, kernel, rows, keys, window):
+    generation, clock = MACHINES[machine]
+    command = [tandem, "npu", "attention", "--model-only", "--json", "--generation", generation, "--clock", str(clock),
+               "--kernel-class", kernel, "-q", str(rows), "--kv", str(keys), "--window", str(window)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["time_us"] * 1e-6
 
 
 def products(neurons):
@@ -82,8 +92,26 @@ def as_built(tandem):
                       f"{weights * size / 1e9:.2f} GB |")
 
 
+def with_attention(tandem):
+    print("| machine | compiler | 32 tokens | 128 | 512 | 2048 |")
+    print("|---|---|---|---|---|---|")
+    for machine in MACHINES:
+        for kernel in ("peano", "chess"):
+            cells = []
+            for tokens in (32, 128, 512, 2048):
+                seconds = 0
+                for start in range(0, tokens, STEP):
+                    rows = min(STEP, tokens - start)
+                    seconds += WINDOWED * attention(tandem, machine, kernel, rows, start + rows, WINDOW)
+                    seconds += FULL * attention(tandem, machine, kernel, rows, start + rows, 0)
+                cells.append(f"{1000 * seconds:.0f} ms")
+            print(f"| {machine} | {kernel} | {' | '.join(cells)} |")
+
+
 def main():
     arguments = sys.argv[1:]
+    if arguments[:1] == ["--attention"] and len(arguments) == 2:
+        return with_attention(arguments[1])
     if arguments[:1] == ["--as-built"] and len(arguments) == 2:
         return as_built(arguments[1])
     if len(arguments) != 1:

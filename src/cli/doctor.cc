@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -52,6 +53,40 @@ void PrintGpu(size_t index, const GpuReport& gpu) {
   }
 }
 
+void PrintNpu(const DoctorReport& report) {
+  const NpuDeviceReport& npu = report.npu;
+  if (!npu.checks.empty()) {
+    PrintRow("npu", npu.part.empty()
+                        ? "none to be seen"
+                        : fmt::format("{}: {}", npu.part,
+                                      npu.ready ? "all that it needs is there" : "cannot be used"));
+  }
+  for (const NpuCheckReport& check : npu.checks) {
+    const std::string value = check.value.empty() ? "" : ": " + check.value;
+    const std::string reason = check.reason.empty() ? "" : ": " + check.reason;
+    PrintRow("", fmt::format("{} {}{}{}", check.state, check.name, value, reason));
+    if (!check.mend.empty()) PrintRow("", "mend it with: " + check.mend);
+  }
+  PrintRow(npu.checks.empty() ? "npu" : "",
+           fmt::format("emulated only ({}): prompts with --prefill npu, slower than the CPU; "
+                       "hardware is not used yet",
+                       fmt::join(report.emulated_npus, ", ")));
+}
+
+Json ToJson(const NpuDeviceReport& npu, const std::vector<std::string>& emulated) {
+  Json checks = Json::array();
+  for (const NpuCheckReport& check : npu.checks) {
+    checks.push_back({{"check", check.name},
+                      {"state", check.state},
+                      {"value", check.value},
+                      {"reason", check.reason},
+                      {"mend", check.mend}});
+  }
+  return {{"hardware", false},  {"emulated", emulated},
+          {"part", npu.part},   {"generation", npu.generation},
+          {"ready", npu.ready}, {"checks", std::move(checks)}};
+}
+
 void PrintReport(const DoctorReport& report) {
   PrintRow("cpu", fmt::format("{}, {} processor{}, {}: works", report.processor, report.processors,
                               report.processors == 1 ? "" : "s", report.isa));
@@ -60,10 +95,7 @@ void PrintReport(const DoctorReport& report) {
     PrintRow("gpu", "broken: " + complaint.what);
     if (!complaint.mend.empty()) PrintRow("", "mend it with: " + complaint.mend);
   }
-  PrintRow("npu",
-           fmt::format("emulated only ({}): prompts with --prefill npu, slower than the CPU; "
-                       "hardware is not used yet",
-                       fmt::join(report.emulated_npus, ", ")));
+  PrintNpu(report);
   PrintRow("auto", fmt::format("{}: {}", report.auto_device, report.auto_reason));
 }
 
@@ -102,13 +134,15 @@ Json ToJson(const DoctorReport& report) {
             {"isa", report.isa},
             {"usable", true}}},
           {"gpus", std::move(gpus)},
-          {"npu", {{"hardware", false}, {"emulated", report.emulated_npus}}},
+          {"npu", ToJson(report.npu, report.emulated_npus)},
           {"complaints", std::move(complaints)},
           {"auto", {{"device", report.auto_device}, {"reason", report.auto_reason}}}};
 }
 
 int RunDoctor(const OutputOptions& output) {
-  const DoctorReport report = Diagnose();
+  // A tree that stands for a machine, for tests.
+  const char* root = std::getenv("TANDEM_SYSTEM_ROOT");
+  const DoctorReport report = Diagnose(root == nullptr || *root == 0 ? "/" : root);
   if (output.json) {
     PrintJson(ToJson(report));
   } else {

@@ -12,7 +12,10 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/npu_attention.h"
+#include "cli/npu_designs.h"
 #include "cli/npu_gemm.h"
+#include "cli/npu_selftest.h"
 #include "cli/npu_xrt.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
@@ -156,9 +159,12 @@ void AddNpuCommand(CLI::App& app, Action& action) {
   AddEncoder(npu, action, "config", "Write the configuration of a lowered design", "DESIGN",
              "The design, as JSON", RunConfig, /*with_flow=*/false);
   AddInsts(npu, action);
+  AddNpuDesigns(npu, action);
   AddNpuGemm(npu, action);
   AddNpuInfo(npu, action);
   AddNpuXclbin(npu, action);
+  AddNpuAttention(npu, action);
+  AddNpuSelfTest(npu, action);
 }
 
 }  // namespace tandem::cli

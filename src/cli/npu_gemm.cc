@@ -22,7 +22,9 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
+#include "devices/npu/arrays/backend_runner.h"
 #include "devices/npu/arrays/emulated_backend.h"
+#include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/timing/gemm_time.h"
 #include "devices/npu/workbench/gemm_trial.h"
 #include "devices/npu/xrt/xrt_backend.h"
@@ -142,13 +144,14 @@ void ReportModel(const GemmSettings& settings, const npu::GemmTime& time) {
 }
 
 void Report(const GemmSettings& settings, const npu::GemmTime& model, const npu::GemmTrial& trial,
-            const npu::ArrayBackend& backend) {
+            const npu::BackendRunner& runner) {
+  const npu::ArrayBackend& backend = runner.backend();
   // What hardware took; the rest stays the model's.
   npu::GemmTime time = model;
   const bool measured = !backend.emulated();
   if (measured) {
-    const double faster = model.seconds / trial.seconds;
-    time.seconds = trial.seconds;
+    const double faster = model.seconds / runner.seconds();
+    time.seconds = runner.seconds();
     time.tops *= faster;
     time.share_of_peak *= faster;
   }
@@ -219,14 +222,17 @@ int RunGemm(const GemmSettings& settings) {
     config.output = npu::GemmOutput::kI32;
   }
   npu::CheckGemmConfig(config);
-  const auto backend = settings.device == "xrt"
-                           ? npu::MakeXrtBackend({config.device.generation, 0})
-                           : npu::MakeEmulatedBackend(config.device.generation);
-  const npu::GemmTrial trial = npu::TryGemm(config, gemm.shape, settings.seed, *backend);
+  npu::BackendRunner runner(settings.device == "xrt"
+                                ? npu::MakeXrtBackend({config.device.generation, 0})
+                                : npu::MakeEmulatedBackend(config.device.generation),
+                            config.device);
+  runner.Configure({npu::GemmDesignName(config), npu::MakeGemmDesign(config)});
+  const npu::GemmTrial trial =
+      npu::TryGemmOn(runner, config, gemm.shape, settings.seed, npu::kArrayTimeout);
   if (!settings.save.empty()) Save(settings.save, trial);
   npu::GemmCase own = gemm;
   own.layout = npu::GemmLayout::kPacked;
-  Report(settings, npu::ModelGemm(own), trial, *backend);
+  Report(settings, npu::ModelGemm(own), trial, runner);
   return trial.ok ? kExitOk : kExitFailure;
 }
 

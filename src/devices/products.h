@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How one device lends another its ops: a host device runs them and asks for their products
-// elsewhere. What a device of matrix products alone needs, and no other.
+// elsewhere. What a device of matrix products and attention alone needs, and no
+// other.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,17 @@ struct Product {
   bool done = false;
 };
 
+/// An Attention op in a step: q and context [rows, heads * head_dim].
+struct AttentionCall {
+  const Attention& op;
+  const CacheTensor& tensor;
+  std::span<const StepRow> rows;
+  const float* q = nullptr;
+  /// By sequence and cache, as Bindings has them. The keys and values of the rows are there.
+  std::span<const std::span<const KvView>> caches;
+  float* context = nullptr;
+};
+
 /// Multiplies in the host's stead what it can. One thread at a time; the caller owns all memory.
 class ProductEngine {
  public:
@@ -30,6 +42,8 @@ class ProductEngine {
   /// others. Throws Error where the engine is lost.
   virtual void Multiply(const float* x, int64_t x_stride, int64_t rows,
                         std::span<Product> products) = 0;
+  /// Whether it has; if not, the host does.
+  virtual bool Attend(const AttentionCall& /*call*/) { return false; }
 };
 
 /// A device that runs every op, its products elsewhere where they are taken.

@@ -7,10 +7,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 
 #include "core/error.h"
 #include "core/processors.h"
 #include "devices/cpu/isa.h"
+#include "devices/npu/probe/kernel_set.h"
+#include "devices/npu/probe/npu_probe.h"
+#include "devices/npu/workbench/design_list.h"
 #include "devices/vulkan/vulkan_device.h"
 #include "engine/processor.h"
 
@@ -36,6 +40,31 @@ GpuReport ToReport(const VulkanDeviceInfo& info) {
   return report;
 }
 
+NpuDeviceReport DiagnoseNpu(const std::filesystem::path& root) {
+  npu::NpuProbeOptions options;
+  options.root = root;
+  options.kernels = npu::KernelFolder();
+  options.fingerprints = [](npu::Generation generation) {
+    std::map<std::string, std::string> fingerprints;
+    for (const npu::NamedDesign& design : npu::AllDesigns()) {
+      if (design.device.generation == generation) {
+        fingerprints[design.name] = npu::DesignFingerprint(design);
+      }
+    }
+    return fingerprints;
+  };
+  const npu::NpuReport found = npu::ProbeNpu(options);
+  NpuDeviceReport report;
+  report.part = found.part;
+  if (found.generation) report.generation = npu::GenerationName(*found.generation);
+  report.ready = found.usable();
+  for (const npu::NpuCheck& check : found.checks) {
+    report.checks.push_back({check.name, std::string(npu::CheckStateName(check.state)), check.value,
+                             check.reason, check.mend});
+  }
+  return report;
+}
+
 }  // namespace
 
 std::vector<Complaint> CheckRenderNodes(const std::filesystem::path& folder) {
@@ -51,7 +80,7 @@ std::vector<Complaint> CheckRenderNodes(const std::filesystem::path& folder) {
   return complaints;
 }
 
-DoctorReport Diagnose() {
+DoctorReport Diagnose(const std::filesystem::path& root) {
   DoctorReport report;
   report.processor = ProcessorName();
   report.processors = static_cast<int>(AllowedProcessors().size());
@@ -61,6 +90,7 @@ DoctorReport Diagnose() {
   report.gpu_complaints = CheckRenderNodes("/dev/dri");
   if (!probe.problem.empty()) report.gpu_complaints.push_back({probe.problem, probe.mend});
   report.emulated_npus = {"npu1", "npu2"};
+  report.npu = DiagnoseNpu(root);
   report.auto_device = "cpu";
   const bool hardware = std::any_of(report.gpus.begin(), report.gpus.end(),
                                     [](const auto& gpu) { return gpu.usable && !gpu.software; });

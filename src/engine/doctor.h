@@ -36,6 +36,21 @@ struct Complaint {
   std::string mend;  ///< Empty where there is none.
 };
 
+/// One of the things that an NPU needs.
+struct NpuCheckReport {
+  std::string name;    ///< "driver"
+  std::string state;   ///< "ok", "limited", "broken", "unknown", "not reached"
+  std::string value;   ///< What there is.
+  std::string reason;  ///< What is wrong with it.
+  std::string mend;    ///< The command that mends it; empty where there is none.
+};
+struct NpuDeviceReport {
+  std::string part;                    ///< Empty without a device.
+  std::string generation;              ///< "npu1"; empty for those that Tandem has no designs for.
+  bool ready = false;                  ///< Nothing is broken. Prompts still run emulated.
+  std::vector<NpuCheckReport> checks;  ///< None where no NPU is to be expected.
+};
+
 struct DoctorReport {
   std::string processor;
   int processors = 0;
@@ -43,11 +58,14 @@ struct DoctorReport {
   std::vector<GpuReport> gpus;
   std::vector<Complaint> gpu_complaints;
   std::vector<std::string> emulated_npus;  ///< Generations, "npu1". Hardware is not used yet.
+  NpuDeviceReport npu;
   std::string auto_device;
   std::string auto_reason;
 };
 
-DoctorReport Diagnose();
+/// `root` is where the NPU's part looks for sys, dev, proc, etc, boot, usr and opt: "/", or a tree
+/// that stands for a machine.
+DoctorReport Diagnose(const std::filesystem::path& root = "/");
 
 /// Complaints about the nodes under `folder` ("/dev/dri") through which drivers reach GPUs: with
 /// one that may not be opened, Vulkan offers software devices alone and says nothing.

@@ -86,6 +86,78 @@ TEST(Npu, ErrorsNameFileAndPlace) {
   EXPECT_NE(run.err.find("x.bin: word 0: too short"), std::string::npos) << run.err;
 }
 
+TEST(Npu, ListsDesignsAndWritesThem) {
+  const TemporaryFolder folder;
+  const Finished list = Tandem({"npu", "designs"});
+  EXPECT_EQ(list.code, 0) << list.err;
+  EXPECT_NE(list.out.find("gemm-i4-i32-npu2"), std::string::npos);
+  const Json json = Json::parse(Tandem({"npu", "designs", "--json"}).out);
+  EXPECT_EQ(json["designs"].size(), Lines(list.out).size() - 1);
+  for (const Json& design : json["designs"]) EXPECT_TRUE(design["problems"].empty());
+  const std::string name = "gemm-i8-i32-npu1";
+  const Json one = Json::parse(Tandem({"npu", "designs", name, "--json"}).out);
+  EXPECT_EQ(one["cores"], 16);
+  EXPECT_EQ(one["kernels"], Json::array({"gemm_i8_npu1"}));
+  EXPECT_EQ(one["use"].size(), 24U);
+  EXPECT_EQ(one["fingerprint"].get<std::string>().size(), 16U);
+  EXPECT_NE(Tandem({"npu", "designs", name}).out.find("every stream has two ends"),
+            std::string::npos);
+  EXPECT_EQ(Tandem({"npu", "designs", name, "--json", "-o", folder / "d.json"}).out, "");
+  EXPECT_EQ(Json::parse(ReadFile(folder / "d.json")), one);
+  // The same text on standard output and in a file.
+  EXPECT_EQ(Tandem({"npu", "designs", name, "--mlir", "-o", folder / "d.mlir"}).out, "");
+  EXPECT_EQ(Tandem({"npu", "designs", name, "--mlir"}).out, ReadFile(folder / "d.mlir"));
+  for (const std::string form : {"--config", "--insts"}) {
+    EXPECT_EQ(Tandem({"npu", "designs", name, form, "-o", folder / "x.bin"}).code, 0);
+    EXPECT_EQ(Tandem({"npu", "insts", folder / "x.bin"}).code, 0);
+  }
+  const auto wrong = [](std::vector<std::string> arguments, const std::string& text) {
+    arguments.insert(arguments.begin(), {"npu", "designs"});
+    const Finished run = Tandem(arguments);
+    EXPECT_EQ(run.code, 2) << text;
+    EXPECT_NE(run.err.find(text), std::string::npos) << run.err;
+  };
+  wrong({"gemm"}, "there is no design gemm");
+  wrong({"--mlir"}, "of which design?");
+  wrong({name, "--mlir", "--config"}, "one of them at a time");
+  wrong({name, "--mlir", "--json"}, "one of them at a time");
+  wrong({name, "--config"}, "there is no --output");
+  wrong({name, "-o", "x"}, "--output");
+  wrong({name, "--calls", "pointer"}, "--calls");
+  wrong({name, "--mlir", "--calls", "magic"}, "--calls");
+  wrong({""}, "there is no design");
+}
+
+TEST(Npu, TestsItselfUpToTheFirstThingThatDiffers) {
+  const TemporaryFolder folder;
+  const Finished wrong = Tandem({"npu", "selftest", "--inject", "wrong-data", "--inject-step", "3",
+                                 "--save", folder / "report"});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_NE(wrong.out.find(" 3 FAILED  one-core"), std::string::npos) << wrong.out;
+  EXPECT_NE(wrong.out.find("2 of 13 steps passed"), std::string::npos) << wrong.out;
+  EXPECT_NE(wrong.out.find("tandem doctor --json"), std::string::npos) << wrong.out;
+  EXPECT_EQ(Tandem({"npu", "insts", folder / "report/stream.bin"}).code, 0);
+  EXPECT_EQ(ReadFile(folder / "report/argument2.dat").size(), 3U * 64 * 64 * 4);
+  EXPECT_EQ(Json::parse(ReadFile(folder / "report/report.json"))["steps"].size(), 3U);
+  const Finished lost = Tandem({"npu", "selftest", "--inject", "vanish", "--inject-step", "1"});
+  EXPECT_EQ(lost.code, 1);
+  const Json json = Json::parse(
+      Tandem({"npu", "selftest", "--inject", "hang", "--inject-step", "2", "--json"}).out);
+  EXPECT_EQ(json["ok"], false);
+  EXPECT_EQ(json["emulated"], true);
+  EXPECT_EQ(json["steps"].size(), 2U);
+  EXPECT_EQ(json["planned"], 13);
+  EXPECT_NE(lost.out.find("the device is gone"), std::string::npos) << lost.out;
+  for (const std::vector<std::string>& bad : std::vector<std::vector<std::string>>{
+           {"--timeout", "0"}, {"--inject", "bug"}, {"--inject-step", "0"}, {"--seed", "-1"}}) {
+    std::vector<std::string> arguments = {"npu", "selftest"};
+    arguments.insert(arguments.end(), bad.begin(), bad.end());
+    const Finished run = Tandem(arguments);
+    EXPECT_EQ(run.code, 2) << bad[0];
+    EXPECT_NE(run.err.find(bad[0]), std::string::npos) << run.err;
+  }
+}
+
 TEST(Npu, ReckonsProducts) {
   const Json json = Json::parse(
       Tandem({"npu", "gemm", "-m", "4032", "-k", "4032", "-n", "4032", "--tile", "112x112x112",
@@ -184,6 +256,73 @@ TEST(Npu, WritesXclbins) {
   EXPECT_NE(run.err.find("gemm-i4-i32-npu2"), std::string::npos);
   EXPECT_NE(Tandem({"npu", "xclbin", "--type", "i4", "--out", "i8", "-o", path}).code, 0);
   EXPECT_NE(Tandem({"npu", "xclbin", "-o", folder / "none/x.xclbin"}).code, 0);
+}
+
+TEST(Npu, AttendsOnTheEmulatedArray) {
+  const TemporaryFolder folder;
+  constexpr size_t kRows = 20, kKeys = 70, kHeads = 4, kKvHeads = 2, kDims = 48, kWindow = 33;
+  for (const std::string generation : {"npu1", "npu2"}) {
+    const Finished run =
+        Tandem({"npu",      "attention", "-q",           "20",       "--kv",       "70",
+                "--heads",  "4",         "--kv-heads",   "2",        "--head-dim", "48",
+                "--window", "33",        "--generation", generation, "--seed",     "5",
+                "--json",   "--save",    folder / "out"});
+    ASSERT_EQ(run.code, 0) << run.err;
+    const Json json = Json::parse(run.out);
+    EXPECT_EQ(json["ok"], true);
+    EXPECT_EQ(json["modelled"], true);
+    const auto q = ReadNpy<float>(folder / "out/q.npy");
+    const auto k = ReadNpy<float>(folder / "out/k.npy");
+    const auto v = ReadNpy<float>(folder / "out/v.npy");
+    const auto o = ReadNpy<float>(folder / "out/o.npy");
+    ASSERT_EQ(q.shape, (std::vector<int64_t>{kRows, kHeads, kDims}));
+    ASSERT_EQ(k.shape, (std::vector<int64_t>{kKeys, kKvHeads, kDims}));
+    ASSERT_EQ(v.shape, k.shape);
+    ASSERT_EQ(o.shape, q.shape);
+    double most = 0;
+    for (size_t row = 0; row < kRows; ++row) {
+      for (size_t head = 0; head < kHeads; ++head) {
+        const size_t at = (row * kHeads + head) * kDims;
+        std::vector<double> sums(kDims);
+        double total = 0;
+        const size_t last = kKeys - kRows + row;
+        for (size_t p = last + 1 - kWindow; p <= last; ++p) {
+          const size_t key = (p * kKvHeads + head / 2) * kDims;
+          double score = 0;
+          for (size_t i = 0; i < kDims; ++i) score += double{q.values[at + i]} * k.values[key + i];
+          total += std::exp(score);
+          for (size_t i = 0; i < kDims; ++i) sums[i] += std::exp(score) * v.values[key + i];
+        }
+        for (size_t i = 0; i < kDims; ++i) {
+          most = std::max(most, std::abs(sums[i] / total - o.values[at + i]));
+        }
+      }
+    }
+    EXPECT_NEAR(most, json["max_abs_error"].get<double>(), 1e-6);
+    EXPECT_LT(most, 0.02);
+    const Json stream =
+        Json::parse(Tandem({"npu", "insts", "--json", folder / "out/attention.bin"}).out);
+    EXPECT_EQ(stream["generation"], generation);
+  }
+  const Json model = Json::parse(Tandem({"npu", "attention", "-m", "256", "--kv", "2048",
+                                         "--window", "512", "--model-only", "--json"})
+                                     .out);
+  EXPECT_EQ(model["max_abs_error"], nullptr);
+  EXPECT_GT(model["tops"], 0.3);
+  EXPECT_LT(model["share_of_peak"], 0.5);
+  const auto refuse = [&](const std::vector<std::string>& more, const std::string& says) {
+    std::vector<std::string> args = {"npu", "attention", "-q", "4"};
+    args.insert(args.end(), more.begin(), more.end());
+    const Finished run = Tandem(args);
+    EXPECT_NE(run.code, 0);
+    EXPECT_NE(run.err.find(says), std::string::npos) << run.err;
+  };
+  refuse({"--kv", "3"}, "-q 4");
+  refuse({"--heads", "3"}, "3 heads with 2 of keys");
+  refuse({"--head-dim", "257"}, "--head-dim");
+  refuse({"--columns", "3"}, "3 columns");
+  refuse({"--device", "xrt"}, "not there yet");
+  refuse({"--model-only", "--save", "x"}, "--save");
 }
 
 TEST(Npu, CommandsOfTheCommand) {

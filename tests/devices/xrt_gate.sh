@@ -69,6 +69,12 @@ for generation in npu1 npu2; do
     grep -q ': right' "$scratch/out" || fail "gemm $type is wrong"
   done
 
+  # The self-test for owners of hardware.
+  tandem $generation npu selftest --device xrt --generation $generation >"$scratch/out" 2>&1 ||
+    { cat "$scratch/out" >&2; fail "the self-test failed"; }
+  nothing_open
+  echo "--- selftest: $(tail -n 1 "$scratch/out")"
+
   # The same configuration in a container that AMD's tool writes, of the parts that it reads in ours.
   rm -rf "$scratch/theirs" && mkdir "$scratch/theirs"
   (

@@ -301,8 +301,12 @@ class Attending {
 }  // namespace
 
 void Step::Execute(const Attention& op, RowContext& rows) {
-  const Attending attending(row_, attention_, op, program_.caches[static_cast<size_t>(op.cache)],
-                            rows.rows, Data(op.q), Data(op.context));
+  const CacheTensor& tensor = program_.caches[static_cast<size_t>(op.cache)];
+  if (engine_ != nullptr &&
+      engine_->Attend({op, tensor, rows.rows, Data(op.q), bindings_.caches, Data(op.context)})) {
+    return;
+  }
+  const Attending attending(row_, attention_, op, tensor, rows.rows, Data(op.q), Data(op.context));
   GrowWorkerScratch(attending.scratch_size());
   const int64_t items = attending.items(), blocks = attending.blocks();
   const auto cache_of = [&](int64_t item) -> const KvView& {

@@ -56,6 +56,7 @@ class Step {
       : program_(program),
         team_(team),
         neurons_(neurons),
+        engine_(engine),
         multiplier_(team, isa, precise, engine),
         row_(RowKernelsOf(isa)),
         attention_(AttentionKernelsOf(isa)) {}
@@ -120,6 +121,7 @@ class Step {
   const Program& program_;
   ThreadTeam& team_;
   NeuronCopies& neurons_;
+  ProductEngine* engine_;  ///< May be null.
   Multiplier multiplier_;
   const RowKernels& row_;
   const AttentionKernels& attention_;

@@ -169,7 +169,7 @@ TEST(NpuPrefill, ProductsAreThoseOfTheModelsWeights) {
                                                                       : GemmType::kI8;
       ProductPlan plan;
       plan.parts.push_back(Part(device, as, {first.view, second.view}));
-      ArrayProducts array(MakeEmulatedBackend(device.generation));
+      ArrayProducts array(device, MakeEmulatedBackend(device.generation));
       array.Add(plan, {});
       constexpr int64_t kStride = 200;
       std::vector<float> y(kRows * kStride, NAN);

@@ -75,7 +75,7 @@ class ArrayContext {
 struct ArrayConfiguration {
   std::string name;  ///< Of the file for hardware, without ".xclbin".
   Design design;
-  int arguments = 0;  ///< Kernel arguments of its streams.
+  int arguments = 0;  ///< Kernel arguments of its streams; 0 where nobody says.
 };
 
 class ArrayBackend {

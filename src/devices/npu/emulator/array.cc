@@ -7,6 +7,7 @@
 #include <span>
 
 #include "core/error.h"
+#include "devices/npu/design/model.h"
 
 namespace tandem::npu {
 namespace {
@@ -239,6 +240,15 @@ uint32_t Array::Status(const DmaChannel& channel) const {
 
 int& Array::Tokens(Tile tile, Direction direction, int channel) {
   return tokens_[{tile, direction, channel}];
+}
+
+std::vector<std::string> Array::LeftTokens() const {
+  std::vector<std::string> channels;
+  for (const auto& [key, tokens] : tokens_) {
+    const auto& [tile, direction, channel] = key;
+    if (tokens > 0) channels.push_back(ChannelText({tile, direction, channel}));
+  }
+  return channels;
 }
 
 bool Array::Step() {

@@ -49,6 +49,9 @@ class Array {
   /// Tokens of a channel that nobody has waited for yet.
   int& Tokens(Tile tile, Direction direction, int channel);
 
+  /// Channels whose tokens nobody has waited for, "shim (0,0) S2MM 0" each.
+  std::vector<std::string> LeftTokens() const;
+
   /// Who waits for what, a line each: channels with work, and enabled cores.
   std::vector<std::string> Waiting() const;
 

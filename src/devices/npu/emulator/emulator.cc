@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <thread>
+
 #include "core/error.h"
 
 namespace tandem::npu {
@@ -13,6 +15,8 @@ namespace {
 constexpr uint32_t kTranslatedArguments = 5;
 /// Rounds of work for one wait: some gigabytes through each channel.
 constexpr int64_t kMostRoundsOfWait = 1 << 25;
+/// Looking at the clock takes as long as a round of an idle array.
+constexpr int64_t kRoundsPerLook = 64;
 
 }  // namespace
 
@@ -25,7 +29,7 @@ std::string Stall::Text() const {
 class Interpreter {
  public:
   Interpreter(Emulator& emulator, std::span<const uint64_t> arguments)
-      : array_(emulator.array_), arguments_(arguments) {}
+      : emulator_(emulator), array_(emulator.array_), arguments_(arguments) {}
 
   /// What an operation waits for; empty when it is done.
   std::string operator()(const WriteOp& op) {
@@ -98,6 +102,14 @@ class Interpreter {
     }
     for (const Tile tile : tiles) {
       int& tokens = array_.Tokens(tile, op.direction, op.channel);
+      if (emulator_.struck_ && emulator_.fault_ == Fault::kFalseToken) {
+        emulator_.fault_ = Fault::kNone;
+        continue;
+      }
+      if (emulator_.struck_ && emulator_.fault_ == Fault::kLostToken) {
+        if (WorkUntil([&] { return tokens > 0; })) --tokens;
+        emulator_.fault_ = Fault::kNone;
+      }
       if (!WorkUntil([&] { return tokens > 0; })) {
         return fmt::format("a token of {} {} {}", TileText(tile), DirectionName(op.direction),
                            op.channel);
@@ -136,16 +148,30 @@ class Interpreter {
   template <typename Condition>
   bool WorkUntil(const Condition& holds) {
     for (int64_t round = 0; !holds(); ++round) {
-      if (round == kMostRoundsOfWait || !array_.Step()) return false;
+      if (round == kMostRoundsOfWait || !emulator_.Step()) return false;
+      if (round % kRoundsPerLook == 0 && emulator_.TimeIsOver()) return false;
     }
     return true;
   }
 
+  Emulator& emulator_;
   Array& array_;
   std::span<const uint64_t> arguments_;
 };
 
 Emulator::Emulator(const Device& device) : array_(device, &host_) {}
+
+bool Emulator::Step() {
+  if (!struck_) return array_.Step();
+  if (fault_ == Fault::kHang) return false;
+  if (fault_ == Fault::kSpin) {
+    // Without a limit nobody would ever know.
+    if (!deadline_) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return true;
+  }
+  return array_.Step();
+}
 
 std::optional<Stall> Emulator::Run(const Stream& stream, std::span<const uint64_t> arguments,
                                    AtEnd at_end) {
@@ -155,18 +181,30 @@ std::optional<Stall> Emulator::Run(const Stream& stream, std::span<const uint64_
                 fmt::format("a stream for {} on {}", DeviceName(stream.device),
                             DeviceName(array_.device())));
   }
+  deadline_.reset();
+  if (timeout_) deadline_ = std::chrono::steady_clock::now() + *timeout_;
   Interpreter interpreter(*this, arguments);
   for (size_t i = 0; i < stream.ops.size(); ++i) {
     std::string waits_for;
+    struck_ = struck_ || (fault_ != Fault::kNone && i >= fault_op_);
     try {
+      if (struck_ && fault_ == Fault::kVanish) {
+        throw Error(ErrorKind::kDeviceLost, "the device is gone");
+      }
       waits_for = std::visit(interpreter, stream.ops[i]);
     } catch (const Error& error) {
       throw Error(error.kind(),
                   fmt::format("operation {} ({}): {}", i, OpName(stream.ops[i]), error.message()));
     }
-    if (!waits_for.empty()) return Stall{i, waits_for, array_.Waiting()};
+    if (!waits_for.empty()) return Stall{i, waits_for, array_.Waiting(), TimeIsOver()};
   }
   if (at_end == AtEnd::kSettle) Settle();
+  if (fault_ == Fault::kWrongData && !arguments.empty()) {
+    const HostMemory::Place place =
+        host_.At(arguments.back() + HostMemory::kAperture, /*with_writer=*/false);
+    if (place.word != nullptr) *place.word ^= 1;
+    fault_ = Fault::kNone;
+  }
   return std::nullopt;
 }
 
@@ -183,7 +221,8 @@ void Emulator::Load(const Stream& configuration, const Design& programs) {
 }
 
 void Emulator::Settle() {
-  for (int64_t round = 0; round < kMostRounds && array_.Step(); ++round) {
+  for (int64_t round = 0; round < kMostRounds && Step(); ++round) {
+    if (round % kRoundsPerLook == 0 && TimeIsOver()) return;
   }
 }
 

@@ -6,6 +6,7 @@
 // thread; refers to the caller's host buffers.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -25,9 +26,21 @@ struct Stall {
   size_t op = 0;                     ///< Which operation.
   std::string waits_for;             ///< What it waits for.
   std::vector<std::string> waiting;  ///< Who else waits, and for what.
+  bool timed_out = false;            ///< Something may still move, and the time was over.
 
   /// All of it, one line each.
   std::string Text() const;
+};
+
+/// What goes wrong with an array on purpose, for those who must notice.
+enum class Fault : uint8_t {
+  kNone,
+  kHang,        ///< Nothing moves any more.
+  kSpin,        ///< Something moves for ever, and nothing comes of it: only time tells.
+  kLostToken,   ///< A channel is done, and its token does not come.
+  kFalseToken,  ///< A token comes before its channel is done.
+  kWrongData,   ///< A bit of the last argument is another at the end of the run.
+  kVanish,      ///< The device is gone, for this run and all later ones.
 };
 
 class Emulator {
@@ -58,6 +71,15 @@ class Emulator {
   std::optional<Stall> Run(const Stream& stream, std::span<const uint64_t> arguments = {},
                            AtEnd at_end = AtEnd::kSettle);
 
+  /// How long a run may take; for ever without. A run whose time is over stalls, timed_out.
+  void SetTimeout(std::optional<std::chrono::milliseconds> timeout) { timeout_ = timeout; }
+  /// Breaks the array from operation `op` of the next run on.
+  void Inject(Fault fault, size_t op = 0) {
+    fault_ = fault;
+    fault_op_ = op;
+    struck_ = false;
+  }
+
   /// Lets the array move until nothing does, or for kMostRounds: rings without locks never rest.
   void Settle();
   static constexpr int64_t kMostRounds = 1 << 20;
@@ -67,8 +89,17 @@ class Emulator {
  private:
   friend class Interpreter;
 
+  /// Whether anything moved. A broken array stands still.
+  bool Step();
+  bool TimeIsOver() const { return deadline_ && std::chrono::steady_clock::now() >= *deadline_; }
+
   HostMemory host_;
   Array array_;
+  std::optional<std::chrono::milliseconds> timeout_;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
+  Fault fault_ = Fault::kNone;
+  size_t fault_op_ = 0;
+  bool struck_ = false;  ///< The fault has begun.
 };
 
 }  // namespace tandem::npu

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The array design of matrix products: one configuration per type, loaded once, that multiplies
-// matrices of any size. Pure functions; thread-safe.
+// matrices of any size, and attends. Pure functions; thread-safe.
 //
 // Core (c, r) computes tiles [64,64] of C. Row r of cores shares a stream of A, column c one of B,
 // each through a memory tile; the four results of a column leave together. Everything moves in the
@@ -13,8 +13,10 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "devices/npu/design/design.h"
+#include "devices/npu/design/design_builder.h"
 #include "devices/npu/timing/gemm_time.h"
 
 namespace tandem::npu {
@@ -27,13 +29,19 @@ struct GemmConfig {
   friend bool operator==(const GemmConfig&, const GemmConfig&) = default;
 };
 
+/// Whether the design attends, too (devices/npu/attention): those with results of 32 bits do, since
+/// there is room. A core tells tiles of keys and values from those of A by their header.
+bool Attends(const GemmConfig& config);
+
 /// Throws Error kUnsupported for what there is no design of.
 void CheckGemmConfig(const GemmConfig& config);
 /// The design. Throws as CheckGemmConfig.
 Design MakeGemmDesign(const GemmConfig& config);
 
-/// Rows of cores, each with a stream of A that enters in this column.
-inline constexpr int kCoreRows = kRows - 2;
+/// "gemm-i8-i32-npu1".
+std::string GemmDesignName(const GemmConfig& config);
+
+/// The column in which a core row's stream of A enters.
 constexpr int SourceColumn(const Device& device, int core_row) {
   return core_row * device.columns / kCoreRows;
 }

@@ -12,6 +12,7 @@
 #else
 
 #include "devices/npu/kernels/native_aie.h"
+#include "devices/npu/kernels/native_lanes.h"
 
 namespace tandem::npu::kernels {
 namespace aie = native;

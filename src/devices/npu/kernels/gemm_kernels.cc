@@ -1,11 +1,13 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Entries of the kernels, as core programs call them. An AIE compiler takes those of its
-// generation.
+// Entries of the kernels, as core programs call them: of products, and of attention, which runs on
+// their designs. An AIE compiler takes those of its generation.
 #include "devices/npu/kernels/gemm_kernels.h"
 
 #include <cstring>
+
+#include "devices/npu/kernels/attention_kernels.h"
 
 using namespace tandem::npu;           // NOLINT(google-build-using-namespace): C names only
 using namespace tandem::npu::kernels;  // NOLINT(google-build-using-namespace)
@@ -92,5 +94,18 @@ void tandem_narrow_i16(const uint8_t* b, const int32_t* sums, int16_t* out) {
 void tandem_narrow_bf16(const uint8_t* b, const float* sums, bfloat16* out) {
   Narrow<accfloat>(b, sums, out);
 }
+
+void tandem_attention_queries(const uint8_t* tile, uint8_t* queries, AttentionState* state) {
+  StartQueries(tile, queries, state);
+}
+void tandem_attention_keys(const uint8_t* tile, const uint8_t* queries, AttentionState* state,
+                           uint8_t* scratch, bfloat16* weights) {
+  WeighKeys(tile, queries, state, scratch, weights);
+}
+void tandem_attention_values(const uint8_t* tile, AttentionState* state, const bfloat16* weights,
+                             float* sums) {
+  AddValues(tile, state, weights, sums);
+}
+void tandem_attention_finish(AttentionState* state, float* sums) { FinishSums(state, sums); }
 
 }  // extern "C"

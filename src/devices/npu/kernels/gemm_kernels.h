@@ -20,10 +20,11 @@ inline void SetModes() {
 
 /// sums += a b, or sums = a b for the first tile of a sum; tiles [rows,K], [K,N], [rows,N] in
 /// blocks of R, S and T. Two by two blocks of sums stay in registers, so each block that is loaded
-/// multiplies twice.
+/// multiplies twice. `depth`: blocks of K that are in use, two at least.
 template <int K, int N, int R, int S, int T, typename Tag, typename Value, typename Sum>
-void MultiplyTile(const Value* a, const Value* b, Sum* sums, int rows, bool first) {
-  static_assert(K % S == 0 && N % (2 * T) == 0);
+void MultiplyTile(const Value* a, const Value* b, Sum* sums, int rows, bool first,
+                  int depth = K / S) {
+  static_assert(K % S == 0 && K / S >= 2 && N % (2 * T) == 0);
   using Block = aie::mmul<R, S, T, Value, Value, Tag>;
   constexpr int kRowOfA = K / S * Block::size_A;
   constexpr int kColumnOfB = K / S * Block::size_B;
@@ -44,8 +45,7 @@ void MultiplyTile(const Value* a, const Value* b, Sum* sums, int rows, bool firs
       const Value* a1 = a0 + kRowOfA;
       const Value* b0 = b + j * kColumnOfB;
       const Value* b1 = b0 + kColumnOfB;
-      for (int k = 0; k < K / S; ++k)
-        AIE_PREPARE_FOR_PIPELINING AIE_LOOP_MIN_ITERATION_COUNT(K / S) {
+      for (int k = 0; k < depth; ++k) AIE_PREPARE_FOR_PIPELINING AIE_LOOP_MIN_ITERATION_COUNT(2) {
           const auto left0 = aie::load_v<Block::size_A>(a0);
           const auto left1 = aie::load_v<Block::size_A>(a1);
           const auto right0 = aie::load_v<Block::size_B>(b0);

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "devices/npu/kernels/aie.h"
+#include "devices/npu/kernels/attention_tile.h"
 #include "devices/npu/kernels/gemm_tile.h"
 
 extern "C" {
@@ -16,6 +17,14 @@ void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums);
 void tandem_narrow_i8(const uint8_t* b, const int32_t* sums, int8_t* out);
 void tandem_narrow_i16(const uint8_t* b, const int32_t* sums, int16_t* out);
 void tandem_narrow_bf16(const uint8_t* b, const float* sums, tandem::npu::native::bfloat16* out);
+void tandem_attention_queries(const uint8_t* tile, uint8_t* queries,
+                              tandem::npu::AttentionState* state);
+void tandem_attention_keys(const uint8_t* tile, const uint8_t* queries,
+                           tandem::npu::AttentionState* state, uint8_t* scratch,
+                           tandem::npu::native::bfloat16* weights);
+void tandem_attention_values(const uint8_t* tile, tandem::npu::AttentionState* state,
+                             const tandem::npu::native::bfloat16* weights, float* sums);
+void tandem_attention_finish(tandem::npu::AttentionState* state, float* sums);
 }
 
 namespace tandem::npu {
@@ -41,6 +50,13 @@ constexpr size_t kI4Buffers[] = {kTileABytes, kTileB4Bytes, size_t{kTileKI8} * k
 constexpr size_t kNarrow1[] = {kTileHeaderBytes, kTileSumBytes, kOuts};
 constexpr size_t kNarrow2[] = {kTileHeaderBytes, kTileSumBytes, 2 * kOuts};
 
+constexpr size_t kStateBytes = sizeof(AttentionState);
+constexpr size_t kStart[] = {kQueryPartBytes, kQueryBytes, kStateBytes};
+constexpr size_t kWeigh[] = {kTileABytes, kQueryBytes, kStateBytes, kAttentionScoreBytes,
+                             kAttentionWeightBytes};
+constexpr size_t kAdd[] = {kTileABytes, kStateBytes, kAttentionWeightBytes, kAttentionSumBytes};
+constexpr size_t kFinish[] = {kStateBytes, kAttentionSumBytes};
+
 constexpr Kernel kKernels[] = {
     {"gemm_i8_npu1", kI8Buffers, Caller<tandem_gemm_i8_npu1>::Run},
     {"gemm_i4_npu1", kI4Buffers, Caller<tandem_gemm_i4_npu1>::Run},
@@ -50,6 +66,10 @@ constexpr Kernel kKernels[] = {
     {"narrow_i8", kNarrow1, Caller<tandem_narrow_i8>::Run},
     {"narrow_i16", kNarrow2, Caller<tandem_narrow_i16>::Run},
     {"narrow_bf16", kNarrow2, Caller<tandem_narrow_bf16>::Run},
+    {"attention_queries", kStart, Caller<tandem_attention_queries>::Run},
+    {"attention_keys", kWeigh, Caller<tandem_attention_keys>::Run},
+    {"attention_values", kAdd, Caller<tandem_attention_values>::Run},
+    {"attention_finish", kFinish, Caller<tandem_attention_finish>::Run},
 };
 
 }  // namespace

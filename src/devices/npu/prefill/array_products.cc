@@ -3,6 +3,7 @@
 #include "devices/npu/prefill/array_products.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "core/float_types.h"
@@ -195,11 +196,61 @@ void ArrayProducts::Count(const Prepared& prepared, int64_t rows) {
   ++counts_.calls;
   counts_.macs += static_cast<uint64_t>(rows * prepared.plan.shape.k * prepared.plan.shape.n);
   counts_.modelled_seconds += prepared.seconds;
-  if (configured_ != config.type) {
-    ++counts_.switches;
-    counts_.modelled_switch_seconds += ModelSwitch(config.device.generation);
-    configured_ = config.type;
+  Configure(config);
+}
+
+/// Attention in the configuration of the products before, on their memory.
+class ArrayProducts::Runner : public AttentionRunner {
+ public:
+  Runner(ArrayProducts& own, const GemmConfig& config) : own_(own), config_(config) {}
+
+  const GemmConfig& config() const override { return config_; }
+  std::span<std::byte> Memory(size_t argument, int64_t bytes) override {
+    return own_.Grown(Of(argument), bytes).bytes().first(static_cast<size_t>(bytes));
   }
+  void Run(const AttentionPlan& plan, const Stream& stream) override {
+    const int64_t bytes[] = {plan.key_bytes, plan.query_bytes, plan.sum_bytes};
+    std::array<ArrayArgument, std::size(bytes)> arguments;
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      ArrayBuffer& buffer = own_.Grown(Of(i), bytes[i]);
+      buffer.ToArray();
+      arguments[i] = {&buffer, static_cast<size_t>(bytes[i])};
+    }
+    ArrayContext& context = own_.ContextOf(config_);
+    const std::unique_ptr<ArrayProgram> program = context.Load(stream);
+    const ArrayRun run{program.get(), arguments};
+    context.Run({&run, 1}, kArrayTimeout);
+    own_.c_->FromArray();
+  }
+
+ private:
+  /// Keys, queries, sums.
+  std::unique_ptr<ArrayBuffer>& Of(size_t argument) {
+    return argument == kKeyArgument ? own_.a_ : argument == kQueryArgument ? own_.b_ : own_.c_;
+  }
+
+  ArrayProducts& own_;
+  GemmConfig config_;
+};
+
+bool ArrayProducts::Attend(const AttentionCall& call) {
+  const GemmConfig config =
+      configured_.value_or(GemmConfig{device_, GemmType::kBf16, GemmOutput::kF32});
+  Runner runner(*this, config);
+  const auto work = attention_.Attend(call, runner);
+  if (!work) return false;
+  counts_.calls += work->calls;
+  counts_.macs += work->macs;
+  counts_.modelled_seconds += work->seconds;
+  Configure(config);
+  return true;
+}
+
+void ArrayProducts::Configure(const GemmConfig& config) {
+  if (configured_ == config) return;
+  ++counts_.switches;
+  counts_.modelled_switch_seconds += ModelSwitch(config.device.generation);
+  configured_ = config;
 }
 
 }  // namespace tandem::npu

@@ -1,8 +1,8 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products on the array: packed weights, streams by shape, and counts. Owns the packed weights,
-// which are known by the address of what they were made from. One thread.
+// Products and attention on the array: packed weights, streams by shape, and counts. Owns the
+// packed weights, which are known by the address of what they were made from. One thread.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@
 
 #include "devices/npu/arrays/array_backend.h"
 #include "devices/npu/gemm/gemm_stream.h"
+#include "devices/npu/prefill/array_attention.h"
 #include "devices/npu/prefill/packed_weights.h"
 #include "devices/products.h"
 
@@ -24,13 +25,16 @@ namespace tandem::npu {
 
 class ArrayProducts : public ProductEngine {
  public:
-  explicit ArrayProducts(std::unique_ptr<ArrayBackend> backend) : backend_(std::move(backend)) {}
+  ArrayProducts(const Device& device, std::unique_ptr<ArrayBackend> backend)
+      : device_(device), backend_(std::move(backend)) {}
 
   /// Packs what is not packed yet. Throws as PackedWeights.
   void Add(const ProductPlan& plan, const std::function<void(uint64_t, uint64_t)>& progress);
 
   void Multiply(const float* x, int64_t x_stride, int64_t rows,
                 std::span<Product> products) override;
+  /// As ArrayAttention, in the configuration of the products before.
+  bool Attend(const AttentionCall& call) override;
 
   const ArrayBackend& backend() const { return *backend_; }
   const std::set<PartKey>& held() const { return held_; }
@@ -61,18 +65,22 @@ class ArrayProducts : public ProductEngine {
   ArrayContext& ContextOf(const GemmConfig& config);
   /// At least so many bytes of the array's memory.
   ArrayBuffer& Grown(std::unique_ptr<ArrayBuffer>& buffer, int64_t bytes);
+  void Configure(const GemmConfig& config);
+  class Runner;
 
+  Device device_;
   std::unique_ptr<ArrayBackend> backend_;  ///< Outlives what it made.
   std::map<GemmType, std::unique_ptr<ArrayContext>> contexts_;
+  ArrayAttention attention_;
   std::multimap<MatrixKey, std::unique_ptr<PackedWeights>> packed_;  ///< By their first matrix.
   std::set<PartKey> held_;
   uint64_t bytes_ = 0;
   std::map<ShapeKey, Prepared> prepared_;
-  std::optional<GemmType> configured_;
+  std::optional<GemmConfig> configured_;
   ArrayCounts counts_;
   // Of the product at hand.
   std::vector<Product*> found_;
-  std::unique_ptr<ArrayBuffer> a_, c_;
+  std::unique_ptr<ArrayBuffer> a_, b_, c_;  ///< b_: of attention.
   std::vector<int8_t> parts_;
   std::vector<uint16_t> halves_;
   std::vector<float> steps_;

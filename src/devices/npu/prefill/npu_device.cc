@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
+#include <variant>
 
 #include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/prefill/array_products.h"
@@ -52,13 +54,19 @@ class NpuSegment : public Segment {
 class ArrayNpu : public NpuDevice {
  public:
   ArrayNpu(std::shared_ptr<HostDevice> host, NpuOptions options)
-      : host_(std::move(host)), options_(std::move(options)), products_(MakeBackend(options_)) {}
+      : host_(std::move(host)),
+        options_(std::move(options)),
+        products_({options_.generation, npu::MaxColumns(options_.generation)},
+                  MakeBackend(options_)) {}
 
   std::string_view name() const override { return "npu"; }
   std::string description() const override {
-    return fmt::format("{}: {} calls a step, {:.0f} % of the multiplications, {:.1f} MB{}", array(),
-                       use_.products, use_.share * 100, static_cast<double>(use_.bytes) / 1e6,
-                       use_.left.empty() ? "" : "; not there: " + use_.left);
+    return fmt::format(
+        "{}: {} products and {} attentions a step, {:.0f} % of the products' multiplications, "
+        "{:.1f} MB{}",
+        array(), use_.products, use_.attentions, use_.share * 100,
+        static_cast<double>(use_.bytes) / 1e6,
+        use_.left.empty() ? "" : "; not there: " + use_.left);
   }
   int64_t least_rows() const override { return npu::kLeastRows; }
   Support Supports(const Program& program, const Op& op) const override {
@@ -77,6 +85,7 @@ class ArrayNpu : public NpuDevice {
     use_.bytes = products_.bytes();
     use_.left = plan.left.Text(plan_options.least_side);
     use_.smallest = plan.left.smallest;
+    PlanAttentions(program, range);
     return std::make_unique<NpuSegment>(host_->CompileWith(program, range, shape, products_),
                                         products_);
   }
@@ -84,6 +93,27 @@ class ArrayNpu : public NpuDevice {
   std::string array() const override { return products_.backend().description(); }
 
  private:
+  /// Attention needs no weights: whether the design takes its heads is all there is to it.
+  void PlanAttentions(const Program& program, OpRange range) {
+    use_.attentions = 0;
+    std::map<std::string_view, int> refused;
+    for (size_t i = range.begin; i < range.end; ++i) {
+      const auto* const op = std::get_if<Attention>(&program.ops[i].body);
+      if (op == nullptr) continue;
+      const std::string_view refusal =
+          npu::AttentionRefusal(*op, program.caches[static_cast<size_t>(op->cache)]);
+      if (!refusal.empty()) {
+        ++refused[refusal];
+      } else if (program.ops[i].rows == RowSet::kAll) {
+        ++use_.attentions;
+      }
+    }
+    for (const auto& [reason, count] : refused) {
+      if (!use_.left.empty()) use_.left += ", ";
+      use_.left += fmt::format("{} attentions: {}", count, reason);
+    }
+  }
+
   std::shared_ptr<HostDevice> host_;
   NpuOptions options_;
   npu::ArrayProducts products_;

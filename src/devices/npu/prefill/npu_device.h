@@ -1,7 +1,8 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The NPU as a device of prompts: it multiplies, the host runs the rest of each op. Steps of few
+// The NPU as a device of prompts: it multiplies and attends, the host runs the rest
+// of each op. Steps of few
 // rows, and what is too narrow, of another type or beyond the budget, the host multiplies too.
 //
 // The array is the emulator's (devices/npu/emulator) unless XRT's is asked for: every word of the
@@ -31,8 +32,9 @@ struct NpuOptions {
 /// What the device has taken over so far.
 struct NpuUse {
   int64_t products = 0;  ///< Calls that a step of enough rows makes, of the last Program compiled.
-  double share = 0;      ///< Of the multiplications of such a step that its matrices make.
-  uint64_t bytes = 0;    ///< Of all packed weights.
+  int64_t attentions = 0;  ///< Attention ops that such a step takes there for all of its rows.
+  double share = 0;        ///< Of the multiplications of such a step that its matrices make.
+  uint64_t bytes = 0;      ///< Of all packed weights.
   /// "24 narrower than 128, 3 beyond the budget": products that are left to the host.
   std::string left;
   uint64_t smallest = 0;  ///< Bytes of the smallest that is beyond the budget, if one is.

@@ -7,45 +7,15 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <span>
 
 #include "core/error.h"
+#include "devices/npu/timing/array_constants.h"
 
 namespace tandem::npu {
 namespace {
 
-// Sources, by the short names that docs/npu.md resolves:
-//   SB      "Striking the Balance", arXiv 2512.13282: npu1 on a 7940HS, npu2 on an AI 7 350
-//   hipfire github.com/xynexus/hipfire, docs/npu: ports traced on Phoenix and on Strix Halo
-//   atassis github.com/atassis/xdna-engine, docs: roofline of a Strix Point
-//   W4A16   the third-party study of 4-bit weights on an HX PRO 370
+// Sources, by the short names that docs/npu.md resolves, are those of array_constants.h.
 
-/// What a generation has, whatever runs on it.
-struct ArrayConstants {
-  /// SB measured 1.0 and 1.808 GHz under load.
-  double clock_hz;
-  /// All shims together, long runs. npu1: 30.8 GB/s, eight streams of 3.95 (hipfire). npu2: 67.6
-  /// GB/s, reads and writes mixed (atassis).
-  double dram_bytes_s;
-  /// What each run of bytes costs, in bytes that would have passed meanwhile. npu1: 370 makes runs
-  /// of 448 and 112 bytes 16.9 and 7.2 GB/s; SB's product at the one is 2.4 times that at the
-  /// other. npu2: 110 from the sweep of tiles of hipfire, rows of 32 to 128 bytes.
-  double run_bytes;
-  /// Driver, firmware, host: 155 us for a run that does nothing and up to 260 with buffers on npu1,
-  /// 73 to 155 us on npu2 (hipfire).
-  double dispatch_s;
-};
-constexpr ArrayConstants kArray[] = {{1.0e9, 30.8e9, 370, 0.2e-3}, {1.8e9, 67.6e9, 110, 0.1e-3}};
-
-/// Share of the bandwidth that the first columns reach. npu1: streams add up (hipfire). npu2: 13.4,
-/// 25.8, 44.5 and 55.3 GB/s for 1, 2, 4 and 8 (hipfire); linear in between.
-constexpr double kColumnShares1[] = {0.25, 0.5, 0.75, 1};
-constexpr double kColumnShares2[] = {0.242, 0.467, 0.636, 0.805, 0.854, 0.902, 0.951, 1};
-
-/// Writes hide behind reads by half: 52.7 GB/s of reads, 67.6 of both (atassis).
-constexpr double kWriteShare = 0.5;
-/// A stream's bytes per cycle. 8 were seen at a core of npu2 (hipfire); SB reckons with 4.
-constexpr double kStreamBytes = 4;
 /// Data memory of a core beside 1 KB of stack.
 constexpr double kCoreBytes = 63 * 1024;
 /// Rows that a design with blocks in memory tiles reads: SB's bf16 design at its best.
@@ -53,15 +23,26 @@ constexpr double kBlockRowBytes = 448;
 /// bfp16: eight values in nine bytes.
 constexpr double kBfp16Bytes = 9.0 / 8;
 
-/// A kernel computes blocks of outputs that stay in registers while K passes: `macs` per cycle, and
-/// per block and call `fixed` cycles, `per_byte` for each byte of an output that is loaded and
-/// stored.
-struct KernelConstants {
-  double macs;
-  double block;
-  double fixed;
-  double per_byte;
-};
+/// Cycles for turning a 4-bit weight with its block's scale into 8 bits: unpack, multiply by a
+/// ratio, round. Two, and five, per 64 weights; counted in slots, never measured.
+double ExpandCycles(KernelClass kernel) { return (kernel == KernelClass::kChess ? 2.0 : 5.0) / 64; }
+
+double ActivationBytes(GemmType type) {
+  return type == GemmType::kI8 || type == GemmType::kI4 ? 1 : 2;
+}
+double WeightBytes(GemmType type) {
+  switch (type) {
+    case GemmType::kI8: return 1;
+    case GemmType::kBf16: return 2;
+    case GemmType::kI4:
+    case GemmType::kW4Bf16: break;
+  }
+  return 17.0 / 32;  // a byte of scale for 32 weights
+}
+
+int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+}  // namespace
 
 KernelConstants KernelOf(Generation generation, GemmType type, KernelClass kernel, bool bfp16) {
   const bool npu1 = generation == Generation::kNpu1;
@@ -84,27 +65,6 @@ KernelConstants KernelOf(Generation generation, GemmType type, KernelClass kerne
   if (floats) return {npu1 ? 64.0 : 54.0, 1, 0, 0};
   return {npu1 ? 94.0 : 157.0, 1, 0, 0};
 }
-
-/// Cycles for turning a 4-bit weight with its block's scale into 8 bits: unpack, multiply by a
-/// ratio, round. Two, and five, per 64 weights; counted in slots, never measured.
-double ExpandCycles(KernelClass kernel) { return (kernel == KernelClass::kChess ? 2.0 : 5.0) / 64; }
-
-double ActivationBytes(GemmType type) {
-  return type == GemmType::kI8 || type == GemmType::kI4 ? 1 : 2;
-}
-double WeightBytes(GemmType type) {
-  switch (type) {
-    case GemmType::kI8: return 1;
-    case GemmType::kBf16: return 2;
-    case GemmType::kI4:
-    case GemmType::kW4Bf16: break;
-  }
-  return 17.0 / 32;  // a byte of scale for 32 weights
-}
-
-int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
-}  // namespace
 
 std::string_view GemmTypeName(GemmType type) {
   static constexpr std::string_view kNames[] = {"i8", "i4", "bf16", "w4bf16"};
@@ -236,15 +196,8 @@ GemmTime ModelGemm(const GemmCase& gemm) {
   } else if (gemm.type == GemmType::kI4 || gemm.type == GemmType::kW4Bf16) {
     b_run = k * n * b_bytes;  // 4-bit weights come as whole tiles with their scales
   }
-  const std::span<const double> shares = generation == Generation::kNpu1
-                                             ? std::span<const double>(kColumnShares1)
-                                             : std::span<const double>(kColumnShares2);
-  const double long_run_s = 1 / (array.dram_bytes_s * shares[static_cast<size_t>(columns) - 1]);
-  // What a run costs is the shim's time, and columns share it.
-  const double run_s = array.run_bytes / array.dram_bytes_s *
-                       static_cast<double>(MaxColumns(generation)) / static_cast<double>(columns);
   const auto seconds_of = [&](double bytes, double run) {
-    return bytes * (long_run_s + run_s / run);
+    return DramSeconds(generation, columns, bytes, run);
   };
 
   GemmTime time;

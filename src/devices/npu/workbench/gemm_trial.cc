@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/npu/workbench/gemm_trial.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -14,14 +15,16 @@
 #include <utility>
 
 #include "core/error.h"
-#include "devices/npu/arrays/gemm_configuration.h"
 #include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/kernels/native_aie.h"
+#include "devices/npu/runner/emulator_runner.h"
 
 namespace tandem::npu {
 namespace {
+
+using Bytes = std::vector<std::byte>;
 
 float FloatOf(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
 
@@ -41,10 +44,32 @@ std::vector<Sum> Product(const GemmShape& shape, std::span<const Value> a,
   return c;
 }
 
+/// Counts results that are wrong, and keeps the first.
+class Differences {
+ public:
+  explicit Differences(int64_t columns) : columns_(columns) {}
+
+  void Add(size_t index, double got, double want) {
+    if (count_++ > 0) return;
+    const auto at = static_cast<int64_t>(index);
+    first_ = fmt::format("the first at [{},{}]: {:.9g}, not {:.9g}", at / columns_, at % columns_,
+                         got, want);
+  }
+  std::string Text(size_t all) const {
+    return count_ == 0 ? "" : fmt::format("{} of {}, {}", count_, all, first_);
+  }
+
+ private:
+  int64_t columns_;
+  size_t count_ = 0;
+  std::string first_;
+};
+
 class Trial {
  public:
-  Trial(const GemmConfig& config, const GemmShape& shape, uint64_t seed, ArrayBackend& backend)
-      : random_(seed), backend_(backend) {
+  Trial(ArrayRunner& runner, std::chrono::milliseconds timeout, const GemmConfig& config,
+        const GemmShape& shape, uint64_t seed)
+      : runner_(runner), timeout_(timeout), random_(seed) {
     trial_.plan = PlanGemm(config, shape);
     trial_.stream = GemmStream(trial_.plan);
   }
@@ -68,29 +93,15 @@ class Trial {
   template <typename T, typename PackingA, typename PackingB>
   std::vector<T> Multiply(const PackingA& pack_a, const PackingB& pack_b) {
     const GemmPlan& plan = trial_.plan;
-    const auto buffer = [&](int64_t bytes) {
-      return backend_.MakeBuffer(static_cast<size_t>(bytes));
-    };
-    const auto a = buffer(plan.a_bytes);
-    const auto b = buffer(plan.b_bytes);
-    const auto c = buffer(plan.c_bytes);
-    pack_a(a->bytes());
-    pack_b(b->bytes());
-    std::vector<ArrayArgument> arguments;
-    for (ArrayBuffer* const one : {a.get(), b.get(), c.get()}) {
-      one->ToArray();
-      arguments.push_back({one, one->bytes().size()});
-    }
-    const auto context = backend_.Configure(GemmConfiguration(plan.config));
-    const auto program = context->Load(trial_.stream);
-    const ArrayRun run{program.get(), arguments};
-    const auto start = std::chrono::steady_clock::now();
-    context->Run({&run, 1}, kArrayTimeout);
-    trial_.seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    c->FromArray();
+    Bytes a(static_cast<size_t>(plan.a_bytes));
+    Bytes b(static_cast<size_t>(plan.b_bytes));
+    Bytes c(static_cast<size_t>(plan.c_bytes));
+    pack_a(std::span(a));
+    pack_b(std::span(b));
+    const std::span<std::byte> arguments[] = {a, b, c};
+    runner_.Run(trial_.stream, arguments, timeout_);
     std::vector<T> rows(SizeOfC());
-    UnpackC<T>(plan, c->bytes(), rows);
+    UnpackC<T>(plan, c, rows);
     return rows;
   }
 
@@ -124,13 +135,16 @@ class Trial {
     const auto c =
         Multiply<T>([&](std::span<std::byte> out) { PackA(trial_.plan, a, out); },
                     [&](std::span<std::byte> out) { PackB(trial_.plan, b, shift, out); });
+    Differences differences(shape().n);
     for (size_t i = 0; i < c.size(); ++i) {
       const double rounded = std::nearbyint(std::ldexp(static_cast<double>(sums[i]), -shift));
       const double want = std::clamp(rounded, -kMost - 1, kMost);
-      trial_.max_abs_error =
-          std::max(trial_.max_abs_error, std::abs(static_cast<double>(c[i]) - want));
+      const auto got = static_cast<double>(c[i]);
+      trial_.max_abs_error = std::max(trial_.max_abs_error, std::abs(got - want));
+      if (got != want) differences.Add(i, got, want);
     }
     trial_.ok = trial_.max_abs_error == 0;
+    trial_.difference = differences.Text(c.size());
     trial_.c = std::vector<int64_t>(c.begin(), c.end());
   }
 
@@ -187,6 +201,11 @@ class Trial {
     const auto want = Product<int32_t, int8_t>(shape(), std::span<const int8_t>(a),
                                                std::span<const int8_t>(wide));
     trial_.ok = sums == want;
+    Differences differences(n);
+    for (size_t i = 0; i < sums.size(); ++i) {
+      if (sums[i] != want[i]) differences.Add(i, sums[i], want[i]);
+    }
+    trial_.difference = differences.Text(sums.size());
     std::vector<float> c(sums.size());
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t j = 0; j < n; ++j) {
@@ -243,6 +262,7 @@ class Trial {
       columns[i % static_cast<size_t>(n)] += double{b_values[i]} * b_values[i];
     }
     trial_.ok = true;
+    Differences differences(n);
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t j = 0; j < n; ++j) {
         const auto at = static_cast<size_t>(i * n + j);
@@ -251,26 +271,40 @@ class Trial {
             std::sqrt(rows[static_cast<size_t>(i)] * columns[static_cast<size_t>(j)]);
         double bound = static_cast<double>(k) * std::ldexp(size, -24);
         if (narrow) bound += std::ldexp(std::abs(exact[at]) + bound, -8);
-        trial_.ok = trial_.ok && error <= bound;
+        // Neither is one that is no number.
+        if (!(error <= bound)) {
+          trial_.ok = false;
+          differences.Add(at, c[at], exact[at]);
+        }
         trial_.max_abs_error = std::max(trial_.max_abs_error, error);
       }
     }
+    trial_.difference = differences.Text(c.size());
     trial_.a = std::move(a_values);
     trial_.b = std::move(b_values);
     trial_.c = std::move(c);
   }
 
+  ArrayRunner& runner_;
+  const std::chrono::milliseconds timeout_;
   std::mt19937_64 random_;
-  ArrayBackend& backend_;
   std::normal_distribution<float> normal_;
   GemmTrial trial_;
 };
 
 }  // namespace
 
-GemmTrial TryGemm(const GemmConfig& config, const GemmShape& shape, uint64_t seed,
-                  ArrayBackend& backend) {
-  return Trial(config, shape, seed, backend).Run();
+GemmTrial TryGemmOn(ArrayRunner& runner, const GemmConfig& config, const GemmShape& shape,
+                    uint64_t seed, std::chrono::milliseconds timeout) {
+  return Trial(runner, timeout, config, shape, seed).Run();
+}
+
+GemmTrial TryGemm(const GemmConfig& config, const GemmShape& shape, uint64_t seed) {
+  // A large product takes the emulator as long as it takes.
+  constexpr std::chrono::hours kTimeout(24 * 365);
+  EmulatorRunner runner(config.device);
+  runner.Configure({GemmDesignName(config), MakeGemmDesign(config)});
+  return TryGemmOn(runner, config, shape, seed, kTimeout);
 }
 
 }  // namespace tandem::npu

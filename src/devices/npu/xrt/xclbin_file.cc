@@ -65,7 +65,7 @@ void Check(const Xclbin& xclbin, const ArrayConfiguration& configuration, bool e
 std::vector<std::byte> MakeEmulatedXclbin(const ArrayConfiguration& configuration) {
   const Device& device = configuration.design.device;
   Xclbin xclbin;
-  xclbin.buffers = configuration.arguments;
+  xclbin.buffers = configuration.arguments > 0 ? configuration.arguments : kMostKernelBuffers;
   xclbin.columns = device.columns;
   xclbin.start_columns = {device.generation == Generation::kNpu1 ? 1 : 0};
   // What MLIR-AIE writes; the driver takes it for a hint.

@@ -1,0 +1,198 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// tandem npu attention: an attention on the NPU, emulated or modelled.
+#include "cli/npu_attention.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/exit_code.h"
+#include "cli/output.h"
+#include "core/atomic_file.h"
+#include "devices/npu/attention/attention_plan.h"
+#include "devices/npu/timing/attention_time.h"
+#include "devices/npu/workbench/attention_trial.h"
+#include "formats/npy.h"
+
+namespace tandem::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct AttentionSettings {
+  OutputOptions output;
+  int64_t rows = 0;
+  int64_t keys = 0;  ///< 0: as many as rows.
+  npu::AttentionShape shape{8, 2, 256};
+  int64_t window = 0;
+  std::string generation = "npu1";
+  int columns = 0;
+  std::optional<double> clock;
+  std::string kernel = "peano";
+  bool model_only = false;
+  std::string device = "emulator";
+  uint64_t seed = 1;
+  std::string save;
+};
+
+/// Any design that attends: what is between the products of a prompt runs on theirs.
+npu::GemmConfig ConfigOf(const AttentionSettings& settings) {
+  npu::GemmConfig config{{}, npu::GemmType::kBf16, npu::GemmOutput::kF32};
+  npu::Device& device = config.device;
+  device.generation =
+      settings.generation == "npu1" ? npu::Generation::kNpu1 : npu::Generation::kNpu2;
+  const int most = npu::MaxColumns(device.generation);
+  if (settings.columns > most) {
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("--columns {}: {} has {}", settings.columns, settings.generation, most));
+  }
+  device.columns = settings.columns > 0 ? settings.columns : most;
+  return config;
+}
+
+void Report(const AttentionSettings& settings, const npu::GemmTime& time,
+            const npu::AttentionTrial* trial) {
+  if (settings.output.json) {
+    Json json = {{"ok", trial == nullptr || trial->ok}, {"max_abs_error", nullptr}};
+    if (trial != nullptr) json["max_abs_error"] = trial->max_abs_error;
+    json.update(Json{{"time_us", time.seconds * 1e6},
+                     {"tops", time.tops},
+                     {"share_of_peak", time.share_of_peak},
+                     {"bound", npu::GemmBoundName(time.bound)},
+                     {"modelled", true},
+                     {"cycles", time.cycles},
+                     {"core_us", time.core_seconds * 1e6},
+                     {"dram_us", time.dram_seconds * 1e6},
+                     {"dispatch_us", time.dispatch_seconds * 1e6},
+                     {"dram_bytes", time.dram_bytes}});
+    PrintJson(json);
+    return;
+  }
+  if (trial != nullptr) {
+    Print(fmt::format("emulated: {}, largest error {:.3g}\n", trial->ok ? "right" : "WRONG",
+                      trial->max_abs_error));
+  }
+  Print(
+      fmt::format("modelled: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak, bound by {}\n"
+                  "  cores {:.1f} us, DRAM {:.1f} us ({:.1f} MB), dispatch {:.1f} us\n",
+                  time.seconds * 1e6, time.tops, time.share_of_peak * 100,
+                  npu::GemmBoundName(time.bound), time.core_seconds * 1e6, time.dram_seconds * 1e6,
+                  time.dram_bytes / 1e6, time.dispatch_seconds * 1e6));
+}
+
+void SaveValues(const std::filesystem::path& path, const std::vector<float>& values,
+                int64_t positions, int64_t heads, int64_t dims) {
+  const int64_t shape[] = {positions, heads, dims};
+  NpyWriter<float> writer(path, shape);
+  writer.Write(values);
+  writer.Finish();
+}
+
+void Save(const std::filesystem::path& folder, const npu::AttentionTrial& trial) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    throw Error(ErrorKind::kIo, fmt::format("{}: cannot be made: {}",
+                                            Printable(folder.string(), 400), error.message()));
+  }
+  const auto [heads, kv_heads, dims] = trial.plan.shape;
+  const auto rows = static_cast<int64_t>(trial.plan.rows.size());
+  SaveValues(folder / "q.npy", trial.q, rows, heads, dims);
+  SaveValues(folder / "k.npy", trial.k, trial.keys, kv_heads, dims);
+  SaveValues(folder / "v.npy", trial.v, trial.keys, kv_heads, dims);
+  SaveValues(folder / "o.npy", trial.o, rows, heads, dims);
+  const std::vector<uint32_t> words = npu::WriteStream(trial.stream);
+  AtomicFile file(folder / "attention.bin");
+  file.Write(std::as_bytes(std::span(words)));
+  file.Commit();
+}
+
+int RunAttention(const AttentionSettings& settings) {
+  const npu::GemmConfig config = ConfigOf(settings);
+  const int64_t keys = settings.keys > 0 ? settings.keys : settings.rows;
+  if (settings.rows > keys) {
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("-q {}: the queries are the last of --kv {} positions", settings.rows, keys));
+  }
+  const npu::KernelClass kernel =
+      settings.kernel == "chess" ? npu::KernelClass::kChess : npu::KernelClass::kPeano;
+  std::optional<double> clock;
+  if (settings.clock) clock = *settings.clock * 1e9;
+  if (settings.model_only) {
+    if (!settings.save.empty()) {
+      throw Error(ErrorKind::kInvalidArgument, "--save: --model-only computes nothing");
+    }
+    const npu::AttentionPlan plan = npu::PlanAttention(
+        config, settings.shape, npu::CausalRows(settings.rows, keys, settings.window));
+    Report(settings, npu::ModelAttention(npu::WorkOf(plan), kernel, clock), nullptr);
+    return kExitOk;
+  }
+  if (settings.device == "xrt") {
+    throw Error(ErrorKind::kUnsupported, "--device xrt: not there yet",
+                "--device emulator runs on any machine");
+  }
+  const npu::AttentionTrial trial = npu::TryAttention(config, settings.shape, settings.rows, keys,
+                                                      settings.window, settings.seed);
+  if (!settings.save.empty()) Save(settings.save, trial);
+  Report(settings, npu::ModelAttention(npu::WorkOf(trial.plan), kernel, clock), &trial);
+  return trial.ok ? kExitOk : kExitFailure;
+}
+
+}  // namespace
+
+void AddNpuAttention(CLI::App& npu, Action& action) {
+  auto settings = std::make_shared<AttentionSettings>();
+  CLI::App& command =
+      *npu.add_subcommand("attention", "Attend on the emulated NPU, and reckon how long it takes")
+           ->group("Commands");
+  const auto count = [&](const char* name, int64_t& target, int64_t most, const char* help) {
+    return AddInteger<int64_t>(command, name, target, 1, most, help);
+  };
+  count("-q,-m", settings->rows, npu::kMostAttentionRows,
+        "Rows of queries (tokens): the last of the positions")
+      ->required();
+  count("--kv", settings->keys, npu::kMostAttentionKeys, "Positions with keys and values")
+      ->default_str("as many as queries");
+  count("--heads", settings->shape.heads, npu::kMostAttentionHeads, "Heads of queries")
+      ->default_str("8");
+  count("--kv-heads", settings->shape.kv_heads, npu::kMostAttentionHeads,
+        "Heads of keys, which those share")
+      ->default_str("2");
+  count("--head-dim", settings->shape.head_dim, npu::kMostHeadDim, "Length of a head")
+      ->default_str("256");
+  AddInteger<int64_t>(command, "--window", settings->window, 0, npu::kMostAttentionKeys,
+                      "Positions that a query sees, its own included; 0 = all")
+      ->default_str("0");
+  AddChoice(command, "--generation", settings->generation, {"npu1", "npu2"},
+            "npu1: Phoenix, Hawk Point; npu2: Strix, Krackan")
+      ->default_str("npu1");
+  AddInteger<int>(command, "--columns", settings->columns, 1, 8, "Columns of the array")
+      ->default_str("all");
+  AddReal(command, "--clock", settings->clock, 0.1, 10, "Clock of the cores in GHz")
+      ->default_str("1.0 for npu1, 1.8 for npu2");
+  AddChoice(command, "--kernel-class", settings->kernel, {"chess", "peano"},
+            "Whose compiler made the kernel: AMD's licensed one, or the open one")
+      ->default_str("peano");
+  command.add_flag("--model-only", settings->model_only, "Compute nothing, only reckon the time");
+  AddChoice(command, "--device", settings->device, {"emulator", "xrt"}, "Where to compute")
+      ->default_str("emulator");
+  AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up values")
+      ->default_str("1");
+  AddText(command, "--save", settings->save, "FOLDER",
+          "Write q.npy, k.npy, v.npy, o.npy and the instruction stream attention.bin there");
+  AddJson(command, settings->output);
+  command.final_callback(
+      [settings, &action] { action = [settings] { return RunAttention(*settings); }; });
+}
+
+}  // namespace tandem::cli

@@ -1,0 +1,203 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// tandem npu selftest: from a run that does nothing up to the products of a layer.
+#include "cli/npu_selftest.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/exit_code.h"
+#include "cli/output.h"
+#include "core/atomic_file.h"
+#include "devices/npu/arrays/backend_runner.h"
+#include "devices/npu/runner/emulator_runner.h"
+#include "devices/npu/workbench/self_test.h"
+#include "devices/npu/xrt/npu_node.h"
+#include "devices/npu/xrt/xrt_backend.h"
+
+namespace tandem::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// In the order of npu::Fault.
+const std::vector<std::string> kFaults = {"none",        "hang",       "spin",  "lost-token",
+                                          "false-token", "wrong-data", "vanish"};
+
+struct SelfTestSettings {
+  OutputOptions output;
+  std::string device = "emulator";
+  std::string generation = "npu1";
+  uint64_t seed = 1;
+  double timeout = 10;
+  bool full = false;
+  std::string save;
+  std::string fault = "none";
+  int fault_step = 4;
+};
+
+/// Breaks one step of the test, as an array would.
+class BrokenRunner : public npu::EmulatorRunner {
+ public:
+  BrokenRunner(const npu::Device& device, npu::Fault fault)
+      : EmulatorRunner(device), left_(fault) {}
+
+  void BreakNext() { breaks_ = true; }
+  void Run(const npu::Stream& stream, std::span<const std::span<std::byte>> arguments,
+           std::chrono::milliseconds timeout) override {
+    if (breaks_) Inject(std::exchange(left_, npu::Fault::kNone));
+    EmulatorRunner::Run(stream, arguments, timeout);
+  }
+
+ private:
+  npu::Fault left_;
+  bool breaks_ = false;
+};
+
+Json ToJson(const npu::SelfTestStep& step) {
+  return {{"name", step.name},       {"what", step.what}, {"design", step.design},  {"ok", step.ok},
+          {"problem", step.problem}, {"runs", step.runs}, {"seconds", step.seconds}};
+}
+
+void WriteBytes(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  AtomicFile file(path);
+  file.Write(bytes);
+  file.Commit();
+}
+
+/// Stream and memory of the run that failed.
+void Save(const std::filesystem::path& folder, const npu::SelfTestReport& report) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    throw Error(ErrorKind::kIo, fmt::format("{}: cannot be made: {}",
+                                            Printable(folder.string(), 400), error.message()));
+  }
+  const std::vector<uint32_t> words = npu::WriteStream(report.evidence.stream);
+  WriteBytes(folder / "stream.bin", std::as_bytes(std::span(words)));
+  for (size_t i = 0; i < report.evidence.arguments.size(); ++i) {
+    WriteBytes(folder / fmt::format("argument{}.dat", i), report.evidence.arguments[i]);
+  }
+  Json steps = Json::array();
+  for (const npu::SelfTestStep& step : report.steps) steps.push_back(ToJson(step));
+  const std::string text =
+      Json{{"steps", std::move(steps)}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  WriteBytes(folder / "report.json", std::as_bytes(std::span(text)));
+}
+
+void PrintProblem(const std::string& problem) {
+  std::istringstream lines(problem);
+  for (std::string line; std::getline(lines, line);) {
+    Print(fmt::format("   {}\n", Printable(line, 400)));
+  }
+}
+
+void TellWhatToSend(const SelfTestSettings& settings, const npu::SelfTestReport& report) {
+  Print(fmt::format("{} of {} steps passed. What came after rests on this and was not tried.\n",
+                    report.steps.size() - 1, report.planned));
+  if (settings.device == "emulator") {
+    Print("The array is emulated: this is a bug of Tandem, or a fault that --inject asked for.\n");
+  }
+  if (settings.save.empty()) {
+    Print("To report it, run again with --save FOLDER");
+  } else {
+    Print(fmt::format("To report it, send {}", Printable(settings.save, 400)));
+  }
+  Print(
+      " (see docs/npu-first-run.md), with\n  tandem doctor --json\n  sudo dmesg | grep -iE "
+      "'amdxdna|AMD-Vi'\n");
+}
+
+int RunSelfTest(const SelfTestSettings& settings) {
+  const auto generation =
+      settings.generation == "npu1" ? npu::Generation::kNpu1 : npu::Generation::kNpu2;
+  const auto fault = std::find(kFaults.begin(), kFaults.end(), settings.fault) - kFaults.begin();
+  const npu::Device device{generation, npu::MaxColumns(generation)};
+  BrokenRunner emulator(device, static_cast<npu::Fault>(fault));
+  std::unique_ptr<npu::ArrayRunner> xrt;
+  if (settings.device == "xrt") {
+    if (fault != 0) {
+      throw Error(ErrorKind::kInvalidArgument, "--inject: faults are the emulator's");
+    }
+    xrt = std::make_unique<npu::BackendRunner>(npu::MakeXrtBackend({generation, 0}), device);
+  }
+  npu::ArrayRunner& runner = xrt != nullptr ? *xrt : emulator;
+  const bool emulated = xrt == nullptr || npu::NpuIsEmulated();
+  npu::SelfTestOptions options;
+  options.seed = settings.seed;
+  options.full_size = settings.full;
+  options.timeout = std::chrono::milliseconds(static_cast<int64_t>(settings.timeout * 1000));
+  int number = 0;
+  if (settings.fault_step == 1) emulator.BreakNext();
+  options.on_step = [&](const npu::SelfTestStep& step) {
+    if (++number + 1 == settings.fault_step) emulator.BreakNext();
+    if (settings.output.json) return;
+    Print(fmt::format("{:>2} {:<7} {:<18} {} ({} run{}, {:.3f} s)\n", number,
+                      step.ok ? "ok" : "FAILED", step.name, step.what, step.runs,
+                      step.runs == 1 ? "" : "s", step.seconds));
+    PrintProblem(step.problem);
+    FlushOutput();
+  };
+  const npu::SelfTestReport report = npu::RunSelfTest(runner, options);
+  if (!report.ok() && !settings.save.empty()) Save(settings.save, report);
+  if (settings.output.json) {
+    Json steps = Json::array();
+    for (const npu::SelfTestStep& step : report.steps) steps.push_back(ToJson(step));
+    PrintJson({{"ok", report.ok()},
+               {"device", settings.device},
+               {"generation", settings.generation},
+               {"emulated", emulated},
+               {"planned", report.planned},
+               {"steps", std::move(steps)}});
+  } else if (report.ok()) {
+    Print(fmt::format("all {} steps passed, on the {}\n", report.planned,
+                      emulated ? "emulated array" : "NPU"));
+  } else {
+    TellWhatToSend(settings, report);
+  }
+  return report.ok() ? kExitOk : kExitFailure;
+}
+
+}  // namespace
+
+void AddNpuSelfTest(CLI::App& npu, Action& action) {
+  auto settings = std::make_shared<SelfTestSettings>();
+  CLI::App& command =
+      *npu.add_subcommand("selftest", "From a run that does nothing up to a layer's products")
+           ->group("Commands");
+  AddChoice(command, "--device", settings->device, {"emulator", "xrt"}, "What to test")
+      ->default_str("emulator");
+  AddChoice(command, "--generation", settings->generation, {"npu1", "npu2"},
+            "npu1: Phoenix, Hawk Point; npu2: Strix, Krackan")
+      ->default_str("npu1");
+  AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up data")
+      ->default_str("1");
+  AddReal(command, "--timeout", settings->timeout, 0.001, 86400, "Seconds that a run may take")
+      ->default_str("10");
+  command.add_flag("--full", settings->full,
+                   "The layer as large as one of Gemma 3n E2B: emulated, half a minute");
+  AddText(command, "--save", settings->save, "FOLDER",
+          "Where to write stream and memory of the run that failed");
+  AddChoice(command, "--inject", settings->fault, kFaults,
+            "Break a run on purpose, to see what comes of it (emulator)")
+      ->default_str("none");
+  AddInteger<int>(command, "--inject-step", settings->fault_step, 1, 100, "In which step")
+      ->default_str("4");
+  AddJson(command, settings->output);
+  command.final_callback(
+      [settings, &action] { action = [settings] { return RunSelfTest(*settings); }; });
+}
+
+}  // namespace tandem::cli

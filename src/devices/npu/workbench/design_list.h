@@ -1,0 +1,38 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The array designs that Tandem has, by name. Values; thread-safe.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "devices/npu/design/design.h"
+#include "devices/npu/design/sequence.h"
+
+namespace tandem::npu {
+
+struct NamedDesign {
+  std::string name;  ///< "gemm-i8-i32-npu1"
+  std::string what;  ///< For people, one line.
+  Device device;
+  std::string kernel_source;  ///< File in devices/npu/kernels that has them; empty for none.
+  std::function<Design()> make;
+  std::function<Sequence()> example;  ///< A smallest run that every part of it takes part in.
+};
+
+/// All of them, in the order in which people read them.
+std::vector<NamedDesign> AllDesigns();
+/// One of them. Throws Error kInvalidArgument that lists the names.
+NamedDesign FindDesign(std::string_view name);
+
+/// 16 digits that change with the design: who built an xclbin of it earlier has another one. The
+/// kernels' source does not count.
+std::string DesignFingerprint(const NamedDesign& named);
+
+/// Name of the object that `source` is compiled to for a generation: "gemm_kernels.aie2.o".
+std::string KernelObject(const std::string& source, Generation generation);
+
+}  // namespace tandem::npu

@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Copyright 2026 The Tandem Authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds the NPU's xclbins with MLIR-AIE and Peano, which must be on this machine; npu-toolchain.conf
+# names the versions.
+#   tools/npu-kernels.sh TANDEM OUT [DESIGN...]
+# TANDEM is the program. In OUT: the designs' text and streams, kernel objects, xclbins, and
+# manifest.json, by which tandem doctor and the NPU's backend find them. Without DESIGN, those of
+# GENERATION (npu1 or npu2); without that, all.
+#   MLIR_AIE_INSTALL_DIR, PEANO_INSTALL_DIR  where the wheels were unpacked
+#   DRY_RUN=1                                prints the commands, and runs none that builds
+# Exit status 1 when the toolchain is missing (the text is written all the same) or a step fails.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+source_root=$(cd "$here/.." && pwd)
+# shellcheck source=npu-toolchain.conf
+source "$here/npu-toolchain.conf"
+
+say() { echo "npu-kernels: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+[[ $# -ge 2 ]] || fail "usage: tools/npu-kernels.sh TANDEM OUT [DESIGN...]"
+tandem=$(realpath "$1") out=$2
+shift 2
+[[ -x $tandem ]] || fail "$tandem is not there: run make build first"
+generation=${GENERATION:-}
+[[ $generation =~ ^(npu1|npu2)?$ ]] || fail "GENERATION=$generation: npu1 or npu2"
+mkdir -p "$out" || fail "cannot write to $out"
+cd "$out"
+
+designs=("$@")
+if [[ ${#designs[@]} -eq 0 ]]; then
+  mapfile -t designs < <("$tandem" npu designs | awk -v g="$generation" \
+    'NR > 1 && $1 ~ (g == "" ? "." : "-" g "$") { print $1 }')
+fi
+[[ ${#designs[@]} -gt 0 ]] || fail "no designs"
+
+# field KEY: a string of the JSON on standard input that stands on a line of its own.
+field() { sed -n "s/^ *\"$1\": \"\([^\"]*\)\",\{0,1\}$/\1/p" | head -n 1; }
+
+# What of the toolchain is missing, a line each.
+mlir_aie=${MLIR_AIE_INSTALL_DIR:-} peano=${PEANO_INSTALL_DIR:-}
+aiecc="" missing=()
+for name in aiecc.py aiecc; do
+  [[ -n $aiecc || -z $mlir_aie || ! -x $mlir_aie/bin/$name ]] || aiecc=$mlir_aie/bin/$name
+done
+[[ -n $aiecc ]] || missing+=("aiecc of MLIR-AIE (MLIR_AIE_INSTALL_DIR=${mlir_aie:-not set})")
+[[ -n $mlir_aie && -f $mlir_aie/include/aie_api/aie.hpp ]] ||
+  missing+=("include/aie_api/aie.hpp of MLIR-AIE")
+[[ -n $peano && -x $peano/bin/clang++ ]] ||
+  missing+=("bin/clang++ of Peano (PEANO_INSTALL_DIR=${peano:-not set})")
+command -v xclbinutil >/dev/null || missing+=("xclbinutil of XRT $xrt_least or later, on PATH")
+[[ ${#missing[@]} -eq 0 && -n ${PATH:-} ]] && PATH=$mlir_aie/bin:$peano/bin:$PATH
+
+run() {
+  if [[ ${DRY_RUN:-} == 1 ]]; then
+    printf '%s\n' "${*@Q}"
+  else
+    "$@" || fail "this failed: ${*@Q}"
+  fi
+}
+
+# Text and streams need no toolchain.
+for design in "${designs[@]}"; do
+  "$tandem" npu designs "$design" --json >"$design.json" || exit 1
+  "$tandem" npu designs "$design" --mlir --calls function -o "$design.mlir" || exit 1
+  "$tandem" npu designs "$design" --insts -o "$design.insts.bin" || exit 1
+done
+say "wrote the text and the streams of ${#designs[@]} designs to $PWD"
+
+if [[ ${#missing[@]} -gt 0 && ${DRY_RUN:-} != 1 ]]; then
+  say "the kernels are not built. Missing:"
+  for one in "${missing[@]}"; do echo "  $one" >&2; done
+  cat >&2 <<HELP
+To have them (Linux on x86-64, Python $python_versions, glibc 2.35 or later):
+  python3 -m venv ironenv && source ironenv/bin/activate
+  pip install mlir_aie==$mlir_aie_version -f $mlir_aie_index
+  pip install 'llvm-aie==$llvm_aie_version' -f $llvm_aie_index
+  export MLIR_AIE_INSTALL_DIR=\$(pip show mlir_aie | sed -n 's/^Location: //p')/mlir_aie
+  export PEANO_INSTALL_DIR=\$(pip show llvm-aie | sed -n 's/^Location: //p')/llvm-aie
+and xclbinutil: on Debian 13, sudo apt install -t trixie-backports libxrt-utils
+Then make npu-kernels again; DRY_RUN=1 shows what it would run.
+HELP
+  exit 1
+fi
+# For the commands that a dry run shows.
+: "${mlir_aie:=MLIR_AIE_INSTALL_DIR}" "${peano:=PEANO_INSTALL_DIR}"
+: "${aiecc:=$mlir_aie/bin/aiecc.py}"
+
+# 1. A core's kernels, once for each generation that needs them.
+declare -A built=()
+for design in "${designs[@]}"; do
+  object=$(field kernel_object <"$design.json")
+  source=$(field kernel_source <"$design.json")
+  [[ -n $object && -z ${built[$object]:-} ]] || continue
+  built[$object]=1
+  target=aie2-none-unknown-elf
+  [[ $object != *.aie2p.o ]] || target=aie2p-none-unknown-elf
+  run "$peano/bin/clang++" -O2 -std=c++20 --target=$target -DNDEBUG -Wno-parentheses \
+    -Wno-attributes -Wno-macro-redefined -I"$mlir_aie/include" -I"$source_root/src" \
+    -c "$source_root/src/devices/npu/kernels/$source" -o "$object"
+done
+
+# 2. The design, and 3. whether its run came out as ours: but for the addresses in the descriptors,
+# which the runtime replaces, the two streams say the same.
+meaning() {
+  "$tandem" npu insts "$1" | sed -E '1d; s/^ +[0-9]+ +//; s/ Base_Address_(Low|High)=[0-9]+//g'
+}
+for design in "${designs[@]}"; do
+  run "$aiecc" --aie-generate-xclbin --aie-generate-npu-insts --no-compile-host --no-xchesscc \
+    --no-xbridge --peano="$peano" --xclbin-name="$design.xclbin" \
+    --npu-insts-name="$design.aiecc.bin" "$design.mlir"
+  [[ ${DRY_RUN:-} != 1 ]] || continue
+  # Without xclbinutil or bootgen, aiecc ends well and there is none.
+  [[ -s $design.xclbin ]] || fail "$aiecc made no $design.xclbin"
+  if [[ ! -s $design.aiecc.bin ]]; then
+    say "$design: the compiler wrote no stream to compare with"
+  elif ! diff <(meaning "$design.insts.bin") <(meaning "$design.aiecc.bin") >"$design.diff"; then
+    say "$design: the compiler's stream differs from Tandem's; see $PWD/$design.diff and report it"
+  fi
+done
+[[ ${DRY_RUN:-} != 1 ]] || exit 0
+
+# 4. What was built, and of what.
+{
+  printf '{\n  "tandem_npu_kernels": 1,\n  "mlir_aie": "%s",\n  "llvm_aie": "%s",\n  "designs": [' \
+    "$mlir_aie_version" "$llvm_aie_version"
+  comma=""
+  for design in "${designs[@]}"; do
+    printf '%s\n    {"name": "%s", "generation": "%s", "fingerprint": "%s", "xclbin": "%s", "sha256": "%s"}' \
+      "$comma" "$design" "$(field generation <"$design.json")" \
+      "$(field fingerprint <"$design.json")" "$design.xclbin" \
+      "$(sha256sum "$design.xclbin" | cut -d ' ' -f 1)"
+    comma=,
+  done
+  printf '\n  ]\n}\n'
+} >manifest.json.part
+mv manifest.json.part manifest.json
+say "built ${#designs[@]} xclbins in $PWD; tandem doctor says whether they are found"
