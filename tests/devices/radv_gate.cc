@@ -88,8 +88,8 @@ class Steps {
     }
   }
 
-  // What a step of `rows` rows runs, the last `wanted` of which are wanted, and whether it draws the
-  // next token. `counts` gets how many kernels and copies that are, too.
+  // What a step of `rows` rows runs, the last `wanted` of which are wanted, and whether it draws
+  // the next token. `counts` gets how many kernels and copies that are, too.
   std::vector<Use> Run(Segment& segment, int64_t rows, int64_t wanted, bool draws,
                        KernelCounts& counts) {
     std::vector<StepRow> step;

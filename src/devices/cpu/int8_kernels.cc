@@ -156,8 +156,8 @@ class Panel {
   __attribute__((always_inline)) void Prefetch(int rows, size_t at, size_t bytes) const {
     if (!run_) return;
     const std::byte* from = Row(0) + static_cast<size_t>(rows) * stride_ + kRows * at;
-    // All the way: on Zen 5 into the second level alone is slower by 3 % (Q4_0) to 15 % (Q4_K, Q6_K),
-    // on Intel the same.
+    // All the way: on Zen 5 into the second level alone is slower by 3 % (Q4_0) to 15 % (Q4_K,
+    // Q6_K), on Intel the same.
     for (size_t i = 0; i < kRows * bytes; i += 64) __builtin_prefetch(from + i, 0, 3);
   }
 
