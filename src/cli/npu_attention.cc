@@ -17,9 +17,13 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
+#include "devices/npu/arrays/backend_runner.h"
+#include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/attention/attention_plan.h"
+#include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/timing/attention_time.h"
 #include "devices/npu/workbench/attention_trial.h"
+#include "devices/npu/xrt/xrt_backend.h"
 #include "formats/npy.h"
 
 namespace tandem::cli {
@@ -59,8 +63,18 @@ npu::GemmConfig ConfigOf(const AttentionSettings& settings) {
   return config;
 }
 
-void Report(const AttentionSettings& settings, const npu::GemmTime& time,
-            const npu::AttentionTrial* trial) {
+/// `trial` and `runner`: null where nothing was computed.
+void Report(const AttentionSettings& settings, const npu::GemmTime& model,
+            const npu::AttentionTrial* trial, const npu::BackendRunner* runner) {
+  // What hardware took; the rest stays the model's.
+  npu::GemmTime time = model;
+  const bool measured = runner != nullptr && !runner->backend().emulated();
+  if (measured) {
+    const double faster = model.seconds / runner->seconds();
+    time.seconds = runner->seconds();
+    time.tops *= faster;
+    time.share_of_peak *= faster;
+  }
   if (settings.output.json) {
     Json json = {{"ok", trial == nullptr || trial->ok}, {"max_abs_error", nullptr}};
     if (trial != nullptr) json["max_abs_error"] = trial->max_abs_error;
@@ -68,25 +82,30 @@ void Report(const AttentionSettings& settings, const npu::GemmTime& time,
                      {"tops", time.tops},
                      {"share_of_peak", time.share_of_peak},
                      {"bound", npu::GemmBoundName(time.bound)},
-                     {"modelled", true},
+                     {"modelled", !measured},
                      {"cycles", time.cycles},
                      {"core_us", time.core_seconds * 1e6},
                      {"dram_us", time.dram_seconds * 1e6},
                      {"dispatch_us", time.dispatch_seconds * 1e6},
                      {"dram_bytes", time.dram_bytes}});
+    if (runner != nullptr) json["device"] = runner->backend().description();
     PrintJson(json);
     return;
   }
   if (trial != nullptr) {
-    Print(fmt::format("emulated: {}, largest error {:.3g}\n", trial->ok ? "right" : "WRONG",
-                      trial->max_abs_error));
+    Print(fmt::format("{}: {}, largest error {:.3g}\n", runner->backend().description(),
+                      trial->ok ? "right" : "WRONG", trial->max_abs_error));
+  }
+  if (measured) {
+    Print(fmt::format("measured: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak\n",
+                      time.seconds * 1e6, time.tops, time.share_of_peak * 100));
   }
   Print(
       fmt::format("modelled: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak, bound by {}\n"
                   "  cores {:.1f} us, DRAM {:.1f} us ({:.1f} MB), dispatch {:.1f} us\n",
-                  time.seconds * 1e6, time.tops, time.share_of_peak * 100,
-                  npu::GemmBoundName(time.bound), time.core_seconds * 1e6, time.dram_seconds * 1e6,
-                  time.dram_bytes / 1e6, time.dispatch_seconds * 1e6));
+                  model.seconds * 1e6, model.tops, model.share_of_peak * 100,
+                  npu::GemmBoundName(model.bound), model.core_seconds * 1e6,
+                  model.dram_seconds * 1e6, model.dram_bytes / 1e6, model.dispatch_seconds * 1e6));
 }
 
 void SaveValues(const std::filesystem::path& path, const std::vector<float>& values,
@@ -134,17 +153,19 @@ int RunAttention(const AttentionSettings& settings) {
     }
     const npu::AttentionPlan plan = npu::PlanAttention(
         config, settings.shape, npu::CausalRows(settings.rows, keys, settings.window));
-    Report(settings, npu::ModelAttention(npu::WorkOf(plan), kernel, clock), nullptr);
+    Report(settings, npu::ModelAttention(npu::WorkOf(plan), kernel, clock), nullptr, nullptr);
     return kExitOk;
   }
-  if (settings.device == "xrt") {
-    throw Error(ErrorKind::kUnsupported, "--device xrt: not there yet",
-                "--device emulator runs on any machine");
-  }
-  const npu::AttentionTrial trial = npu::TryAttention(config, settings.shape, settings.rows, keys,
-                                                      settings.window, settings.seed);
+  npu::BackendRunner runner(settings.device == "xrt"
+                                ? npu::MakeXrtBackend({config.device.generation, 0})
+                                : npu::MakeEmulatedBackend(config.device.generation),
+                            config.device);
+  runner.Configure({npu::GemmDesignName(config), npu::MakeGemmDesign(config)});
+  const npu::AttentionTrial trial =
+      npu::TryAttentionOn(runner, config, settings.shape, settings.rows, keys, settings.window,
+                          settings.seed, npu::kArrayTimeout);
   if (!settings.save.empty()) Save(settings.save, trial);
-  Report(settings, npu::ModelAttention(npu::WorkOf(trial.plan), kernel, clock), &trial);
+  Report(settings, npu::ModelAttention(npu::WorkOf(trial.plan), kernel, clock), &trial, &runner);
   return trial.ok ? kExitOk : kExitFailure;
 }
 
@@ -153,7 +174,8 @@ int RunAttention(const AttentionSettings& settings) {
 void AddNpuAttention(CLI::App& npu, Action& action) {
   auto settings = std::make_shared<AttentionSettings>();
   CLI::App& command =
-      *npu.add_subcommand("attention", "Attend on the emulated NPU, and reckon how long it takes")
+      *npu.add_subcommand("attention",
+                          "Attend on the NPU, emulated or not, and reckon how long it takes")
            ->group("Commands");
   const auto count = [&](const char* name, int64_t& target, int64_t most, const char* help) {
     return AddInteger<int64_t>(command, name, target, 1, most, help);

@@ -69,6 +69,10 @@ for generation in npu1 npu2; do
     grep -q ': right' "$scratch/out" || fail "gemm $type is wrong"
   done
 
+  tandem $generation npu attention --device xrt --generation $generation -q 40 --kv 90 --window 64 \
+    >"$scratch/out" || fail "attention failed"
+  grep -q ': right' "$scratch/out" || fail "attention is wrong"
+
   # The self-test for owners of hardware.
   tandem $generation npu selftest --device xrt --generation $generation >"$scratch/out" 2>&1 ||
     { cat "$scratch/out" >&2; fail "the self-test failed"; }

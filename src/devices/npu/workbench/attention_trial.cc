@@ -5,13 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <optional>
 #include <random>
 
 #include "core/error.h"
 #include "core/float_types.h"
 #include "devices/npu/attention/attention_pack.h"
-#include "devices/npu/emulator/emulator.h"
+#include "devices/npu/runner/emulator_runner.h"
 
 namespace tandem::npu {
 namespace {
@@ -26,9 +25,9 @@ float ToBf16(float value) { return Bf16ToFloat(FloatToBf16(value)); }
 
 class Trial {
  public:
-  Trial(const GemmConfig& config, const AttentionShape& shape, int64_t rows, int64_t keys,
-        int64_t window, uint64_t seed)
-      : random_(seed) {
+  Trial(ArrayRunner& runner, std::chrono::milliseconds timeout, const GemmConfig& config,
+        const AttentionShape& shape, int64_t rows, int64_t keys, int64_t window, uint64_t seed)
+      : runner_(runner), timeout_(timeout), random_(seed) {
     if (rows < 1 || rows > keys) {
       throw Error(ErrorKind::kInvalidArgument,
                   "attention: queries are the last of the keys' "
@@ -77,13 +76,8 @@ class Trial {
       const size_t at = static_cast<size_t>(p) * width;
       packer.Set(p, std::span(trial_.k).subspan(at, width), std::span(trial_.v).subspan(at, width));
     }
-    Emulator emulator(plan.config.device);
-    emulator.Load(MakeGemmDesign(plan.config));
-    const uint64_t arguments[] = {emulator.AddBuffer(keys), emulator.AddBuffer(queries),
-                                  emulator.AddBuffer(sums)};
-    if (const std::optional<Stall> stall = emulator.Run(trial_.stream, arguments)) {
-      throw Error(ErrorKind::kInternal, "the emulated array stopped: " + stall->Text());
-    }
+    const std::span<std::byte> arguments[] = {keys, queries, sums};
+    runner_.Run(trial_.stream, arguments, timeout_);
     trial_.o.resize(trial_.q.size());
     UnpackContext(plan, sums, trial_.o);
   }
@@ -124,6 +118,8 @@ class Trial {
     trial_.ok = trial_.max_abs_error <= bound;
   }
 
+  ArrayRunner& runner_;
+  const std::chrono::milliseconds timeout_;
   std::mt19937_64 random_;
   std::normal_distribution<double> normal_;
   AttentionTrial trial_;
@@ -167,7 +163,17 @@ double AttentionBound(double score, double value, int64_t head_dim, int64_t keys
 
 AttentionTrial TryAttention(const GemmConfig& config, const AttentionShape& shape, int64_t rows,
                             int64_t keys, int64_t window, uint64_t seed) {
-  return Trial(config, shape, rows, keys, window, seed).Run();
+  // It takes the emulator as long as it takes.
+  constexpr std::chrono::hours kTimeout(24 * 365);
+  EmulatorRunner runner(config.device);
+  runner.Configure({GemmDesignName(config), MakeGemmDesign(config)});
+  return TryAttentionOn(runner, config, shape, rows, keys, window, seed, kTimeout);
+}
+
+AttentionTrial TryAttentionOn(ArrayRunner& runner, const GemmConfig& config,
+                              const AttentionShape& shape, int64_t rows, int64_t keys,
+                              int64_t window, uint64_t seed, std::chrono::milliseconds timeout) {
+  return Trial(runner, timeout, config, shape, rows, keys, window, seed).Run();
 }
 
 }  // namespace tandem::npu

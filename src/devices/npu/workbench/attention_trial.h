@@ -5,11 +5,13 @@
 // Pure functions; thread-safe.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "devices/npu/attention/attention_plan.h"
+#include "devices/npu/runner/array_runner.h"
 #include "devices/npu/stream/stream.h"
 
 namespace tandem::npu {
@@ -37,9 +39,14 @@ std::vector<double> PlainAttention(std::span<const float> q, const float* keys, 
 double AttentionBound(double score, double value, int64_t head_dim, int64_t keys);
 
 /// Queries are the last `rows` of `keys` positions. Normal data; scores deviate by about 2. Equal
-/// seeds give equal data. Throws Error as PlanAttention, and kInternal with the report where the
-/// emulated array stops.
+/// seeds give equal data. On the emulated array. Throws Error as PlanAttention, and kDeviceLost
+/// with the report where the array stops.
 AttentionTrial TryAttention(const GemmConfig& config, const AttentionShape& shape, int64_t rows,
                             int64_t keys, int64_t window, uint64_t seed);
+/// The same on an array that is configured with MakeGemmDesign(config). Throws Error as
+/// PlanAttention and ArrayRunner::Run.
+AttentionTrial TryAttentionOn(ArrayRunner& runner, const GemmConfig& config,
+                              const AttentionShape& shape, int64_t rows, int64_t keys,
+                              int64_t window, uint64_t seed, std::chrono::milliseconds timeout);
 
 }  // namespace tandem::npu
