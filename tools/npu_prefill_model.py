@@ -5,9 +5,9 @@
 
 The products of the layers that run for every token of a prompt, in 4-bit weights, in chunks of at most 512
 tokens, one call per layer and chunk: what the array could do. Attention, norms, per-layer inputs and what the
-host does are not in it. With --as-built all products of a prompt's steps of 256 tokens, a call for each group
+host does are not in it. With --as-built all products of a prompt's steps of 512 tokens, a call for each group
 that shares an input, and the ways of multiplying them: activations in two 8-bit parts by 4- or 8-bit weights,
-or both in bf16; by Peano. With --attention the attention of the same layers, in steps of 256. Prints the tables of docs/npu.md.
+or both in bf16; by Peano. With --attention the attention of the same layers, in steps of 512. Prints the tables of docs/npu.md.
 """
 import functools
 import json
@@ -22,7 +22,7 @@ MACHINES = {"Phoenix": ("npu1", 1.0), "Hawk Point": ("npu1", 1.6), "Strix": ("np
 WINDOWED, FULL, WINDOW = 16, 3, 512
 PEAK_MACS = {"npu1": 16 * 512, "npu2": 32 * 512}
 CHUNK = 512
-STEP = 256  # of a session, where nothing else is asked for
+STEP = 512  # of a session, where nothing else is asked for
 # Type of the array, rows for each token, bytes of a weight.
 WAYS = {"i4 x two parts": ("i4", 2, 4416 / 8192), "i8 x two parts": ("i8", 2, 8256 / 8192),
         "bf16": ("bf16", 1, 2 * 8256 / 8192), "i4 x one part": ("i4", 1, 4416 / 8192)}

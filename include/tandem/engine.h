@@ -59,7 +59,7 @@ struct EngineOptions {
   /// caller's own thread is left alone.
   bool pin = false;
   /// Most prompt tokens per step; less where memory asks for it, and 512 instead of this default
-  /// where a GPU reads prompts.
+  /// where a GPU or an NPU reads prompts.
   int64_t chunk = 256;
   /// Whether the CPU keeps activations in two parts of 8 bits, not one, in front of quantised
   /// weights: results are those of the weights as they are stored, with no rounding of activations

@@ -21,7 +21,7 @@ namespace tandem {
 namespace {
 
 constexpr int64_t kMaxChunk = 4096;
-constexpr int64_t kGpuChunk = 512;
+constexpr int64_t kDeviceChunk = 512;
 constexpr int kMaxThreads = 1024;
 
 // Activations of a step beyond this are cut by a shorter chunk: E4B needs 100 MB for 256 rows, so
@@ -223,8 +223,8 @@ std::shared_ptr<Engine::Impl> MakeEngine(std::shared_ptr<const Model> model,
   impl->banned = BannedBits(*impl->model);
   KvElementType(impl->model->data(), options.kv);  // throws where the model cannot have it
   const std::string& prefill = PromptDevice(options);
-  if (prefill == "vulkan" && options.chunk == EngineOptions().chunk) {
-    impl->options.chunk = kGpuChunk;  // more rows for each reading of the weights, fewer kernels
+  if ((prefill == "vulkan" || prefill == "npu") && options.chunk == EngineOptions().chunk) {
+    impl->options.chunk = kDeviceChunk;  // more rows for each reading of the weights, fewer calls
   }
   impl->options.chunk = FittingChunk(impl->model->data(), impl->options.chunk);
   if (options.decode == "npu") {

@@ -272,6 +272,7 @@ TEST(Npu, AttendsOnTheEmulatedArray) {
     const Json json = Json::parse(run.out);
     EXPECT_EQ(json["ok"], true);
     EXPECT_EQ(json["modelled"], true);
+    EXPECT_EQ(json["device"], generation + ", emulated");
     const auto q = ReadNpy<float>(folder / "out/q.npy");
     const auto k = ReadNpy<float>(folder / "out/k.npy");
     const auto v = ReadNpy<float>(folder / "out/v.npy");
@@ -322,7 +323,10 @@ TEST(Npu, AttendsOnTheEmulatedArray) {
   refuse({"--heads", "3"}, "3 heads with 2 of keys");
   refuse({"--head-dim", "257"}, "--head-dim");
   refuse({"--columns", "3"}, "3 columns");
-  refuse({"--device", "xrt"}, "not there yet");
+  const Finished info = Tandem({"npu", "info", "--json"});
+  if (info.code != 0) {
+    refuse({"--device", "xrt"}, Json::parse(info.out)["problem"].get<std::string>());
+  }
   refuse({"--model-only", "--save", "x"}, "--save");
 }
 
