@@ -151,8 +151,8 @@ nightly: ## The slow checks: lint over everything, clang, TSan, fuzzing, long te
 
 .PHONY: npu-kernels
 npu-kernels: ## Build the NPU's xclbins with MLIR-AIE and Peano (GENERATION=npu1, OUT=folder, DRY_RUN=1)
-	@$(MAKE) --no-print-directory build >&2
-	@GENERATION="$(GENERATION)" DRY_RUN="$(DRY_RUN)" tools/npu-kernels.sh build/tandem \
+	@[[ -n "$(DRY_RUN)" && -x build/tandem ]] || $(MAKE) --no-print-directory build >&2
+	@GENERATION="$(GENERATION)" DRY_RUN="$(if $(DRY_RUN),1)" tools/npu-kernels.sh build/tandem \
 	  "$(or $(OUT),$${TANDEM_NPU_KERNELS:-$${XDG_DATA_HOME:-$$HOME/.local/share}/tandem/npu})" $(DESIGNS)
 
 .PHONY: mlir-check

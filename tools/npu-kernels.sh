@@ -9,7 +9,7 @@
 # manifest.json, by which tandem doctor and the NPU's backend find them. Without DESIGN, those of
 # GENERATION (npu1 or npu2); without that, all.
 #   MLIR_AIE_INSTALL_DIR, PEANO_INSTALL_DIR  where the wheels were unpacked
-#   DRY_RUN=1                                prints the commands, and runs none that builds
+#   DRY_RUN=1                                writes text and streams, prints the commands, runs none of them
 # Exit status 1 when the toolchain is missing (the text is written all the same) or a step fails.
 set -euo pipefail
 

@@ -151,6 +151,9 @@ int RunAttention(const AttentionSettings& settings) {
     if (!settings.save.empty()) {
       throw Error(ErrorKind::kInvalidArgument, "--save: --model-only computes nothing");
     }
+    if (settings.device != "emulator") {
+      throw Error(ErrorKind::kInvalidArgument, "--device: --model-only computes nothing");
+    }
     const npu::AttentionPlan plan = npu::PlanAttention(
         config, settings.shape, npu::CausalRows(settings.rows, keys, settings.window));
     Report(settings, npu::ModelAttention(npu::WorkOf(plan), kernel, clock), nullptr, nullptr);

@@ -200,11 +200,27 @@ void Save(const std::filesystem::path& folder, const npu::GemmTrial& trial) {
   file.Commit();
 }
 
+/// Values, packed and unpacked, and their reference: some 8 bytes an operand and 24 a result.
+void RequireSize(const npu::GemmShape& shape) {
+  constexpr double kMost = 8e9;
+  const auto [m, k, n] = shape;
+  const double bytes = 8.0 * static_cast<double>(k) * static_cast<double>(m + n) +
+                       24.0 * static_cast<double>(m) * static_cast<double>(n);
+  if (bytes <= kMost) return;
+  throw Error(ErrorKind::kResource,
+              fmt::format("{}x{}x{}: to multiply and check it takes about {:.1f} GB, 8 at most", m,
+                          k, n, bytes / 1e9),
+              "--model-only reckons any size");
+}
+
 int RunGemm(const GemmSettings& settings) {
   const npu::GemmCase gemm = CaseOf(settings);
   if (settings.model_only) {
     if (!settings.save.empty()) {
       throw Error(ErrorKind::kInvalidArgument, "--save: --model-only multiplies nothing");
+    }
+    if (settings.device != "emulator") {
+      throw Error(ErrorKind::kInvalidArgument, "--device: --model-only multiplies nothing");
     }
     ReportModel(settings, npu::ModelGemm(gemm));
     return kExitOk;
@@ -222,6 +238,7 @@ int RunGemm(const GemmSettings& settings) {
     config.output = npu::GemmOutput::kI32;
   }
   npu::CheckGemmConfig(config);
+  RequireSize(gemm.shape);
   npu::BackendRunner runner(settings.device == "xrt"
                                 ? npu::MakeXrtBackend({config.device.generation, 0})
                                 : npu::MakeEmulatedBackend(config.device.generation),

@@ -26,6 +26,7 @@
 #include "devices/npu/workbench/self_test.h"
 #include "devices/npu/xrt/npu_node.h"
 #include "devices/npu/xrt/xrt_backend.h"
+#include "tandem/tandem.h"
 
 namespace tandem::cli {
 namespace {
@@ -77,24 +78,37 @@ void WriteBytes(const std::filesystem::path& path, std::span<const std::byte> by
   file.Commit();
 }
 
-/// Stream and memory of the run that failed.
-void Save(const std::filesystem::path& folder, const npu::SelfTestReport& report) {
+Json ReportOf(const SelfTestSettings& settings, const npu::SelfTestReport& report, bool emulated) {
+  Json steps = Json::array();
+  for (const npu::SelfTestStep& step : report.steps) steps.push_back(ToJson(step));
+  return {{"ok", report.ok()},    {"device", settings.device}, {"generation", settings.generation},
+          {"emulated", emulated}, {"planned", report.planned}, {"steps", std::move(steps)}};
+}
+
+/// Before anything runs: what a failed run has left cannot be had again.
+void MakeFolder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) {
-    throw Error(ErrorKind::kIo, fmt::format("{}: cannot be made: {}",
-                                            Printable(folder.string(), 400), error.message()));
+  if (error || !std::filesystem::is_directory(folder, error)) {
+    throw Error(ErrorKind::kIo, fmt::format("--save {}: no folder can be made there{}{}",
+                                            Printable(folder.string(), 400), error ? ": " : "",
+                                            error ? error.message() : ""));
   }
+}
+
+void SaveReport(const std::filesystem::path& folder, Json report) {
+  report["version"] = Version();
+  const std::string text = report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  WriteBytes(folder / "report.json", std::as_bytes(std::span(text)));
+}
+
+/// Stream and memory of the run that failed.
+void SaveEvidence(const std::filesystem::path& folder, const npu::SelfTestReport& report) {
   const std::vector<uint32_t> words = npu::WriteStream(report.evidence.stream);
   WriteBytes(folder / "stream.bin", std::as_bytes(std::span(words)));
   for (size_t i = 0; i < report.evidence.arguments.size(); ++i) {
     WriteBytes(folder / fmt::format("argument{}.dat", i), report.evidence.arguments[i]);
   }
-  Json steps = Json::array();
-  for (const npu::SelfTestStep& step : report.steps) steps.push_back(ToJson(step));
-  const std::string text =
-      Json{{"steps", std::move(steps)}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  WriteBytes(folder / "report.json", std::as_bytes(std::span(text)));
 }
 
 void PrintProblem(const std::string& problem) {
@@ -133,6 +147,7 @@ int RunSelfTest(const SelfTestSettings& settings) {
     }
     xrt = std::make_unique<npu::BackendRunner>(npu::MakeXrtBackend({generation, 0}), device);
   }
+  if (!settings.save.empty()) MakeFolder(settings.save);
   npu::ArrayRunner& runner = xrt != nullptr ? *xrt : emulator;
   const bool emulated = xrt == nullptr || npu::NpuIsEmulated();
   npu::SelfTestOptions options;
@@ -151,16 +166,13 @@ int RunSelfTest(const SelfTestSettings& settings) {
     FlushOutput();
   };
   const npu::SelfTestReport report = npu::RunSelfTest(runner, options);
-  if (!report.ok() && !settings.save.empty()) Save(settings.save, report);
+  const Json json = ReportOf(settings, report, emulated);
+  if (!settings.save.empty()) {
+    if (!report.ok()) SaveEvidence(settings.save, report);
+    SaveReport(settings.save, json);
+  }
   if (settings.output.json) {
-    Json steps = Json::array();
-    for (const npu::SelfTestStep& step : report.steps) steps.push_back(ToJson(step));
-    PrintJson({{"ok", report.ok()},
-               {"device", settings.device},
-               {"generation", settings.generation},
-               {"emulated", emulated},
-               {"planned", report.planned},
-               {"steps", std::move(steps)}});
+    PrintJson(json);
   } else if (report.ok()) {
     Print(fmt::format("all {} steps passed, on the {}\n", report.planned,
                       emulated ? "emulated array" : "NPU"));

@@ -237,7 +237,33 @@ KvType KvTypeOf(const ModelOptions& options) {
   return KvType::kAuto;
 }
 
+namespace {
+
+// Options of a device that nothing runs on are a mistake somewhere.
+void RequireUseOfDevices(const ModelOptions& options) {
+  const auto runs_on = [&](std::string_view name) {
+    return options.device == name || options.prefill == name || options.decode == name;
+  };
+  const auto require = [&](bool given, std::string_view option, std::string_view device,
+                           std::string_view how) {
+    if (!given || runs_on(device)) return;
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{}: nothing runs on {} here", option, device), std::string(how));
+  };
+  constexpr std::string_view kGpu = "--device vulkan, or --prefill or --decode";
+  require(options.gpu >= 0, "--gpu", "vulkan", kGpu);
+  require(options.gpu_ahead >= 0, "--gpu-ahead", "vulkan", kGpu);
+  require(options.gpu_table != "auto", "--gpu-table", "vulkan", kGpu);
+  constexpr std::string_view kNpu = "--prefill npu gives it the prompts";
+  require(options.npu_device != "emulator", "--npu-device", "npu", kNpu);
+  require(options.npu_budget > 0, "--npu-budget", "npu", kNpu);
+  require(options.npu_generation != "npu1", "--npu-generation", "npu", kNpu);
+}
+
+}  // namespace
+
 EngineOptions EngineOptionsOf(const ModelOptions& options) {
+  RequireUseOfDevices(options);
   EngineOptions engine;
   engine.device = options.device;
   engine.prefill = options.prefill;

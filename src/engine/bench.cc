@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/bench.h"
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -51,6 +52,10 @@ BenchResult RunBench(Engine& engine, const BenchOptions& options,
   }
   BenchResult result;
   result.device = engine.DecodeDevice();
+  const std::string& prompts_on = engine.options().prefill;
+  if (!prompts_on.empty() && prompts_on != "auto" && prompts_on != result.device) {
+    result.device = fmt::format("{}, prompts on {}", result.device, engine.Description());
+  }
   for (size_t i = 0; i < prefill.size(); ++i) {
     result.prefill.push_back(
         ToRow(options.prompts[i % prompts], options.contexts[i / prompts], prefill[i]));

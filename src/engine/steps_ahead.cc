@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/error.h"
+
 namespace tandem {
 
 const Drawn& StepsAhead::Add(int32_t id, int64_t more) {
@@ -16,11 +18,11 @@ const Drawn& StepsAhead::Add(int32_t id, int64_t more) {
   session_.tokens.push_back(id);
   // The last token of a reply is not run.
   const int64_t most =
-      std::min({static_cast<int64_t>(session_.engine->decode->StepsAhead()), more,
+      std::min({most_, static_cast<int64_t>(session_.engine->decode->StepsAhead()), more,
                 session_.kv.shape().context - static_cast<int64_t>(session_.tokens.size()) + 1});
   while (static_cast<int64_t>(steps_.size()) < most) Submit(0, true);
   try {
-    steps_.front()->done->Wait();
+    WaitForFirst(id);
   } catch (...) {
     session_.tokens.pop_back();
     GiveUp();
@@ -29,6 +31,21 @@ const Drawn& StepsAhead::Add(int32_t id, int64_t more) {
   last_ = std::move(steps_.front()->drawn);
   steps_.pop_front();
   return last_;
+}
+
+void StepsAhead::WaitForFirst(int32_t id) {
+  try {
+    steps_.front()->done->Wait();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kResource || !steps_.front()->request.follows) throw;
+    // No memory for one more on its way: then one after the other.
+    most_ = 1;
+    session_.tokens.pop_back();
+    GiveUp();
+    Submit(id, false);
+    session_.tokens.push_back(id);
+    steps_.front()->done->Wait();
+  }
 }
 
 // Nothing waits for the device here: it does so itself before it begins something else.

@@ -43,11 +43,14 @@ class StepsAhead {
     std::unique_ptr<Fence> done;
   };
   void Submit(int32_t id, bool follows);
+  /// For the step that runs `id`, again where there was no memory for it beside others.
+  void WaitForFirst(int32_t id);
 
   Session::Impl& session_;
   Params params_;
   std::deque<std::unique_ptr<Step>> steps_;  ///< On their way; the first runs after `last_`.
   Drawn last_;                               ///< What was returned last.
+  int64_t most_ = INT64_MAX;                 ///< On their way at once.
 };
 
 }  // namespace tandem

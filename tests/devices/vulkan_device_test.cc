@@ -221,6 +221,48 @@ TEST_F(VulkanFaults, ALostDeviceIsRetiredAndLeavesNothing) {
   }
 }
 
+// Whoever waits for it, each step that was on its way says that the device was lost.
+TEST_F(VulkanFaults, StepsOnTheirWayAreLostWithTheDevice) {
+  TANDEM_REQUIRE_VULKAN();
+  {
+    vulkan::Shared shared(VulkanOptions{});
+    shared.binding_bytes = shared.context.info().max_storage_range;
+    Intercept(shared.context);
+    shared.drawing.Reserve();
+    const auto segment = Compile(shared);
+    for (const Op& op : program_.ops) {
+      if (const auto* gather = std::get_if<PleGather>(&op.body)) {
+        shared.weights.Matrix(gather->table, {});
+      }
+    }
+    ASSERT_GT(segment->StepsAhead(), 1);
+    // A sequence that is known again.
+    const auto history = std::make_shared<KvHistory>();
+    history->stamps = {1, 2, 3, 4, 5, 6, 7, 8};
+    for (KvView& view : views_) view.history = history;
+    const std::span<const KvView> views = views_;
+    Drawn drawn[3];
+    const auto submit = [&](int32_t position, Drawn& result) {
+      const DrawRequest request{{.top_k = 2}, {}, position > 0, &result};
+      Bindings bindings{pointers_, {&views, 1}};
+      bindings.draw = &request;
+      const StepRow row{1, position, 0, true};
+      return segment->Submit(bindings, {&row, 1});
+    };
+    Fence first = submit(0, drawn[0]);
+    first.Wait();
+    EXPECT_EQ(drawn[0].likeliest.size(), 2u);
+    Fence second = submit(1, drawn[1]), third = submit(2, drawn[2]);
+    faults.wait = VK_ERROR_DEVICE_LOST;
+    EXPECT_EQ(KindOf([&] { third.Wait(); }), ErrorKind::kDeviceLost);
+    EXPECT_EQ(KindOf([&] { second.Wait(); }), ErrorKind::kDeviceLost);
+    faults.wait = VK_SUCCESS;
+    EXPECT_EQ(KindOf([&] { submit(3, drawn[0]).Wait(); }), ErrorKind::kDeviceLost);
+  }
+  EXPECT_EQ(faults.memories, 0);
+  EXPECT_EQ(faults.buffers, 0);
+}
+
 TEST_F(VulkanFaults, EveryAllocationMayFail) {
   TANDEM_REQUIRE_VULKAN();
   bool passed = false;

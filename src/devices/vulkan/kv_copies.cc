@@ -31,12 +31,15 @@ bool KvCopy::HasRoom(const Program& program, std::span<const KvView> views,
 void KvCopy::Reserve(Cache& cache, const CacheTensor& tensor, const KvView& view, int64_t end) {
   const int64_t wanted = Wanted(tensor, view, end);
   if (cache.capacity >= wanted) return;
+  // Nothing of use, should there be no memory.
+  cache.capacity = 0;
+  cache.stamps.clear();
+  cache.next = -1;
   cache.memory = {};
   const size_t row_bytes = RowBytes(view.type, view.width);
   cache.memory = memory_.device().Take(2 * static_cast<uint64_t>(wanted) * row_bytes);
   cache.capacity = wanted;
   cache.stamps.assign(static_cast<size_t>(wanted), 0);
-  cache.next = -1;
 }
 
 // Positions [first, end), by runs that lie together on both sides.

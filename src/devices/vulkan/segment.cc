@@ -88,6 +88,7 @@ struct VulkanSegment::Step {
   std::optional<DrawRequest> draw;
   const Recording* recording = nullptr;
   bool finished = false;
+  std::exception_ptr error;  ///< Why it never will be.
 
   bool Follows() const { return draw && draw->follows; }
   int64_t Source(RowSet set, size_t t) const {
@@ -440,24 +441,33 @@ int VulkanSegment::FreeDraw() const {
 }
 
 void VulkanSegment::FinishOldest() {
-  Context& context = shared_.context;
   const std::shared_ptr<Step> step = on_their_way_.front();
   on_their_way_.pop_front();
-  const VkResult waited = Wait(*step->recording);
+  try {
+    Finish(*step);
+  } catch (...) {
+    step->error = std::current_exception();
+    throw;
+  }
+}
+
+void VulkanSegment::Finish(Step& step) {
+  Context& context = shared_.context;
+  const VkResult waited = Wait(*step.recording);
   --shared_.unfinished;
   context.Check(waited, "waiting for a step");
   context.RequireValid();
-  ReadBack(*step->recording, *step);
-  step->finished = true;
-  if (!step->draw) FinishCopies(*step);
-  const Recording& recording = *step->recording;
+  ReadBack(*step.recording, step);
+  step.finished = true;
+  if (!step.draw) FinishCopies(step);
+  const Recording& recording = *step.recording;
   if (recording.key.timed) {
-    recording.ReadTimes(range_, *step->bindings.times, step->bindings.kernels);
+    recording.ReadTimes(range_, *step.bindings.times, step.bindings.kernels);
   }
-  if (step->bindings.kernels != nullptr) {
+  if (step.bindings.kernels != nullptr) {
     const Counts& counts = recording.counts();
-    step->bindings.kernels->kernels += counts.dispatches + counts.copies;
-    step->bindings.kernels->dependent += counts.barriers;
+    step.bindings.kernels->kernels += counts.dispatches + counts.copies;
+    step.bindings.kernels->dependent += counts.barriers;
   }
 }
 
@@ -510,6 +520,8 @@ Fence VulkanSegment::Submit(const Bindings& bindings, std::span<const StepRow> r
     if (step->draw) FinishCopies(*step);
     return Fence(std::async(std::launch::deferred, [this, step] {
       while (!step->finished) {
+        // Another one may have waited for it.
+        if (step->error) std::rethrow_exception(step->error);
         if (on_their_way_.empty()) {
           throw Error(ErrorKind::kInternal, "vulkan: a step was given up before it was waited for");
         }

@@ -100,6 +100,7 @@ class VulkanSegment : public Segment {
   int FreeDraw() const;
   /// Waits for the oldest step on its way and brings its results to the host. Throws its Error.
   void FinishOldest();
+  void Finish(Step& step);
   VkResult Wait(const Recording& recording);
   /// The copies of keys and values have what the step writes.
   void FinishCopies(const Step& step);

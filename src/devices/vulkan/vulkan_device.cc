@@ -120,6 +120,7 @@ class VulkanDevice : public Device {
     const bool software = info.kind == VulkanDeviceInfo::Kind::kSoftware;
     if (tables_ == VulkanOptions::Tables::kHost) return {};
     if (tables_ == VulkanOptions::Tables::kAuto && software) return {};
+    packed += shared_.memory.weights().bytes();  // of other programs
     std::vector<WeightView> tables;
     for (const PleGather* gather : GathersOf(program, range)) {
       const WeightView& table = gather->table;

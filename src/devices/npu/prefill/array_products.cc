@@ -218,7 +218,13 @@ class ArrayProducts::Runner : public AttentionRunner {
     }
     ArrayContext& context = own_.ContextOf(config_);
     const std::unique_ptr<ArrayProgram> program = context.Load(stream);
-    const ArrayRun run{program.get(), arguments};
+    // Each column writes its sums to their end.
+    const auto columns = static_cast<size_t>(config_.device.columns);
+    std::vector<size_t> marks;
+    for (size_t i = 1; i <= columns; ++i) {
+      marks.push_back(i * (static_cast<size_t>(plan.sum_bytes) / columns) - 4);
+    }
+    const ArrayRun run{program.get(), arguments, marks, kNoFloat};
     context.Run({&run, 1}, kArrayTimeout);
     own_.c_->FromArray();
   }

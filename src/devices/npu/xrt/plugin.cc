@@ -23,6 +23,7 @@
 #include <map>
 #include <memory>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -151,6 +152,7 @@ void* MakeBuffer(void* device, void* context, int32_t kind, uint64_t bytes, void
     auto& xrt = static_cast<Device*>(device)->device;
     std::unique_ptr<Buffer> buffer;
     if (kind == kTandemXrtInstructions) {
+      if (context == nullptr) throw std::invalid_argument("instructions belong to a context");
       const auto& kernel = static_cast<Context*>(context)->kernel;
       buffer = std::make_unique<Buffer>(
           xrt::bo(xrt, bytes, xrt::bo::flags::cacheable, kernel.group_id(kInstructions)));

@@ -19,18 +19,24 @@ namespace {
 namespace fs = std::filesystem;
 constexpr const char* kName = "libtandem_npu_xrt.so";
 
-/// The folder of what this function was linked into: the program, or a library. /proc/self/exe is
-/// the loader's where one was called by name.
+/// The folder of what this function was linked into: the program, or a library. Of a program that
+/// is its first argument, which may be anything but for a full path; then the system knows better,
+/// unless a loader was called with the program's name.
 fs::path OwnFolder() {
   Dl_info info{};
   std::error_code error;
-  if (dladdr(reinterpret_cast<const void*>(&OwnFolder), &info) == 0) return {};
-  const fs::path own = fs::canonical(info.dli_fname, error);
+  fs::path file = "/proc/self/exe";
+  if (dladdr(reinterpret_cast<const void*>(&OwnFolder), &info) != 0 &&
+      fs::path(info.dli_fname).is_absolute()) {
+    file = info.dli_fname;
+  }
+  const fs::path own = fs::canonical(file, error);
   return error ? fs::path() : own.parent_path();
 }
 
 std::vector<std::string> Candidates() {
-  if (const char* const named = std::getenv("TANDEM_NPU_XRT")) return {named};
+  const char* const named = std::getenv("TANDEM_NPU_XRT");
+  if (named != nullptr && *named != '\0') return {named};
   std::vector<std::string> files;
   if (const fs::path own = OwnFolder(); !own.empty()) {
     for (const char* const folder : {".", "../lib", "../lib/tandem"}) {

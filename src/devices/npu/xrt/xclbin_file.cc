@@ -22,11 +22,15 @@ constexpr const char* kBuild =
 
 /// Empty where the emulated accelerator is to get its own.
 fs::path KernelFolder(bool emulated) {
-  if (const char* const named = std::getenv("TANDEM_NPU_KERNELS")) return named;
+  // Empty is as good as unset, as for doctor (probe/kernel_set.cc).
+  const auto variable = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return fs::path(value == nullptr ? "" : value);
+  };
+  if (const fs::path named = variable("TANDEM_NPU_KERNELS"); !named.empty()) return named;
   if (emulated) return {};
-  if (const char* const data = std::getenv("XDG_DATA_HOME")) return fs::path(data) / "tandem/npu";
-  const char* const home = std::getenv("HOME");
-  return fs::path(home != nullptr ? home : "/") / ".local/share/tandem/npu";
+  if (const fs::path data = variable("XDG_DATA_HOME"); !data.empty()) return data / "tandem/npu";
+  return variable("HOME") / ".local/share/tandem/npu";
 }
 
 void Check(const Xclbin& xclbin, const ArrayConfiguration& configuration, bool emulated,

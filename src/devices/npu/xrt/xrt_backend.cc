@@ -142,6 +142,7 @@ class XrtContext : public ArrayContext {
   XrtContext& operator=(const XrtContext&) = delete;
 
   std::unique_ptr<ArrayProgram> Load(const Stream& stream) override {
+    device_->CheckUsable();
     auto program = std::make_unique<XrtProgram>();
     program->words = WriteStream(stream);
     Instructions(*program);

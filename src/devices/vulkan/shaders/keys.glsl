@@ -8,10 +8,11 @@ layout(binding = 1) readonly buffer Banned { uint banned[]; };
 const uint kNanKey = 0xffffffffu;
 
 uint KeyOf(uint id, uint first) {
-  if (((banned[id / 32] >> (id % 32)) & 1u) != 0) return 0;
   uint bits = floatBitsToUint(logits[first + id]);
-  // Compared as integers: a driver may assume that floats are numbers.
+  // Compared as integers: a driver may assume that floats are numbers. Of a banned token too: the
+  // host refuses such logits.
   if ((bits & 0x7fffffffu) > 0x7f800000u) return kNanKey;
+  if (((banned[id / 32] >> (id % 32)) & 1u) != 0) return 0;
   if (bits == 0xff800000u) return 0;
   if (bits == 0x80000000u) bits = 0;  // zeros are equal
   return (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
