@@ -57,5 +57,12 @@ while read -r path; do
   [[ -f "$path" ]] || offence "docs/hostile-input.md: there is no $path"
 done < <(grep -oE '`fuzz/[a-z0-9_]+\.cc`' docs/hostile-input.md | tr -d '`' | sort -u)
 
+# Each fuzz target has words to try and inputs to begin with.
+for file in fuzz/fuzz_*.cc; do
+  target=${file#fuzz/fuzz_} target=${target%.cc}
+  [[ -f fuzz/dict/$target.dict ]] || offence "$file: there is no fuzz/dict/$target.dict"
+  [[ -d fuzz/corpus/$target ]] || offence "$file: there is no fuzz/corpus/$target"
+done
+
 [[ $offences -eq 0 ]] || exit 1
 echo "check-repo: ${#all[@]} files in order"
