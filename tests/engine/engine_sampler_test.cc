@@ -11,6 +11,7 @@
 
 #include "engine/engine_test_util.h"
 #include "engine/sampler.h"
+#include "tandem/generation.h"
 
 namespace tandem {
 namespace {
@@ -419,6 +420,38 @@ TEST(SamplerTest, OptionsOutOfRangeAreRefusedByName) {
   EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
   EXPECT_NE(error.message().find("bias"), std::string::npos);
   Validate(Biased(100, {{0, kInfinity}}));
+}
+
+// A device that looks for the likeliest tokens itself must find those of all logits: by hand, from
+// all of them, comes the same reply.
+TEST(Sampler, RepliesAreThoseOfAllLogits) {
+  const auto model = Fable();
+  for (const int threads : {1, 3}) {
+    Engine engine(model, Options(64, threads));
+    std::mt19937_64 random(9);
+    for (int n = 0; n < 12; ++n) {
+      GenerationOptions options;
+      options.max_tokens = 12;
+      options.sampling.seed = random();
+      options.sampling.temperature = n % 4 == 0 ? 0 : 2;
+      options.sampling.top_k = static_cast<int>(1 + random() % 256);
+      options.sampling.top_p = n % 3 == 0 ? 0.8 : 1;
+      options.sampling.min_p = n % 5 == 0 ? 0.01 : 0;
+      const Ids prompt = RandomIds(10, random(), 4000);
+      const Ids reply = Generate(*engine.NewSession(128), prompt, options).tokens;
+      Sampler sampler(options.sampling, [&](int32_t id) { return model->IsBanned(id); });
+      const auto session = engine.NewSession(128);
+      Ids by_hand;
+      for (auto logits = session->Append(prompt); by_hand.size() < 12;) {
+        const int32_t id = sampler.Sample(logits, session->tokens());
+        const auto& ends = model->end_tokens();
+        if (std::find(ends.begin(), ends.end(), id) != ends.end()) break;
+        by_hand.push_back(id);
+        logits = session->Append({&id, 1});
+      }
+      EXPECT_EQ(reply, by_hand) << n;
+    }
+  }
 }
 
 }  // namespace

@@ -94,6 +94,12 @@ class CpuSegment : public Segment {
     }
     return Fence(done.get_future());
   }
+  /// One at a time: it looks for the likeliest tokens while it makes logits, and leaves it to the
+  /// host to draw one.
+  int StepsAhead() const override {
+    const bool whole = range_.begin == 0 && range_.end == program_.ops.size();
+    return whole && std::holds_alternative<LmHead>(program_.ops.back().body) ? 1 : 0;
+  }
 
  private:
   void RunTimed(size_t op, std::vector<OpTime>& times) {

@@ -83,6 +83,8 @@ class Step {
   void Execute(const FinalNorm& op, RowContext& rows);
   void Execute(const LmHead& op, RowContext& rows);
   void Execute(const SelectRows& op, RowContext& rows);
+  /// The likeliest of one row's logits, which are not capped yet.
+  void Draw(const LmHead& op, const DrawRequest& request, float* logits);
 
   RowContext& Rows(RowSet set) { return set == RowSet::kAll ? all_ : wanted_; }
   const Value& Info(ValueId id) const { return program_.values[static_cast<size_t>(id)]; }
@@ -132,6 +134,8 @@ class Step {
   std::vector<uint8_t> dead_;  ///< Neurons of the MLP at hand that no row uses; empty = not known.
   std::vector<std::vector<float>> scratch_;
   std::vector<std::vector<float>> worker_scratch_;
+  std::vector<std::vector<TokenLogit>> likeliest_;  ///< Of each thread's logits.
+  std::vector<char> numbers_;                       ///< Whether each thread's logits are numbers.
 };
 
 }  // namespace tandem::cpu
