@@ -166,6 +166,13 @@ int RunSelfTest(const SelfTestSettings& settings) {
     FlushOutput();
   };
   const npu::SelfTestReport report = npu::RunSelfTest(runner, options);
+  if (fault != 0 && report.ok()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--inject {}: nothing came of it in step {}", settings.fault,
+                            settings.fault_step),
+                fmt::format("there are {} steps; not every fault can show in each of them",
+                            report.planned));
+  }
   const Json json = ReportOf(settings, report, emulated);
   if (!settings.save.empty()) {
     if (!report.ok()) SaveEvidence(settings.save, report);
