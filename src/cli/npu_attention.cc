@@ -5,7 +5,6 @@
 #include "cli/npu_attention.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -15,21 +14,16 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/npu_report.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
-#include "devices/npu/arrays/backend_runner.h"
-#include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/attention/attention_plan.h"
-#include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/timing/attention_time.h"
 #include "devices/npu/workbench/attention_trial.h"
-#include "devices/npu/xrt/xrt_backend.h"
 #include "formats/npy.h"
 
 namespace tandem::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct AttentionSettings {
   OutputOptions output;
@@ -49,63 +43,9 @@ struct AttentionSettings {
 
 /// Any design that attends: what is between the products of a prompt runs on theirs.
 npu::GemmConfig ConfigOf(const AttentionSettings& settings) {
-  npu::GemmConfig config{{}, npu::GemmType::kBf16, npu::GemmOutput::kF32};
-  npu::Device& device = config.device;
-  device.generation =
-      settings.generation == "npu1" ? npu::Generation::kNpu1 : npu::Generation::kNpu2;
-  const int most = npu::MaxColumns(device.generation);
-  if (settings.columns > most) {
-    throw Error(
-        ErrorKind::kInvalidArgument,
-        fmt::format("--columns {}: {} has {}", settings.columns, settings.generation, most));
-  }
-  device.columns = settings.columns > 0 ? settings.columns : most;
+  npu::GemmConfig config{ArrayOf(settings.generation, settings.columns), npu::GemmType::kBf16,
+                         npu::GemmOutput::kF32};
   return config;
-}
-
-/// `trial` and `runner`: null where nothing was computed.
-void Report(const AttentionSettings& settings, const npu::GemmTime& model,
-            const npu::AttentionTrial* trial, const npu::BackendRunner* runner) {
-  // What hardware took; the rest stays the model's.
-  npu::GemmTime time = model;
-  const bool measured = runner != nullptr && !runner->backend().emulated();
-  if (measured) {
-    const double faster = model.seconds / runner->seconds();
-    time.seconds = runner->seconds();
-    time.tops *= faster;
-    time.share_of_peak *= faster;
-  }
-  if (settings.output.json) {
-    Json json = {{"ok", trial == nullptr || trial->ok}, {"max_abs_error", nullptr}};
-    if (trial != nullptr) json["max_abs_error"] = trial->max_abs_error;
-    json.update(Json{{"time_us", time.seconds * 1e6},
-                     {"tops", time.tops},
-                     {"share_of_peak", time.share_of_peak},
-                     {"bound", npu::GemmBoundName(time.bound)},
-                     {"modelled", !measured},
-                     {"cycles", time.cycles},
-                     {"core_us", time.core_seconds * 1e6},
-                     {"dram_us", time.dram_seconds * 1e6},
-                     {"dispatch_us", time.dispatch_seconds * 1e6},
-                     {"dram_bytes", time.dram_bytes}});
-    if (runner != nullptr) json["device"] = runner->backend().description();
-    PrintJson(json);
-    return;
-  }
-  if (trial != nullptr) {
-    Print(fmt::format("{}: {}, largest error {:.3g}\n", runner->backend().description(),
-                      trial->ok ? "right" : "WRONG", trial->max_abs_error));
-  }
-  if (measured) {
-    Print(fmt::format("measured: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak\n",
-                      time.seconds * 1e6, time.tops, time.share_of_peak * 100));
-  }
-  Print(
-      fmt::format("modelled: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak, bound by {}\n"
-                  "  cores {:.1f} us, DRAM {:.1f} us ({:.1f} MB), dispatch {:.1f} us\n",
-                  model.seconds * 1e6, model.tops, model.share_of_peak * 100,
-                  npu::GemmBoundName(model.bound), model.core_seconds * 1e6,
-                  model.dram_seconds * 1e6, model.dram_bytes / 1e6, model.dispatch_seconds * 1e6));
 }
 
 void SaveValues(const std::filesystem::path& path, const std::vector<float>& values,
@@ -117,12 +57,6 @@ void SaveValues(const std::filesystem::path& path, const std::vector<float>& val
 }
 
 void Save(const std::filesystem::path& folder, const npu::AttentionTrial& trial) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    throw Error(ErrorKind::kIo, fmt::format("{}: cannot be made: {}",
-                                            Printable(folder.string(), 400), error.message()));
-  }
   const auto [heads, kv_heads, dims] = trial.plan.shape;
   const auto rows = static_cast<int64_t>(trial.plan.rows.size());
   SaveValues(folder / "q.npy", trial.q, rows, heads, dims);
@@ -156,19 +90,19 @@ int RunAttention(const AttentionSettings& settings) {
     }
     const npu::AttentionPlan plan = npu::PlanAttention(
         config, settings.shape, npu::CausalRows(settings.rows, keys, settings.window));
-    Report(settings, npu::ModelAttention(npu::WorkOf(plan), kernel, clock), nullptr, nullptr);
+    ReportRun(settings.output, npu::ModelAttention(npu::WorkOf(plan), kernel, clock), nullptr,
+              nullptr);
     return kExitOk;
   }
-  npu::BackendRunner runner(settings.device == "xrt"
-                                ? npu::MakeXrtBackend({config.device.generation, 0})
-                                : npu::MakeEmulatedBackend(config.device.generation),
-                            config.device);
-  runner.Configure({npu::GemmDesignName(config), npu::MakeGemmDesign(config)});
+  if (!settings.save.empty()) MakeSaveFolder(settings.save);
+  const auto runner = MakeRunner(settings.device, config);
   const npu::AttentionTrial trial =
-      npu::TryAttentionOn(runner, config, settings.shape, settings.rows, keys, settings.window,
+      npu::TryAttentionOn(*runner, config, settings.shape, settings.rows, keys, settings.window,
                           settings.seed, npu::kArrayTimeout);
   if (!settings.save.empty()) Save(settings.save, trial);
-  Report(settings, npu::ModelAttention(npu::WorkOf(trial.plan), kernel, clock), &trial, &runner);
+  const NpuOutcome outcome{trial.ok, trial.max_abs_error};
+  ReportRun(settings.output, npu::ModelAttention(npu::WorkOf(trial.plan), kernel, clock), &outcome,
+            runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }
 

@@ -5,7 +5,6 @@
 #include "cli/npu_gemm.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <array>
 #include <cstdint>
@@ -20,20 +19,16 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/npu_report.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
-#include "devices/npu/arrays/backend_runner.h"
-#include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/timing/gemm_time.h"
 #include "devices/npu/workbench/gemm_trial.h"
-#include "devices/npu/xrt/xrt_backend.h"
 #include "formats/npy.h"
 
 namespace tandem::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int64_t kMostSide = 1 << 20;
 
@@ -86,15 +81,7 @@ npu::GemmType TypeOf(const GemmSettings& settings) {
 
 npu::GemmCase CaseOf(const GemmSettings& settings) {
   npu::GemmCase gemm;
-  gemm.device.generation =
-      settings.generation == "npu1" ? npu::Generation::kNpu1 : npu::Generation::kNpu2;
-  const int most = npu::MaxColumns(gemm.device.generation);
-  if (settings.columns > most) {
-    throw Error(
-        ErrorKind::kInvalidArgument,
-        fmt::format("--columns {}: {} has {}", settings.columns, settings.generation, most));
-  }
-  gemm.device.columns = settings.columns > 0 ? settings.columns : most;
+  gemm.device = ArrayOf(settings.generation, settings.columns);
   gemm.type = TypeOf(settings);
   const std::string out = !settings.out.empty()             ? settings.out
                           : gemm.type == npu::GemmType::kI8 ? "i32"
@@ -114,63 +101,6 @@ npu::GemmCase CaseOf(const GemmSettings& settings) {
   return gemm;
 }
 
-Json ToJson(const npu::GemmTime& time, bool modelled) {
-  return {{"time_us", time.seconds * 1e6},
-          {"tops", time.tops},
-          {"share_of_peak", time.share_of_peak},
-          {"bound", npu::GemmBoundName(time.bound)},
-          {"modelled", modelled},
-          {"cycles", time.cycles},
-          {"core_us", time.core_seconds * 1e6},
-          {"dram_us", time.dram_seconds * 1e6},
-          {"dispatch_us", time.dispatch_seconds * 1e6},
-          {"dram_bytes", time.dram_bytes}};
-}
-
-void PrintModel(const npu::GemmTime& time) {
-  Print(
-      fmt::format("modelled: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak, bound by {}\n"
-                  "  cores {:.1f} us, DRAM {:.1f} us ({:.1f} MB), dispatch {:.1f} us\n",
-                  time.seconds * 1e6, time.tops, time.share_of_peak * 100,
-                  npu::GemmBoundName(time.bound), time.core_seconds * 1e6, time.dram_seconds * 1e6,
-                  time.dram_bytes / 1e6, time.dispatch_seconds * 1e6));
-}
-
-void ReportModel(const GemmSettings& settings, const npu::GemmTime& time) {
-  if (!settings.output.json) return PrintModel(time);
-  Json json = {{"ok", true}, {"max_abs_error", nullptr}};
-  json.update(ToJson(time, /*modelled=*/true));
-  PrintJson(json);
-}
-
-void Report(const GemmSettings& settings, const npu::GemmTime& model, const npu::GemmTrial& trial,
-            const npu::BackendRunner& runner) {
-  const npu::ArrayBackend& backend = runner.backend();
-  // What hardware took; the rest stays the model's.
-  npu::GemmTime time = model;
-  const bool measured = !backend.emulated();
-  if (measured) {
-    const double faster = model.seconds / runner.seconds();
-    time.seconds = runner.seconds();
-    time.tops *= faster;
-    time.share_of_peak *= faster;
-  }
-  if (settings.output.json) {
-    Json json = {{"ok", trial.ok}, {"max_abs_error", trial.max_abs_error}};
-    json.update(ToJson(time, !measured));
-    json["device"] = backend.description();
-    PrintJson(json);
-    return;
-  }
-  Print(fmt::format("{}: {}, largest error {:.3g}\n", backend.description(),
-                    trial.ok ? "right" : "WRONG", trial.max_abs_error));
-  if (measured) {
-    Print(fmt::format("measured: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak\n",
-                      time.seconds * 1e6, time.tops, time.share_of_peak * 100));
-  }
-  PrintModel(model);
-}
-
 void SaveMatrix(const std::filesystem::path& path, const npu::TrialMatrix& matrix, int64_t rows,
                 int64_t columns) {
   const int64_t shape[] = {rows, columns};
@@ -184,12 +114,6 @@ void SaveMatrix(const std::filesystem::path& path, const npu::TrialMatrix& matri
 }
 
 void Save(const std::filesystem::path& folder, const npu::GemmTrial& trial) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    throw Error(ErrorKind::kIo, fmt::format("{}: cannot be made: {}",
-                                            Printable(folder.string(), 400), error.message()));
-  }
   const npu::GemmShape& shape = trial.plan.shape;
   SaveMatrix(folder / "a.npy", trial.a, shape.m, shape.k);
   SaveMatrix(folder / "b.npy", trial.b, shape.k, shape.n);
@@ -222,7 +146,7 @@ int RunGemm(const GemmSettings& settings) {
     if (settings.device != "emulator") {
       throw Error(ErrorKind::kInvalidArgument, "--device: --model-only multiplies nothing");
     }
-    ReportModel(settings, npu::ModelGemm(gemm));
+    ReportRun(settings.output, npu::ModelGemm(gemm), nullptr, nullptr);
     return kExitOk;
   }
   if (gemm.tile != npu::DesignTile(gemm.type)) {
@@ -239,17 +163,15 @@ int RunGemm(const GemmSettings& settings) {
   }
   npu::CheckGemmConfig(config);
   RequireSize(gemm.shape);
-  npu::BackendRunner runner(settings.device == "xrt"
-                                ? npu::MakeXrtBackend({config.device.generation, 0})
-                                : npu::MakeEmulatedBackend(config.device.generation),
-                            config.device);
-  runner.Configure({npu::GemmDesignName(config), npu::MakeGemmDesign(config)});
+  if (!settings.save.empty()) MakeSaveFolder(settings.save);
+  const auto runner = MakeRunner(settings.device, config);
   const npu::GemmTrial trial =
-      npu::TryGemmOn(runner, config, gemm.shape, settings.seed, npu::kArrayTimeout);
+      npu::TryGemmOn(*runner, config, gemm.shape, settings.seed, npu::kArrayTimeout);
   if (!settings.save.empty()) Save(settings.save, trial);
   npu::GemmCase own = gemm;
   own.layout = npu::GemmLayout::kPacked;
-  Report(settings, npu::ModelGemm(own), trial, runner);
+  const NpuOutcome outcome{trial.ok, trial.max_abs_error};
+  ReportRun(settings.output, npu::ModelGemm(own), &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }
 

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/npu_report.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
 #include "devices/npu/arrays/backend_runner.h"
@@ -85,17 +86,6 @@ Json ReportOf(const SelfTestSettings& settings, const npu::SelfTestReport& repor
           {"emulated", emulated}, {"planned", report.planned}, {"steps", std::move(steps)}};
 }
 
-/// Before anything runs: what a failed run has left cannot be had again.
-void MakeFolder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error || !std::filesystem::is_directory(folder, error)) {
-    throw Error(ErrorKind::kIo, fmt::format("--save {}: no folder can be made there{}{}",
-                                            Printable(folder.string(), 400), error ? ": " : "",
-                                            error ? error.message() : ""));
-  }
-}
-
 void SaveReport(const std::filesystem::path& folder, Json report) {
   report["version"] = Version();
   const std::string text = report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -147,7 +137,8 @@ int RunSelfTest(const SelfTestSettings& settings) {
     }
     xrt = std::make_unique<npu::BackendRunner>(npu::MakeXrtBackend({generation, 0}), device);
   }
-  if (!settings.save.empty()) MakeFolder(settings.save);
+  // Before anything runs: what a failed run has left cannot be had again.
+  if (!settings.save.empty()) MakeSaveFolder(settings.save);
   npu::ArrayRunner& runner = xrt != nullptr ? *xrt : emulator;
   const bool emulated = xrt == nullptr || npu::NpuIsEmulated();
   npu::SelfTestOptions options;

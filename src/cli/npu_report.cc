@@ -1,0 +1,105 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/npu_report.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <system_error>
+
+#include "cli/output.h"
+#include "core/error.h"
+#include "devices/npu/arrays/emulated_backend.h"
+#include "devices/npu/xrt/xrt_backend.h"
+
+namespace tandem::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json ToJson(const npu::GemmTime& time, bool modelled) {
+  return {{"time_us", time.seconds * 1e6},
+          {"tops", time.tops},
+          {"share_of_peak", time.share_of_peak},
+          {"bound", npu::GemmBoundName(time.bound)},
+          {"modelled", modelled},
+          {"cycles", time.cycles},
+          {"core_us", time.core_seconds * 1e6},
+          {"dram_us", time.dram_seconds * 1e6},
+          {"dispatch_us", time.dispatch_seconds * 1e6},
+          {"dram_bytes", time.dram_bytes}};
+}
+
+void PrintModel(const npu::GemmTime& time) {
+  Print(
+      fmt::format("modelled: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak, bound by {}\n"
+                  "  cores {:.1f} us, DRAM {:.1f} us ({:.1f} MB), dispatch {:.1f} us\n",
+                  time.seconds * 1e6, time.tops, time.share_of_peak * 100,
+                  npu::GemmBoundName(time.bound), time.core_seconds * 1e6, time.dram_seconds * 1e6,
+                  time.dram_bytes / 1e6, time.dispatch_seconds * 1e6));
+}
+
+}  // namespace
+
+npu::Device ArrayOf(const std::string& generation, int columns) {
+  npu::Device device;
+  device.generation = generation == "npu1" ? npu::Generation::kNpu1 : npu::Generation::kNpu2;
+  const int most = npu::MaxColumns(device.generation);
+  if (columns > most) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--columns {}: {} has {}", columns, generation, most));
+  }
+  device.columns = columns > 0 ? columns : most;
+  return device;
+}
+
+std::unique_ptr<npu::BackendRunner> MakeRunner(const std::string& device,
+                                               const npu::GemmConfig& config) {
+  const npu::Generation generation = config.device.generation;
+  auto runner = std::make_unique<npu::BackendRunner>(
+      device == "xrt" ? npu::MakeXrtBackend({generation, 0}) : npu::MakeEmulatedBackend(generation),
+      config.device);
+  runner->Configure({npu::GemmDesignName(config), npu::MakeGemmDesign(config)});
+  return runner;
+}
+
+void ReportRun(const OutputOptions& output, const npu::GemmTime& model, const NpuOutcome* outcome,
+               const npu::BackendRunner* runner) {
+  npu::GemmTime time = model;
+  const bool measured = runner != nullptr && !runner->backend().emulated();
+  if (measured) {
+    const double faster = model.seconds / runner->seconds();
+    time.seconds = runner->seconds();
+    time.tops *= faster;
+    time.share_of_peak *= faster;
+  }
+  if (output.json) {
+    Json json = {{"ok", outcome == nullptr || outcome->ok}, {"max_abs_error", nullptr}};
+    if (outcome != nullptr) json["max_abs_error"] = outcome->max_abs_error;
+    json.update(ToJson(time, !measured));
+    if (runner != nullptr) json["device"] = runner->backend().description();
+    PrintJson(json);
+    return;
+  }
+  if (outcome != nullptr) {
+    Print(fmt::format("{}: {}, largest error {:.3g}\n", runner->backend().description(),
+                      outcome->ok ? "right" : "WRONG", outcome->max_abs_error));
+  }
+  if (measured) {
+    Print(fmt::format("measured: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak\n",
+                      time.seconds * 1e6, time.tops, time.share_of_peak * 100));
+  }
+  PrintModel(model);
+}
+
+void MakeSaveFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error || !std::filesystem::is_directory(folder, error)) {
+    throw Error(ErrorKind::kIo, fmt::format("--save {}: no folder can be made there{}{}",
+                                            Printable(folder.string(), 400), error ? ": " : "",
+                                            error ? error.message() : ""));
+  }
+}
+
+}  // namespace tandem::cli

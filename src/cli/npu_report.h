@@ -1,0 +1,40 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `tandem npu gemm` and `attention` share: the array they ask for, and what they say of a run.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "cli/options.h"
+#include "devices/npu/arrays/backend_runner.h"
+#include "devices/npu/gemm/gemm_design.h"
+#include "devices/npu/timing/gemm_time.h"
+
+namespace tandem::cli {
+
+/// The array of --generation ("npu1", "npu2") and --columns (0: all). Throws Error
+/// kInvalidArgument for more columns than it has.
+npu::Device ArrayOf(const std::string& generation, int columns);
+
+/// The array behind --device ("emulator", "xrt"), configured. Throws Error as MakeXrtBackend and
+/// ArrayBackend::Configure.
+std::unique_ptr<npu::BackendRunner> MakeRunner(const std::string& device,
+                                               const npu::GemmConfig& config);
+
+/// What came of a run, against its reference.
+struct NpuOutcome {
+  bool ok = true;
+  double max_abs_error = 0;
+};
+/// As text or JSON. `outcome` and `runner`: null where nothing was computed. Times are the model's;
+/// in JSON they are those of hardware where that ran.
+void ReportRun(const OutputOptions& output, const npu::GemmTime& model, const NpuOutcome* outcome,
+               const npu::BackendRunner* runner);
+
+/// Makes the folder of --save. Throws Error kIo.
+void MakeSaveFolder(const std::filesystem::path& folder);
+
+}  // namespace tandem::cli
