@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
 #include <initializer_list>
 #include <string>
 #include <type_traits>
@@ -83,15 +82,8 @@ class Encoder {
 
 class Decoder {
  public:
-  Decoder(std::span<const std::byte> bytes, std::string_view name) : name_(name) {
-    if (bytes.size() % 4 != 0) {
-      throw Error(
-          ErrorKind::kCorruptFile,
-          fmt::format("{}: {} bytes, not a whole number of 32-bit words", name, bytes.size()));
-    }
-    words_.resize(bytes.size() / 4);
-    if (!bytes.empty()) std::memcpy(words_.data(), bytes.data(), bytes.size());
-  }
+  Decoder(std::span<const std::byte> bytes, std::string_view name)
+      : name_(name), words_(WordsOf(bytes, name)) {}
 
   std::vector<StreamOp> Run() {
     CheckHeader();

@@ -21,15 +21,8 @@ uint8_t Byte(uint32_t word, int index) { return static_cast<uint8_t>(word >> (8 
 
 class Reader {
  public:
-  Reader(std::span<const std::byte> bytes, std::string_view name) : name_(name) {
-    if (bytes.size() % 4 != 0) {
-      throw Error(
-          ErrorKind::kCorruptFile,
-          fmt::format("{}: {} bytes, not a whole number of 32-bit words", name, bytes.size()));
-    }
-    words_.resize(bytes.size() / 4);
-    if (!bytes.empty()) std::memcpy(words_.data(), bytes.data(), bytes.size());
-  }
+  Reader(std::span<const std::byte> bytes, std::string_view name)
+      : name_(name), words_(WordsOf(bytes, name)) {}
 
   ReadResult Read() {
     ReadResult result;
@@ -252,6 +245,17 @@ class Reader {
 };
 
 }  // namespace
+
+std::vector<uint32_t> WordsOf(std::span<const std::byte> bytes, std::string_view name) {
+  if (bytes.size() % 4 != 0) {
+    throw Error(
+        ErrorKind::kCorruptFile,
+        fmt::format("{}: {} bytes, not a whole number of 32-bit words", name, bytes.size()));
+  }
+  std::vector<uint32_t> words(bytes.size() / 4);
+  if (!bytes.empty()) std::memcpy(words.data(), bytes.data(), bytes.size());
+  return words;
+}
 
 ReadResult ReadStream(std::span<const std::byte> bytes, std::string_view name) {
   return Reader(bytes, name).Read();

@@ -131,6 +131,10 @@ struct Stream {
 /// words can say: kernel arguments above 255 in the shorter encoding, stream above 4 GB.
 std::vector<uint32_t> WriteStream(const Stream& stream);
 
+/// Untrusted bytes as words, little endian; `name` (printable) stands for the file in errors.
+/// Throws Error kCorruptFile for bytes that are no whole number of them.
+std::vector<uint32_t> WordsOf(std::span<const std::byte> bytes, std::string_view name);
+
 /// What ReadStream found: offsets are word indices in the file, one per operation.
 struct ReadResult {
   Stream stream;
