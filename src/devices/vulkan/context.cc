@@ -98,6 +98,28 @@ bool IsUnified(const VkPhysicalDeviceMemoryProperties& memory, Kind kind) {
   return false;
 }
 
+// What runs workgroups: extensions of AMD's and NVIDIA's drivers say how many there are.
+uint32_t CoresOf(VkPhysicalDevice device, const std::vector<std::string>& extensions) {
+  const auto has = [&](const char* name) {
+    return std::find(extensions.begin(), extensions.end(), name) != extensions.end();
+  };
+  VkPhysicalDeviceShaderCorePropertiesAMD amd{
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_CORE_PROPERTIES_AMD};
+  VkPhysicalDeviceShaderSMBuiltinsPropertiesNV nvidia{
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV};
+  VkPhysicalDeviceProperties2 all{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
+  if (has(VK_AMD_SHADER_CORE_PROPERTIES_EXTENSION_NAME)) {
+    all.pNext = &amd;
+  } else if (has(VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME)) {
+    all.pNext = &nvidia;
+  } else {
+    return 0;
+  }
+  vkGetPhysicalDeviceProperties2(device, &all);
+  return nvidia.shaderSMCount +
+         amd.shaderEngineCount * amd.shaderArraysPerEngineCount * amd.computeUnitsPerShaderArray;
+}
+
 }  // namespace
 
 VulkanDeviceInfo DescribeDevice(VkPhysicalDevice device) {
@@ -136,6 +158,7 @@ VulkanDeviceInfo DescribeDevice(VkPhysicalDevice device) {
   const auto has_extension = [&](const char* name) {
     return std::find(extensions.begin(), extensions.end(), name) != extensions.end();
   };
+  info.cores = CoresOf(device, extensions);
   constexpr VkSubgroupFeatureFlags kSubgroup =
       VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
   const bool arithmetic = (is.v11.subgroupSupportedOperations & kSubgroup) == kSubgroup &&

@@ -13,6 +13,8 @@ namespace tandem::vulkan {
 namespace {
 
 constexpr uint32_t kMostSplits = 32;
+// Positions that are worth a workgroup of attention: a tile of its keys.
+constexpr uint32_t kLeastPositions = 32;
 
 uint32_t Bits(bool on) { return on ? 1U : 0U; }
 
@@ -30,8 +32,7 @@ FusionLimits FusionLimitsOf(const Context& context, uint64_t binding_bytes) {
 uint32_t ColumnTileRows(const Context& context) { return 8 * std::min(16U, context.subgroup()); }
 
 bool ByColumns(const GatedMlp& mlp, const Context& context) {
-  return mlp.sparse && context.info().kind != VulkanDeviceInfo::Kind::kDiscrete &&
-         HasColumns(mlp.down, ColumnTileRows(context));
+  return mlp.sparse && context.info().unified && HasColumns(mlp.down, ColumnTileRows(context));
 }
 
 std::vector<WeightView> ColumnsOf(const Program& program, const std::vector<FusedSpan>& spans,
@@ -238,7 +239,8 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
       Kernel::kFusedAttention,
       WithSubgroup({context_.fused_threads(), Bits(kv_ == DType::kF16), Bits(own),
                     Bits(qkv.norm_value), static_cast<uint32_t>(heads) / groups,
-                    static_cast<uint32_t>(dims) / 4, Bits(!out.codes.empty()), splits}),
+                    static_cast<uint32_t>(dims) / 4, Bits(!out.codes.empty()), splits,
+                    kLeastPositions, HeadsTogether(static_cast<uint32_t>(heads) / groups)}),
       CommonBindings({}),
       std::vector<Word>{word_at(rope, plan_.Uploads(), 16),
                         word_at(plan_.SoloTable(set), plan_.Uploads(), 16), Quad(q), Quad(k),
@@ -247,6 +249,14 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
                         word_at(host_keys, workspace, 4), word_at(host_values, workspace, 4),
                         op.cache, op.window, counter, op.scale, qkv.eps},
       {splits, groups}, also);
+}
+
+uint32_t FusedLowering::HeadsTogether(uint32_t heads) const {
+  // Beside what the attention has in shared memory anyway, of the 32 KB that every device has, and
+  // some have more.
+  const uint32_t room = context_.limits().maxComputeSharedMemorySize - 16384;
+  const uint32_t each = context_.fused_threads() * 16;
+  return std::clamp(room / each, 1U, std::min(heads, 4U));
 }
 
 void FusedLowering::Run(const AttentionOut& op, const FusedSpan* next) {
@@ -284,7 +294,21 @@ void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSp
   }
   Activation neurons = InputOf(op.down, kNeuronsSlot);
   if (many()) return RunRows(op, span, next);
-  if (op.sparse) {
+  if (op.sparse && !SkipsUps()) {
+    Product both;
+    both.views = {op.gate, op.up};
+    both.x = x;
+    both.y = Scratch(kGatesSlot, 2 * ffn);
+    Multiply(both);
+    Tail cut;
+    cut.y = {both.y.tensor, 0, ffn};
+    cut.other = {both.y.tensor, ffn, ffn};
+    cut.width = ffn;
+    cut.cut = op.sparsity_multiplier;
+    cut.out = neurons;
+    head_ = cut;
+  } else if (op.sparse) {
+    FlushHead();  // ups read the same activations, and gates have a tail
     Product gate;
     gate.views = {op.gate};
     gate.x = x;
@@ -301,6 +325,7 @@ void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSp
     Multiply({.views = both, .x = x, .end = End::kGated, .out = neurons});
   } else {
     // They were brought to the device apart, for another program: ups first, then gates with them.
+    FlushHead();
     neurons = MakeActivation(kNeuronsSlot, ffn, true, false);
     const Part ups = Scratch(kGatesSlot, ffn);
     Multiply({.views = {op.up}, .x = x, .y = ups});

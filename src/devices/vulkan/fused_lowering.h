@@ -1,10 +1,12 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The patterns of fusion.h as dispatches. Of one row a dispatch is a product (or the attention) and
-// a tail that its last workgroup does; shaders/fused_product.comp, fused_tail.comp and
-// fused_attention.comp say what they compute. Of several rows (fused_rows.cc) products and
-// attention are the plain kernels, and a tail is a kernel of its own with a workgroup for each row.
+// The patterns of fusion.h as dispatches. Of one row a dispatch is a product (or the attention),
+// and what comes between two products (tail.glsl) is done by the last workgroup of the first, as
+// its tail, or by every workgroup of the second for itself, as its head;
+// shaders/fused_product.comp, fused_tail.comp and fused_attention.comp say what they compute. Of
+// several rows (fused_rows.cc) products and attention are the plain kernels, and a tail is a kernel
+// of its own with a workgroup for each row.
 #pragma once
 
 #include <cstdint>
@@ -90,6 +92,8 @@ class FusedLowering : private StepParts {
     std::span<const float> next_weight;
     Activation out;
     float eps = 0;
+    /// Of add_streams: nobody reads the sums but a prediction in the same tail.
+    bool store_streams = true;
     /// Instead of all that: y cut below mean + this * deviation, to h; or gelu of it, times
     /// `other`, to out.
     std::optional<float> cut;
@@ -146,6 +150,19 @@ class FusedLowering : private StepParts {
   bool many() const { return rows() > 1; }
 
   void Multiply(const Product& product);
+  /// What multiplies `product` dispatch by dispatch, after its head if it has one.
+  void Multiply(const Product& product, const Tail* head);
+  /// Whether a product of one row can make its activations itself by `head`.
+  bool CanLead(const Tail& head, const Product& product) const;
+  /// Whether the rows of `up` of dead neurons are not read, for a dispatch more: not on a card,
+  /// whose memory is fast enough.
+  bool SkipsUps() const { return context_.info().unified; }
+  /// Of so many that share keys, those whose parts attention sums at a time.
+  uint32_t HeadsTogether(uint32_t heads) const;
+  /// Workgroups of a product with a head, at most: each makes the head's part for itself.
+  uint32_t HeadGroups() const;
+  /// The tail that waits to become the next product's head, if any: a dispatch of its own.
+  void FlushHead();
   /// `product`, whose matrix is kept by columns, of activations that are mostly zero.
   void MultiplySparse(const Product& product);
   void RunTail(const Tail& tail);
@@ -178,6 +195,7 @@ class FusedLowering : private StepParts {
   RowSet set_ = RowSet::kAll;
   uint32_t counter_ = 0;
   Tensor bound_weights_;
+  std::optional<Tail> head_;  ///< Of the next product.
 };
 
 }  // namespace tandem::vulkan

@@ -55,6 +55,15 @@ Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, uint32_t threads
   return {lanes, each, std::clamp(8 / each, 1U, std::bit_floor(steps))};
 }
 
+Kernel KernelFor(bool quantized, bool dot, bool tail, bool head) {
+  if (!quantized) {
+    return head ? Kernel::kFusedFloatHead : tail ? Kernel::kFusedFloatTail : Kernel::kFusedFloat;
+  }
+  if (head) return dot ? Kernel::kFusedInt8DotHead : Kernel::kFusedInt8Head;
+  if (tail) return dot ? Kernel::kFusedInt8DotTail : Kernel::kFusedInt8Tail;
+  return dot ? Kernel::kFusedInt8Dot : Kernel::kFusedInt8;
+}
+
 }  // namespace
 
 // In the order of shaders/fused_push.glsl.
@@ -142,7 +151,8 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
   push.streams4 = Quad(All(tail.streams));
   const bool correct = tail.altup == Tail::AltUp::kCorrect;
   const bool predict = tail.altup == Tail::AltUp::kPredict;
-  accesses.push_back(correct || tail.add_streams ? Out(All(tail.streams)) : In(All(tail.streams)));
+  const bool stores = correct || (tail.add_streams && tail.store_streams);
+  accesses.push_back(stores ? Out(All(tail.streams)) : In(All(tail.streams)));
   if (!correct && !predict) return;
   push.predictions4 = Quad(All(tail.predictions));
   accesses.push_back(predict ? Out(All(tail.predictions)) : In(All(tail.predictions)));
@@ -186,8 +196,7 @@ std::vector<Access> FusedLowering::CommonBindings(const Tensor& weights) {
           Constant(plan_.Uploads())};
 }
 
-void FusedLowering::Multiply(const Product& product) {
-  if (many()) return MultiplyRows(product);
+void FusedLowering::Multiply(const Product& product, const Tail* head) {
   const bool neurons = product.end == End::kGated || product.end == End::kGatedAlive;
   const uint32_t subgroup = context_.subgroup(), threads = context_.fused_threads();
   const std::vector<DeviceMatrix> runs = weights_.Runs(product.views);
@@ -232,7 +241,7 @@ void FusedLowering::Multiply(const Product& product) {
     const Tile& tile = piece.tile;
     const uint64_t blocks =
         layout.quantized ? static_cast<uint64_t>(w.cols) / 32 : w.sizes.codes / 16;
-    const bool make_codes = layout.quantized && product.x.codes.empty();
+    const bool make_codes = head == nullptr && layout.quantized && product.x.codes.empty();
     const auto rows = static_cast<uint32_t>(piece.rows);
     Push push;
     Accesses accesses;
@@ -243,14 +252,16 @@ void FusedLowering::Multiply(const Product& product) {
                                     layout.scales,
                                     tile.rows,
                                     tile.lanes,
-                                    Bits(make_codes),
+                                    head != nullptr ? 2U : Bits(make_codes),
                                     static_cast<uint32_t>(product.end)};
-    const Part& x = layout.quantized && !make_codes ? product.x.codes : product.x.floats;
-    accesses.push_back(In(x));
-    push.x = Quad(x);
-    if (layout.quantized && !make_codes) {
-      accesses.push_back(In(product.x.groups));
-      push.x_groups = Quad(product.x.groups);
+    if (head == nullptr) {
+      const Part& x = layout.quantized && !make_codes ? product.x.codes : product.x.floats;
+      accesses.push_back(In(x));
+      push.x = Quad(x);
+      if (layout.quantized && !make_codes) {
+        accesses.push_back(In(product.x.groups));
+        push.x_groups = Quad(product.x.groups);
+      }
     }
     if (!product.other.empty()) {
       accesses.push_back(In(product.other));
@@ -259,9 +270,17 @@ void FusedLowering::Multiply(const Product& product) {
     push.rows = rows;
     push.scale_stride = static_cast<uint32_t>(w.sizes.scales / 4);
     push.pair = product.end == End::kGated ? rows / 2 : 0;
-    push.arrivals = arrivals;
+    push.arrivals = head != nullptr ? piece.groups : arrivals;
     push.counter = counter;
-    if (product.tail) {
+    if (head != nullptr) {
+      // Of several pieces one stores what others read later.
+      Accesses all;
+      Describe(*head, constants, push, all);
+      if (!head->other.empty()) push.other = Quad(head->other);
+      for (const Access& access : all) {
+        if (&piece == &pieces.front() || !access.writes) accesses.push_back(access);
+      }
+    } else if (product.tail) {
       // Pieces wait for each other at the tail alone: its accesses are the first one's.
       Accesses first;
       Describe(*product.tail, constants, push, first);
@@ -278,6 +297,11 @@ void FusedLowering::Multiply(const Product& product) {
     constants.push_back(static_cast<uint32_t>(blocks));
     constants.push_back(tile.unroll);
     constants = WithSubgroup(std::move(constants));
+    if (head != nullptr) {
+      const uint32_t kept = layout.quantized ? 1 : static_cast<uint32_t>(w.cols / 4);
+      constants.insert(constants.end(),
+                       {1, Bits(&piece == &pieces.front()), Bits(head->store_streams), kept});
+    }
     if (neurons) {
       push.y = At(product.out.floats);
       push.codes = At(product.out.codes);
@@ -290,11 +314,8 @@ void FusedLowering::Multiply(const Product& product) {
       push.y = At(y);
       accesses.push_back(Out(y));
     }
-    const bool tail = product.tail.has_value();
-    const bool dot = context_.integer_dot();
-    const Kernel kernel = !layout.quantized ? (tail ? Kernel::kFusedFloatTail : Kernel::kFusedFloat)
-                          : dot ? (tail ? Kernel::kFusedInt8DotTail : Kernel::kFusedInt8Dot)
-                                : (tail ? Kernel::kFusedInt8Tail : Kernel::kFusedInt8);
+    const Kernel kernel = KernelFor(layout.quantized, context_.integer_dot(),
+                                    product.tail.has_value(), head != nullptr);
     // The whole buffer where a binding reaches that, with places in it; else the rows alone.
     std::vector<Access> bindings;
     if (w.codes.buffer_bytes <= binding_bytes_ && OneBuffer(w)) {
@@ -310,7 +331,9 @@ void FusedLowering::Multiply(const Product& product) {
       bindings[2] = RowsOf(w.scales, w.sizes.scales, piece.first, piece.rows);
       bindings[3] = RowsOf(w.supers, w.sizes.supers, piece.first, piece.rows);
     }
-    recorder_.Dispatch(kernel, constants, bindings, push.Words(), GridOf(piece.groups), accesses);
+    const uint32_t workgroups =
+        head == nullptr ? piece.groups : std::min(piece.groups, HeadGroups());
+    recorder_.Dispatch(kernel, constants, bindings, push.Words(), GridOf(workgroups), accesses);
   }
 }
 

@@ -34,6 +34,9 @@ constexpr uint32_t kFusedAttentionCode[] =
 constexpr uint32_t kFusedFloatCode[] =
 #include "fused_float.spv.inc"
     ;
+constexpr uint32_t kFusedFloatHeadCode[] =
+#include "fused_float_head.spv.inc"
+    ;
 constexpr uint32_t kFusedFloatTailCode[] =
 #include "fused_float_tail.spv.inc"
     ;
@@ -43,8 +46,14 @@ constexpr uint32_t kFusedInt8Code[] =
 constexpr uint32_t kFusedInt8DotCode[] =
 #include "fused_int8_dot.spv.inc"
     ;
+constexpr uint32_t kFusedInt8DotHeadCode[] =
+#include "fused_int8_dot_head.spv.inc"
+    ;
 constexpr uint32_t kFusedInt8DotTailCode[] =
 #include "fused_int8_dot_tail.spv.inc"
+    ;
+constexpr uint32_t kFusedInt8HeadCode[] =
+#include "fused_int8_head.spv.inc"
     ;
 constexpr uint32_t kFusedInt8TailCode[] =
 #include "fused_int8_tail.spv.inc"
@@ -148,10 +157,13 @@ constexpr Entry kEntries[] = {
     {"embed", kEmbedCode},
     {"fused_attention", kFusedAttentionCode},
     {"fused_float", kFusedFloatCode},
+    {"fused_float_head", kFusedFloatHeadCode},
     {"fused_float_tail", kFusedFloatTailCode},
     {"fused_int8", kFusedInt8Code},
     {"fused_int8_dot", kFusedInt8DotCode},
+    {"fused_int8_dot_head", kFusedInt8DotHeadCode},
     {"fused_int8_dot_tail", kFusedInt8DotTailCode},
+    {"fused_int8_head", kFusedInt8HeadCode},
     {"fused_int8_tail", kFusedInt8TailCode},
     {"fused_sparse", kFusedSparseCode},
     {"fused_tail", kFusedTailCode},

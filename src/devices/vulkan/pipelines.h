@@ -25,10 +25,13 @@ enum class Kernel {
   kEmbed,
   kFusedAttention,
   kFusedFloat,
+  kFusedFloatHead,
   kFusedFloatTail,
   kFusedInt8,
   kFusedInt8Dot,
+  kFusedInt8DotHead,
   kFusedInt8DotTail,
+  kFusedInt8Head,
   kFusedInt8Tail,
   kFusedSparse,
   kFusedTail,
@@ -57,7 +60,7 @@ enum class Kernel {
   kQuantize,
   kSelect,
 };
-inline constexpr size_t kKernels = 39;
+inline constexpr size_t kKernels = 42;
 
 /// Bindings of the layout, and bytes of push constants: what every device has.
 inline constexpr uint32_t kMaxBindings = 10;

@@ -50,6 +50,7 @@ struct VulkanDeviceInfo {
   uint32_t subgroup_max = 0;
   uint64_t max_storage_range = 0;  ///< Bytes that one binding reaches.
   bool unified = false;            ///< Whether its memory can be mapped, as an iGPU's can.
+  uint32_t cores = 0;  ///< Compute units, or multiprocessors; 0 where the driver does not say.
   std::vector<Heap> heaps;
   std::vector<Feature> features;
 

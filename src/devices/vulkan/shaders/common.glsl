@@ -42,3 +42,4 @@ float Gelu(float x) {
 
 // A grid of more workgroups than one dimension takes lies in two.
 uint WorkgroupNumber() { return gl_WorkGroupID.z * gl_NumWorkGroups.x + gl_WorkGroupID.x; }
+uint Workgroups() { return gl_NumWorkGroups.z * gl_NumWorkGroups.x; }

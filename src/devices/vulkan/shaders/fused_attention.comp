@@ -6,6 +6,9 @@
 // its key and value where the layer has its own, which go to the cache and to the host's copy; then
 // softmax(scale q K^T) V, heads that share keys together. The positions are split among workgroups
 // (x; the groups of heads are y); the last one to finish joins their parts.
+//
+// Written for short code: a token runs some ten kernels in turn, each a few microseconds long, and
+// an H200 takes longer to fetch 40 KB of one than to run it (docs/vulkan.md).
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_buffer_reference : require
 #extension GL_EXT_buffer_reference_uvec2 : require
@@ -19,16 +22,17 @@ layout(constant_id = 4) const uint kHeads = 1;         // that share keys
 layout(constant_id = 5) const uint kQuads = 16;        // of a head: a quarter of its dimensions
 layout(constant_id = 6) const bool kCodes = false;     // the result in 8 bits, else in floats
 layout(constant_id = 7) const uint kSplits = 1;        // at most, along x
+layout(constant_id = 8) const uint kLeast = 64;        // positions that are worth a workgroup
+layout(constant_id = 9) const uint kTogether = 1;      // heads whose parts are summed at a time
 
 const uint kThreads = gl_WorkGroupSize.x;
 
-const uint kLeast = 64;  // positions that are worth a workgroup
-const uint kTile = kThreads / 8;  // positions at a time: eight lanes read a key
+const uint kKeyLanes = kQuads % 16 == 0 && kSubgroup >= 16 ? 16 : 8;  // that read a key
+const uint kTile = kThreads / kKeyLanes;  // positions at a time
 const uint kLanes = kThreads / kQuads;  // that read values, a quad each
-const uint kKeyQuads = kQuads / 8;                         // of a lane
+const uint kKeyQuads = kQuads / kKeyLanes;                   // of a lane
 const uint kValues = (kTile + kLanes - 1) / kLanes;        // of a lane
 const uint kPairs = (kQuads / 2 + kSubgroup - 1) / kSubgroup;  // of quads that RoPE turns together
-const uint kTogether = kHeads < 2 ? 1 : 2;  // heads whose parts are summed at a time
 
 layout(buffer_reference, std430, buffer_reference_align = 8) buffer Halves { uvec2 quad[]; };
 layout(buffer_reference, std430, buffer_reference_align = 16) buffer Floats { vec4 quad[]; };
@@ -87,44 +91,60 @@ vec4 Store(uvec2 base, uint at, uint host_at, vec4 v) {
   return v;
 }
 
-// Brings heads of this group through their norms and RoPE into shared memory, one a subgroup.
-void Load(uint group, bool newest) {
-  const uint half_quads = kQuads / 2;
-  const uint count = kHeads + (newest ? 2 : 0);
-  for (uint h = gl_SubgroupID; h < count; h += gl_NumSubgroups) {
-    const uint from = h < kHeads    ? push.query4 + (group * kHeads + h) * kQuads
-                      : h == kHeads ? push.keys4 + group * kQuads
-                                    : push.values4 + group * kQuads;
-    const uint norm = h < kHeads ? push.query_norm : push.key_norm;
-    vec4 low[kPairs], high[kPairs], low_norm[kPairs], high_norm[kPairs], c[kPairs], s[kPairs];
-    float squares = 0.0;
-    [[unroll]] for (uint j = 0; j < kPairs; ++j) {
-      const uint i = gl_SubgroupInvocationID + j * kSubgroup;
-      const bool inside = i < half_quads;
-      low[j] = inside ? uintBitsToFloat(before[from + i]) : vec4(0.0);
-      high[j] = inside ? uintBitsToFloat(before[from + half_quads + i]) : vec4(0.0);
-      low_norm[j] = inside ? vectors[norm + i] : vec4(0.0);
-      high_norm[j] = inside ? vectors[norm + half_quads + i] : vec4(0.0);
-      c[j] = inside ? uintBitsToFloat(uploaded[push.rope + i]) : vec4(0.0);
-      s[j] = inside ? uintBitsToFloat(uploaded[push.rope + half_quads + i]) : vec4(0.0);
+// A head on its way through its norm and RoPE, one a subgroup: pairs of quads that RoPE turns
+// together, the norm's weights, cosines and sines.
+vec4 low[kPairs], high[kPairs], low_norm[kPairs], high_norm[kPairs], cosine[kPairs], sine[kPairs];
+const uint kHalfQuads = kQuads / 2;
+const uint kLoaded = kHeads + (kOwnKeys ? 2 : 0);
+
+void Fetch(uint group, uint h) {
+  const uint from = h < kHeads    ? push.query4 + (group * kHeads + h) * kQuads
+                    : h == kHeads ? push.keys4 + group * kQuads
+                                  : push.values4 + group * kQuads;
+  const uint norm = h < kHeads ? push.query_norm : push.key_norm;
+  [[unroll]] for (uint j = 0; j < kPairs; ++j) {
+    const uint i = gl_SubgroupInvocationID + j * kSubgroup;
+    const bool inside = i < kHalfQuads && h < kLoaded;
+    low[j] = inside ? uintBitsToFloat(before[from + i]) : vec4(0.0);
+    high[j] = inside ? uintBitsToFloat(before[from + kHalfQuads + i]) : vec4(0.0);
+    low_norm[j] = inside ? vectors[norm + i] : vec4(0.0);
+    high_norm[j] = inside ? vectors[norm + kHalfQuads + i] : vec4(0.0);
+    cosine[j] = inside ? uintBitsToFloat(uploaded[push.rope + i]) : vec4(0.0);
+    sine[j] = inside ? uintBitsToFloat(uploaded[push.rope + kHalfQuads + i]) : vec4(0.0);
+  }
+}
+
+// To shared memory; a new key and value also to the cache, slot `slot`, where they are rounded.
+void Bring(uint h, bool newest, uvec4 bases, uint slot, uint own) {
+  float squares = 0.0;
+  [[unroll]] for (uint j = 0; j < kPairs; ++j) {
+    squares += dot(low[j], low[j]) + dot(high[j], high[j]);
+  }
+  const float factor = 1.0 / sqrt(AddAcross(squares) / float(4 * kQuads) + push.eps);
+  const uvec2 base = h == kHeads ? bases.xy : bases.zw;
+  const uint host = h == kHeads ? push.host_keys : push.host_values;
+  const uint words = kHalf ? 2 : 4;
+  [[unroll]] for (uint j = 0; j < kPairs; ++j) {
+    const uint i = gl_SubgroupInvocationID + j * kSubgroup;
+    if (i >= kHalfQuads) continue;
+    vec4 first, second;
+    if (h > kHeads) {
+      const float own_factor = kNormValue ? factor : 1.0;
+      first = low[j] * own_factor;
+      second = high[j] * own_factor;
+    } else {
+      const vec4 l = low[j] * factor * low_norm[j];
+      const vec4 u = high[j] * factor * high_norm[j];
+      first = l * cosine[j] - u * sine[j];
+      second = u * cosine[j] + l * sine[j];
     }
-    [[unroll]] for (uint j = 0; j < kPairs; ++j) {
-      squares += dot(low[j], low[j]) + dot(high[j], high[j]);
+    if (kOwnKeys && h >= kHeads && newest) {
+      const uint to = own + i;
+      first = Store(base, slot + to, host + to * words, first);
+      second = Store(base, slot + to + kHalfQuads, host + (to + kHalfQuads) * words, second);
     }
-    const float factor = 1.0 / sqrt(AddAcross(squares) / float(4 * kQuads) + push.eps);
-    [[unroll]] for (uint j = 0; j < kPairs; ++j) {
-      const uint i = gl_SubgroupInvocationID + j * kSubgroup;
-      if (i >= half_quads) continue;
-      if (h > kHeads) {
-        const float own = kNormValue ? factor : 1.0;
-        heads[h * kQuads + i] = low[j] * own;
-        heads[h * kQuads + half_quads + i] = high[j] * own;
-        continue;
-      }
-      const vec4 l = low[j] * factor * low_norm[j], u = high[j] * factor * high_norm[j];
-      heads[h * kQuads + i] = l * c[j] - u * s[j];
-      heads[h * kQuads + half_quads + i] = u * c[j] + l * s[j];
-    }
+    heads[h * kQuads + i] = first;
+    heads[h * kQuads + kHalfQuads + i] = second;
   }
 }
 
@@ -138,6 +158,8 @@ void Finish(vec4 result, uint quad) {
 
 void main() {
   const uint split = gl_WorkGroupID.x, group = gl_WorkGroupID.y, groups = gl_NumWorkGroups.y;
+  // All that is known by now is asked for before anything waits.
+  Fetch(group, gl_SubgroupID);
   const uint last = uploaded[push.solo].x;
   const uvec4 bases = uploaded[push.solo + 1 + 2 * push.cache];
   const uint capacity = uploaded[push.solo + 2 + 2 * push.cache].x;
@@ -152,19 +174,19 @@ void main() {
   const uint stride = groups * kQuads;  // of a position
   const uint own = group * kQuads;
 
-  // Keys and values of a tile are asked for before anything waits.
-  const uint key_lane = Thread() % 8, key_at = Thread() / 8;
+  const uint key_lane = Thread() % kKeyLanes, key_at = Thread() / kKeyLanes;
   const uint quad = Thread() % kQuads, lane = Thread() / kQuads;
   uvec4 keys[kKeyQuads], values[kValues];
   [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = uvec4(0);
   [[unroll]] for (uint j = 0; j < kValues; ++j) values[j] = uvec4(0);
   // Of a tile, the slots: those of visible positions wrap around at most once.
+// Keys and values of a tile are asked for together, before anything waits.
 #define LOAD_KEYS(base)                                                                       \
   if ((base) + key_at < there) {                                                              \
     uint slot = (base) % capacity + key_at;                                                   \
     slot -= slot < capacity ? 0 : capacity;                                                   \
     const uint key = slot * stride + own + key_lane;                                          \
-    [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = Raw(bases.xy, key + 8 * j);     \
+    [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = Raw(bases.xy, key + kKeyLanes * j);     \
   }
 #define LOAD_VALUES(base)                                                                     \
   {                                                                                           \
@@ -176,54 +198,47 @@ void main() {
       values[j] = Raw(bases.zw, slot * stride + own + quad);                                  \
     }                                                                                         \
   }
-  LOAD_KEYS(begin)
-  LOAD_VALUES(begin)
   if (Thread() < kHeads) {
     most[Thread()] = uintBitsToFloat(0xff800000u);  // minus infinity
     total[Thread()] = 0.0;
   }
-  Load(group, newest);
-  barrier();
-  if (newest && Thread() < kQuads) {
-    const uint words = kHalf ? 2 : 4;
-    const uint at = last % capacity * stride + own + Thread();
-    const uint host_at = (own + Thread()) * words;
-    const uint key = kHeads * kQuads + Thread(), value = key + kQuads;
-    heads[key] = Store(bases.xy, at, push.host_keys + host_at, heads[key]);
-    heads[value] = Store(bases.zw, at, push.host_values + host_at, heads[value]);
-  }
-  barrier();
-
   vec4 sums[kHeads];
   [[unroll]] for (uint h = 0; h < kHeads; ++h) sums[h] = vec4(0.0);
-  for (uint base = begin; base < end; base += kTile) {
+  [[dont_unroll]] for (uint base = begin; base < end; base += kTile) {
     const uint count = min(kTile, end - base);
+    LOAD_KEYS(base)
+    LOAD_VALUES(base)
+    if (base == begin) {
+      [[dont_unroll]] for (uint h = gl_SubgroupID; h < kLoaded; h += gl_NumSubgroups) {
+        if (h != gl_SubgroupID) Fetch(group, h);
+        Bring(h, newest, bases, last % capacity * stride, own);
+      }
+      barrier();
+    }
     if (key_at < count) {
       const bool is_new = newest && base + key_at == last;
-      float dots[kHeads];
-      [[unroll]] for (uint h = 0; h < kHeads; ++h) dots[h] = 0.0;
+      vec4 key[kKeyQuads];
       [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) {
-        const uint i = key_lane + 8 * j;
-        const vec4 key = is_new ? heads[kHeads * kQuads + i] : Unpacked(keys[j]);
-        [[unroll]] for (uint h = 0; h < kHeads; ++h) dots[h] += dot(heads[h * kQuads + i], key);
+        key[j] = is_new ? heads[kHeads * kQuads + key_lane + kKeyLanes * j] : Unpacked(keys[j]);
       }
-      [[unroll]] for (uint h = 0; h < kHeads; ++h) {
-        dots[h] += subgroupShuffleXor(dots[h], 1u);
-        dots[h] += subgroupShuffleXor(dots[h], 2u);
-        dots[h] += subgroupShuffleXor(dots[h], 4u);
-        if (key_lane == 0) scores[h * kTile + key_at] = dots[h] * push.scale;
+      [[dont_unroll]] for (uint h = 0; h < kHeads; ++h) {
+        float sum = 0.0;
+        [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) {
+          sum += dot(heads[h * kQuads + key_lane + kKeyLanes * j], key[j]);
+        }
+        [[unroll]] for (uint d = kKeyLanes / 2; d > 0; d /= 2) sum += subgroupShuffleXor(sum, d);
+        if (key_lane == 0) scores[h * kTile + key_at] = sum * push.scale;
       }
     }
-    LOAD_KEYS(base + kTile)
     barrier();
-    for (uint h = gl_SubgroupID; h < kHeads; h += gl_NumSubgroups) {
+    [[dont_unroll]] for (uint h = gl_SubgroupID; h < kHeads; h += gl_NumSubgroups) {
       float highest = most[h];
-      for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
+      [[dont_unroll]] for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
         highest = max(highest, scores[h * kTile + p]);
       }
       highest = MaxAcross(highest);
       float sum = 0.0;
-      for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
+      [[dont_unroll]] for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
         const float weight = exp(scores[h * kTile + p] - highest);
         scores[h * kTile + p] = weight;
         sum += weight;
@@ -245,7 +260,6 @@ void main() {
         [[unroll]] for (uint h = 0; h < kHeads; ++h) sums[h] += scores[h * kTile + p] * value;
       }
     }
-    LOAD_VALUES(base + kTile)
     barrier();
   }
 
@@ -257,7 +271,7 @@ void main() {
     }
     barrier();
     const uint items = min(kTogether, kHeads - done) * kQuads;
-    for (uint item = Thread(); item < items; item += kThreads) {
+    [[dont_unroll]] for (uint item = Thread(); item < items; item += kThreads) {
       const uint h = item / kQuads, at = h * kThreads + item % kQuads;
       vec4 sum = vec4(0.0);
       [[unroll]] for (uint l = 0; l < kLanes; ++l) sum += parts[at + l * kQuads];
@@ -275,9 +289,9 @@ void main() {
   if (!LastOf(active_, push.counter + group)) return;
 
   // Weights of the parts of each head, then their sum.
-  for (uint h = gl_SubgroupID; h < kHeads; h += gl_NumSubgroups) {
+  [[dont_unroll]] for (uint h = gl_SubgroupID; h < kHeads; h += gl_NumSubgroups) {
     float highest = uintBitsToFloat(0xff800000u);
-    for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
+    [[dont_unroll]] for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
       const vec4 part = handed[push.statistics4 + (group * kSplits + s) * kHeads + h];
       joined[h * kSplits + s] = part.x;
       sizes[h * kSplits + s] = part.y;
@@ -285,7 +299,7 @@ void main() {
     }
     highest = MaxAcross(highest);
     float sum = 0.0;
-    for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
+    [[dont_unroll]] for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
       const float weight = exp(joined[h * kSplits + s] - highest);
       joined[h * kSplits + s] = weight;
       sum += weight * sizes[h * kSplits + s];
@@ -297,7 +311,7 @@ void main() {
   for (uint item = Thread(); item < kHeads * kQuads; item += kThreads) {
     const uint h = item / kQuads, own_quad = item % kQuads;
     vec4 sum = vec4(0.0);
-    for (uint s = 0; s < active_; ++s) {
+    [[dont_unroll]] for (uint s = 0; s < active_; ++s) {
       const uint at = ((group * kSplits + s) * kHeads + h) * kQuads + own_quad;
       sum += joined[h * kSplits + s] * handed[push.partial4 + at];
     }

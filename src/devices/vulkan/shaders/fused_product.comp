@@ -11,7 +11,9 @@
 //   2  y[row] = gelu(gate) * up for gates above 0 made before; the rows of the others are not read
 //   3  y[row] = gelu(r) * other[row]
 //
-// 1 and 2 may bring their results to 8 bits (kCodes). Then the last workgroup does the tail, if any.
+// 1 and 2 may bring their results to 8 bits (kCodes). With a TAIL the last workgroup then does that.
+// With a HEAD every workgroup first makes the activations for itself, and then walks through the
+// rows with the others: so there are only as many as the device runs at a time.
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "fused_push.glsl"
@@ -19,14 +21,36 @@
 
 layout(constant_id = 5) const uint kRows = 1;
 layout(constant_id = 6) const uint kLanes = 32;
-// 0: x is in 8 bits (or floats, for float weights); 1: floats to be brought to 8 bits here
+// 0: x is in 8 bits (or floats, for float weights); 1: floats to be brought to 8 bits here; 2: the
+// head makes it
 layout(constant_id = 7) const uint kInput = 0;
 layout(constant_id = 8) const uint kEnd = 0;
 layout(constant_id = 23) const bool kCodes = false;
 layout(constant_id = 24) const uint kBlocks = 64;  // of a row: 32 columns, or 16 bytes of floats
 layout(constant_id = 25) const uint kUnroll = 1;
+layout(constant_id = 30) const uint kKept = 1;  // quads of x, for float weights with a head
 #extension GL_KHR_shader_subgroup_vote : require
-#ifdef TAIL
+
+// Activations that this workgroup has made for itself, by blocks of 32 columns: as loads want them.
+#ifdef FLOAT_WEIGHTS
+shared vec4 kept[kInput == 2 ? kKept : 1];
+void Keep(vec4 v, uint quad) { kept[quad] = v; }
+#else
+shared uvec4 kept_low[kInput != 0 ? kBlocks : 1], kept_high[kInput != 0 ? kBlocks : 1];
+shared uvec2 kept_groups[kInput != 0 ? kBlocks : 1];
+void Keep(vec4 v, uint quad) {
+  uvec2 group;
+  const uint packed = QuantizeQuad(v, group);
+  if ((quad & 4u) == 0) {
+    kept_low[quad / 8][quad & 3u] = packed;
+  } else {
+    kept_high[quad / 8][quad & 3u] = packed;
+  }
+  if ((quad & 7u) == 0) kept_groups[quad / 8] = group;
+}
+#endif
+
+#if defined(TAIL) || defined(HEAD)
 #include "tail.glsl"
 #endif
 
@@ -40,8 +64,9 @@ struct Activations {
 };
 Activations Load(uint block) {
   Activations x;
-  x.low = uintBitsToFloat(before[push.x + (kType == 0 ? block : 2 * block)]);
-  x.high = kType == 0 ? vec4(0.0) : uintBitsToFloat(before[push.x + 2 * block + 1]);
+  const uint quad = kType == 0 ? block : 2 * block;
+  x.low = kInput == 2 ? kept[quad] : Quad(push.x + quad);
+  x.high = kType == 0 ? vec4(0.0) : kInput == 2 ? kept[quad + 1] : Quad(push.x + quad + 1);
   return x;
 }
 
@@ -71,16 +96,11 @@ void Prepare() {}
 #define SUPERS_AT push.supers_at
 #include "int8.glsl"
 
-shared uint shared_codes[kInput == 1 ? kBlocks * 8 : 1];
-shared uvec2 shared_groups[kInput == 1 ? kBlocks : 1];
-
 // Brings x to 8 bits where it comes in floats.
 void Prepare() {
-  if (kInput == 0) return;
+  if (kInput != 1) return;
   for (uint quad = Thread(); quad < kBlocks * 8; quad += gl_WorkGroupSize.x) {
-    uvec2 group;
-    shared_codes[quad] = QuantizeQuad(uintBitsToFloat(before[push.x + quad]), group);
-    if ((quad & 7u) == 0) shared_groups[quad / 8] = group;
+    Keep(Quad(push.x + quad), quad);
   }
   barrier();
 }
@@ -99,11 +119,9 @@ Activations Load(uint block) {
     const uvec4 both = before[push.x_groups + block / 2];
     group = (block & 1u) == 0 ? both.xy : both.zw;
   } else {
-    [[unroll]] for (uint i = 0; i < 4; ++i) {
-      x.low[i] = shared_codes[8 * block + i];
-      x.high[i] = shared_codes[8 * block + 4 + i];
-    }
-    group = shared_groups[block];
+    x.low = kept_low[block];
+    x.high = kept_high[block];
+    group = kept_groups[block];
   }
   x.scale = uintBitsToFloat(group.x);
   x.sum0 = int(group.y << 16) >> 16;
@@ -166,9 +184,9 @@ const bool kExact = kBlocks % (kLanes * kUnroll) == 0;
   }
 
 // Ends 0 and 3: rows side by side.
-void MultiplyRows() {
+void MultiplyRows(uint workgroup) {
   const uint together = gl_SubgroupSize / kLanes;  // rows that a subgroup walks at a time
-  const uint first = (WorkgroupNumber() * gl_NumSubgroups + gl_SubgroupID) * (together * kRows) +
+  const uint first = (workgroup * gl_NumSubgroups + gl_SubgroupID) * (together * kRows) +
                      gl_SubgroupInvocationID / kLanes;
   uint live = 0;
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
@@ -193,8 +211,8 @@ void MultiplyRows() {
 
 // Ends 1 and 2: the neurons of a group of 32.
 shared float neurons[32];
-void MultiplyNeurons() {
-  const uint base = 32 * WorkgroupNumber();
+void MultiplyNeurons(uint workgroup) {
+  const uint base = 32 * workgroup;
   for (uint at = gl_SubgroupID * kRows; at < 32; at += gl_NumSubgroups * kRows) {
     const uint first = base + at;
     if (kEnd == 1) {
@@ -230,19 +248,31 @@ void MultiplyNeurons() {
   }
 }
 
+void Multiply(uint workgroup) {
+  if (kEnd == 1 || kEnd == 2) {
+    MultiplyNeurons(workgroup);
+  } else {
+    MultiplyRows(workgroup);
+  }
+}
+
 void main() {
+#ifdef HEAD
+  Tail();
+  for (uint i = WorkgroupNumber(); i < push.arrivals; i += Workgroups()) {
+    barrier();  // the head's results are there, and what the workgroup shares is free again
+    Multiply(i);
+  }
+#else
 #ifdef TAIL
   const uint touched = Touch(WorkgroupNumber());
 #endif
   Prepare();
-  if (kEnd == 1 || kEnd == 2) {
-    MultiplyNeurons();
-  } else {
-    MultiplyRows();
-  }
+  Multiply(WorkgroupNumber());
 #ifdef TAIL
   // Never so: but the load has to be made to know.
   if (touched == 0x7fc12345u) counters[push.counter] = 0;
   if (LastOf(push.arrivals, push.counter)) Tail();
+#endif
 #endif
 }

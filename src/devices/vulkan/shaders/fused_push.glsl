@@ -18,7 +18,8 @@ layout(push_constant) uniform Push {
   uint y;             // where results go, in floats
   uint pair;          // rows from a gate's to its up's
   uint other;         // what results meet: per-layer inputs, or gates; in floats
-  // The workgroups that the last one waits for, and where they are counted.
+  // The workgroups that the last one waits for, and where they are counted; with a head: how many
+  // there would be, of which each does its share.
   uint arrivals;
   uint counter;
   // The tail.

@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What comes between two products, of one row by one workgroup: of the only row by the last
-// workgroup of a product, or of one of many by a workgroup for it (ROWS). A vector v of `width`
-// floats, four consecutive ones (a quad) a thread at a time, goes through these steps, each of
-// which may be left out by its constant:
+// workgroup of the product before (TAIL), or by every workgroup of the product after, for itself
+// (HEAD); or of one of many rows by a workgroup for it (ROWS). A vector v of `width` floats, four
+// consecutive ones (a quad) a thread at a time, goes through these steps, each of which may be left
+// out by its constant:
 //
 //   v = y                                                          y: what the products have made
 //   v = RMS_post(v)                                                kPost
@@ -68,31 +69,55 @@ uint QuadOf(uint j) { return Thread() + j * gl_WorkGroupSize.x; }
 #define PLANE push.width4
 #endif
 
-void CutBelow(vec4 v[kEach]) {
+// A head leaves its results with its workgroup: what others read later its first one stores.
+#ifdef HEAD
+layout(constant_id = 28) const bool kStores = true;
+layout(constant_id = 29) const bool kStoreStreams = true;
+#define STORES (kStores && WorkgroupNumber() == 0)
+#else
+const bool kStoreStreams = true;
+#define STORES true
+#endif
+
+// What the products of this dispatch have made, or what was there before it.
+#ifdef TAIL
+#define PRODUCT(at) handed[at]
+#else
+#define PRODUCT(at) Quad(at)
+#endif
+
+// Three passes over a vector that a cache holds: short code is worth more than registers (see
+// fused_attention.comp).
+void CutBelow() {
   const float width = 4.0 * float(push.width4);
   float sum = 0.0;
-  [[unroll]] for (uint j = 0; j < kEach; ++j) sum += dot(v[j], vec4(1.0));
+  [[dont_unroll]] for (uint quad = Thread(); quad < push.width4; quad += gl_WorkGroupSize.x) {
+    sum += dot(PRODUCT(push.y4 + ROW + quad), vec4(1.0));
+  }
   float mean, squares = 0.0;
   SUM(post_sums, sum, mean)
   mean /= width;
-  [[unroll]] for (uint j = 0; j < kEach; ++j) {
-    if (Has(QuadOf(j))) squares += dot(v[j] - mean, v[j] - mean);
+  [[dont_unroll]] for (uint quad = Thread(); quad < push.width4; quad += gl_WorkGroupSize.x) {
+    const vec4 off = PRODUCT(push.y4 + ROW + quad) - mean;
+    squares += dot(off, off);
   }
   float deviation;
   SUM(next_sums, squares, deviation)
   const float threshold = mean + push.mix_ * sqrt(deviation / width);
-  [[unroll]] for (uint j = 0; j < kEach; ++j) {
-    if (!Has(QuadOf(j))) continue;
-    const vec4 above = v[j] - threshold;
+  [[dont_unroll]] for (uint quad = Thread(); quad < push.width4; quad += gl_WorkGroupSize.x) {
+    const vec4 above = PRODUCT(push.y4 + ROW + quad) - threshold;
     const vec4 cut = mix(above, vec4(0.0), lessThanEqual(above, vec4(0.0)));
     if (kTail == 2) {
-      after[push.h4 + ROW + QuadOf(j)] = cut;
+      after[push.h4 + ROW + quad] = cut;
       continue;
     }
-    const vec4 n = vec4(Gelu(cut.x), Gelu(cut.y), Gelu(cut.z), Gelu(cut.w)) *
-                   Quad(push.other + ROW + QuadOf(j));
-    if (kStoreN) after[push.n4 + ROW + QuadOf(j)] = n;
-    if (kQuantize) PutQuantized(n, QuadOf(j), push.codes + ROW, push.groups + ROW / 4);
+    vec4 n = Quad(push.other + ROW + quad);
+    [[dont_unroll]] for (uint i = 0; i < 4; ++i) n[i] *= Gelu(cut[i]);
+    if (kStoreN && STORES) after[push.n4 + ROW + quad] = n;
+#ifdef HEAD
+    Keep(n, quad);
+#endif
+    if (kQuantize && STORES) PutQuantized(n, quad, push.codes + ROW, push.groups + ROW / 4);
   }
 }
 
@@ -115,26 +140,19 @@ uint Touch(uint workgroup) {
   return at == 0xffffffffu ? 0u : floatBitsToUint(vectors[at + line].x);
 }
 
-// What the products of this dispatch have made, or what was there before it.
-#ifdef TAIL
-#define PRODUCT(at) handed[at]
-#else
-#define PRODUCT(at) Quad(at)
-#endif
-
 shared float mixing[kStreams * kStreams];
 
 void Tail() {
+  if (kTail >= 2) {
+    CutBelow();
+    return;
+  }
   vec4 v[kEach];
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     v[j] = vec4(0.0);
-    [[unroll]] for (uint p = 0; p < kParts; ++p) {
+    [[dont_unroll]] for (uint p = 0; p < kParts; ++p) {
       if (Has(QuadOf(j))) v[j] += PRODUCT(push.y4 + p * push.width4 + ROW + QuadOf(j));
     }
-  }
-  if (kTail >= 2) {
-    CutBelow(v);
-    return;
   }
   // All that is read, before anything waits.
   const bool kReadsStreams = kAddStreams || kAltUp != 0;
@@ -176,13 +194,15 @@ void Tail() {
     if (kA) v[j] += a[j];
     if (kB) v[j] += b[j];
     if (kA || kB) v[j] *= push.mix_;
-    if (kStoreH && Has(QuadOf(j))) after[push.h4 + ROW + QuadOf(j)] = v[j];
+    if (kStoreH && STORES && Has(QuadOf(j))) after[push.h4 + ROW + QuadOf(j)] = v[j];
   }
   if (kAddStreams) {
     [[unroll]] for (uint s = 1; s < kStreams; ++s) {
       [[unroll]] for (uint j = 0; j < kEach; ++j) {
         streams[s][j] += v[j];
-        if (Has(QuadOf(j))) after[streams_from + s * PLANE + ROW + QuadOf(j)] = streams[s][j];
+        if (kStoreStreams && STORES && Has(QuadOf(j))) {
+          after[streams_from + s * PLANE + ROW + QuadOf(j)] = streams[s][j];
+        }
       }
     }
     if (kAltUp == 0) return;
@@ -233,7 +253,7 @@ void Tail() {
           }
         }
         const uint to = kAltUp == 1 ? push.streams4 : push.predictions4;
-        if (Has(QuadOf(j))) after[to + s * PLANE + ROW + QuadOf(j)] = sum;
+        if (STORES && Has(QuadOf(j))) after[to + s * PLANE + ROW + QuadOf(j)] = sum;
         if (s == kActive) made = sum;
       }
       v[j] = made;
@@ -250,7 +270,10 @@ void Tail() {
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     if (!Has(QuadOf(j))) continue;
     const vec4 n = v[j] * factor * next_weight[j];
-    if (kStoreN) after[push.n4 + ROW + QuadOf(j)] = n;
-    if (kQuantize) PutQuantized(n, QuadOf(j), push.codes + ROW, push.groups + ROW / 4);
+    if (kStoreN && STORES) after[push.n4 + ROW + QuadOf(j)] = n;
+#ifdef HEAD
+    Keep(n, QuadOf(j));
+#endif
+    if (kQuantize && STORES) PutQuantized(n, QuadOf(j), push.codes + ROW, push.groups + ROW / 4);
   }
 }
