@@ -56,17 +56,11 @@ bool FusedLowering::CanLead(const Tail& head, const Product& product) const {
   });
 }
 
-void FusedLowering::FlushHead() {
-  if (!head_) return;
-  RunTail(*head_);
-  head_.reset();
-}
-
 void FusedLowering::Multiply(const Product& product) {
   if (many()) return MultiplyRows(product);
   std::optional<Tail> head = std::exchange(head_, {});
   Product now = product;
-  if (now.tail && now.tail->next != Tail::Next::kNone) head_ = std::exchange(now.tail, {});
+  if (now.tail && now.tail->leads) head_ = std::exchange(now.tail, {});
   if (head && !CanLead(*head, now)) {
     RunTail(*head);
     head.reset();

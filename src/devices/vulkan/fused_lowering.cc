@@ -110,8 +110,9 @@ void FusedLowering::Predict(const AltUpPredict& op, Tail& tail) {
 void FusedLowering::BeginNext(const FusedSpan* next, Tail& tail) {
   if (next == nullptr) return;
   const size_t at = next->ops.begin;
+  tail.leads = true;
   switch (next->pattern) {
-    case Pattern::kPlain: return;
+    case Pattern::kPlain: tail.leads = false; return;
     case Pattern::kPredict: {
       Predict(OpAt<AltUpPredict>(program_, at), tail);
       const auto& norm = OpAt<LaurelAndNorm>(program_, at + 1);
@@ -130,6 +131,7 @@ void FusedLowering::BeginNext(const FusedSpan* next, Tail& tail) {
       tail.next = Tail::Next::kNorm;
       tail.next_weight = mlp.pre_norm;
       tail.out = InputOf(mlp.gate, kMlpInputSlot);
+      tail.leads = mlp.sparse ? !SkipsUps() : MultipliesTogether(mlp);
       return;
     }
     case Pattern::kPerLayer: {
@@ -251,6 +253,11 @@ void FusedLowering::Run(const Attention& op, const FusedSpan& span) {
       {splits, groups}, also);
 }
 
+bool FusedLowering::MultipliesTogether(const GatedMlp& op) {
+  const std::vector<WeightView> both{op.gate, op.up};
+  return weights_.Runs(both).size() == 1;
+}
+
 uint32_t FusedLowering::HeadsTogether(uint32_t heads) const {
   // Beside what the attention has in shared memory anyway, of the 32 KB that every device has, and
   // some have more.
@@ -308,7 +315,6 @@ void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSp
     cut.out = neurons;
     head_ = cut;
   } else if (op.sparse) {
-    FlushHead();  // ups read the same activations, and gates have a tail
     Product gate;
     gate.views = {op.gate};
     gate.x = x;
@@ -321,11 +327,10 @@ void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSp
     gate.tail = tail;
     Multiply(gate);
     Multiply({.views = {op.up}, .x = x, .end = End::kGatedAlive, .other = gate.y, .out = neurons});
-  } else if (const std::vector<WeightView> both{op.gate, op.up}; weights_.Runs(both).size() == 1) {
-    Multiply({.views = both, .x = x, .end = End::kGated, .out = neurons});
+  } else if (MultipliesTogether(op)) {
+    Multiply({.views = {op.gate, op.up}, .x = x, .end = End::kGated, .out = neurons});
   } else {
     // They were brought to the device apart, for another program: ups first, then gates with them.
-    FlushHead();
     neurons = MakeActivation(kNeuronsSlot, ffn, true, false);
     const Part ups = Scratch(kGatesSlot, ffn);
     Multiply({.views = {op.up}, .x = x, .y = ups});

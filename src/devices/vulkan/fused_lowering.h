@@ -92,6 +92,8 @@ class FusedLowering : private StepParts {
     std::span<const float> next_weight;
     Activation out;
     float eps = 0;
+    /// Whether the next product alone wants what this makes, so that it may be its head.
+    bool leads = false;
     /// Of add_streams: nobody reads the sums but a prediction in the same tail.
     bool store_streams = true;
     /// Instead of all that: y cut below mean + this * deviation, to h; or gelu of it, times
@@ -157,12 +159,12 @@ class FusedLowering : private StepParts {
   /// Whether the rows of `up` of dead neurons are not read, for a dispatch more: not on a card,
   /// whose memory is fast enough.
   bool SkipsUps() const { return context_.info().unified; }
+  /// Whether gates and ups lie one behind the other.
+  bool MultipliesTogether(const GatedMlp& op);
   /// Of so many that share keys, those whose parts attention sums at a time.
   uint32_t HeadsTogether(uint32_t heads) const;
   /// Workgroups of a product with a head, at most: each makes the head's part for itself.
   uint32_t HeadGroups() const;
-  /// The tail that waits to become the next product's head, if any: a dispatch of its own.
-  void FlushHead();
   /// `product`, whose matrix is kept by columns, of activations that are mostly zero.
   void MultiplySparse(const Product& product);
   void RunTail(const Tail& tail);
