@@ -22,6 +22,7 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
+#include "devices/npu/built/fingerprint.h"
 #include "devices/npu/design/check.h"
 #include "devices/npu/mlir/design_mlir.h"
 #include "devices/npu/workbench/design_list.h"

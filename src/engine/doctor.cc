@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "core/processors.h"
 #include "devices/cpu/isa.h"
-#include "devices/npu/probe/kernel_set.h"
+#include "devices/npu/built/kernel_set.h"
 #include "devices/npu/probe/npu_probe.h"
 #include "devices/npu/workbench/design_list.h"
 #include "devices/vulkan/vulkan_device.h"

@@ -142,5 +142,24 @@ if TANDEM_NPU_KERNELS=$scratch/others tandem npu1 npu gemm --device xrt -m 8 -k 
   fail "an xclbin of another generation was taken"
 fi
 grep -q "another generation" "$scratch/out" || { cat "$scratch/out" >&2; fail "no word of the generation"; }
+
+# So is what another version built, by its manifest; of this one it is taken without a word.
+mkdir "$scratch/built"
+"$build/tandem" npu xclbin -q --generation npu1 -o "$scratch/built/gemm-i8-i32-npu1.xclbin"
+ours=$("$build/tandem" npu designs gemm-i8-i32-npu1 --json | sed -n 's/.*"fingerprint": "\([0-9a-f]*\)".*/\1/p')
+for fingerprint in 0123456789abcdef "$ours"; do
+  cat >"$scratch/built/manifest.json" <<JSON
+{"tandem_npu_kernels": 1, "mlir_aie": "1.3.4", "designs": [{"name": "gemm-i8-i32-npu1", "generation": "npu1",
+  "fingerprint": "$fingerprint", "xclbin": "gemm-i8-i32-npu1.xclbin"}]}
+JSON
+  code=0
+  TANDEM_NPU_KERNELS=$scratch/built tandem npu1 npu gemm --device xrt -m 8 -k 8 -n 8 >"$scratch/out" 2>&1 || code=$?
+  if [[ $fingerprint == "$ours" ]]; then
+    [[ $code == 0 ]] && ! grep -q manifest "$scratch/out" || { cat "$scratch/out" >&2; fail "our own version: exit code $code"; }
+  else
+    [[ $code != 0 ]] && grep -q "another version" "$scratch/out" ||
+      { cat "$scratch/out" >&2; fail "another version: exit code $code"; }
+  fi
+done
 [[ -z $(ls -d "$scratch"/tandem-npu-shim-* 2>/dev/null) ]] || fail "the emulated device left files"
 echo "xrt_gate: all passed"

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "devices/npu/built/fingerprint.h"
 #include "devices/npu/golden.h"
 #include "devices/npu/mlir/design_mlir.h"
 #include "devices/npu/mlir/mlir_text.h"

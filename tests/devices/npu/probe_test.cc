@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "devices/npu/probe/kernel_set.h"
+#include "devices/npu/built/kernel_set.h"
 #include "devices/npu/probe/npu_probe.h"
 
 namespace tandem::npu::test {

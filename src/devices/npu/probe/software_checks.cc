@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "core/error.h"
-#include "devices/npu/probe/kernel_set.h"
+#include "devices/npu/built/kernel_set.h"
 #include "devices/npu/probe/system_files.h"
 
 namespace tandem::npu {
@@ -180,12 +180,10 @@ NpuCheck CheckKernelSet(const NpuProbeOptions& options, Generation generation) {
       return check;
     }
     const auto want = wanted.find(built.name);
-    if (want != wanted.end() && want->second != built.fingerprint) {
-      check.reason =
-          fmt::format("{} was built of another version of its design", Printable(built.name));
-      return check;
-    }
-    if (want != wanted.end()) ++matching;
+    if (want == wanted.end()) continue;
+    check.reason = WhyStale(built, want->second);
+    if (!check.reason.empty()) return check;
+    ++matching;
   }
   if (matching == 0) {
     check.reason = others.empty() ? "none of this program's designs is there"

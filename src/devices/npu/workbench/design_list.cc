@@ -4,13 +4,11 @@
 
 #include <fmt/format.h>
 
-#include <span>
 #include <utility>
 
 #include "core/error.h"
-#include "core/hash.h"
+#include "devices/npu/built/fingerprint.h"
 #include "devices/npu/gemm/gemm_stream.h"
-#include "devices/npu/mlir/design_mlir.h"
 #include "devices/npu/workbench/trial_designs.h"
 
 namespace tandem::npu {
@@ -29,8 +27,8 @@ void AddProducts(Generation generation, std::vector<NamedDesign>& list) {
     design.what = fmt::format("products of any size, {} weights, {} results", GemmTypeName(type),
                               GemmOutputName(output));
     design.device = config.device;
-    design.kernel_source = "gemm_kernels.cc";
     design.make = [config] { return MakeGemmDesign(config); };
+    design.kernel_source = KernelSourceOf(design.make());
     design.example = [config] {
       // A tile of each core, of two steps.
       const GemmShape tile = DesignTile(config.type);
@@ -47,7 +45,8 @@ void AddTrials(Generation generation, std::vector<NamedDesign>& list) {
                   device, "", [device] { return MakeCopyDesign(device); },
                   [device] { return CopySequence(device, 2); }});
   list.push_back({OneCoreDesignName(device), "one core and one tile, for the self-test", device,
-                  "gemm_kernels.cc", [device] { return MakeOneCoreDesign(device); },
+                  KernelSourceOf(MakeOneCoreDesign(device)),
+                  [device] { return MakeOneCoreDesign(device); },
                   [device] { return OneCoreSequence(device, 1); }});
 }
 
@@ -72,24 +71,6 @@ NamedDesign FindDesign(std::string_view name) {
               "there are " + names);
 }
 
-std::string DesignFingerprint(const NamedDesign& named) {
-  MlirOptions options;
-  options.calls = MlirCalls::kFunction;
-  options.kernel_object = KernelObject(named.kernel_source, named.device.generation);
-  StreamHash hash;
-  hash.AddText(DesignMlir(named.make(), options));
-  std::string digits;
-  const auto value = hash.Value();
-  for (const uint8_t byte : std::span(value).first(8)) {
-    fmt::format_to(std::back_inserter(digits), "{:02x}", byte);
-  }
-  return digits;
-}
-
-std::string KernelObject(const std::string& source, Generation generation) {
-  if (source.empty()) return {};
-  return fmt::format("{}.{}.o", source.substr(0, source.find_last_of('.')),
-                     generation == Generation::kNpu1 ? "aie2" : "aie2p");
-}
+std::string DesignFingerprint(const NamedDesign& named) { return DesignFingerprint(named.make()); }
 
 }  // namespace tandem::npu

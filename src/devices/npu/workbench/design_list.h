@@ -28,11 +28,7 @@ std::vector<NamedDesign> AllDesigns();
 /// One of them. Throws Error kInvalidArgument that lists the names.
 NamedDesign FindDesign(std::string_view name);
 
-/// 16 digits that change with the design: who built an xclbin of it earlier has another one. The
-/// kernels' source does not count.
+/// As that of its design (built/fingerprint.h).
 std::string DesignFingerprint(const NamedDesign& named);
-
-/// Name of the object that `source` is compiled to for a generation: "gemm_kernels.aie2.o".
-std::string KernelObject(const std::string& source, Generation generation);
 
 }  // namespace tandem::npu

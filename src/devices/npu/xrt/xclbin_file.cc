@@ -4,11 +4,14 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/mapped_file.h"
+#include "devices/npu/built/fingerprint.h"
+#include "devices/npu/built/kernel_set.h"
 #include "devices/npu/xclbin/emulated_pdi.h"
 #include "devices/npu/xclbin/xclbin.h"
 
@@ -20,17 +23,27 @@ constexpr const char* kBuild =
     "make npu-kernels builds those that Tandem takes; TANDEM_NPU_KERNELS says in which folder they "
     "are";
 
-/// Empty where the emulated accelerator is to get its own.
-fs::path KernelFolder(bool emulated) {
-  // Empty is as good as unset, as for doctor (probe/kernel_set.cc).
-  const auto variable = [](const char* name) {
-    const char* const value = std::getenv(name);
-    return fs::path(value == nullptr ? "" : value);
-  };
-  if (const fs::path named = variable("TANDEM_NPU_KERNELS"); !named.empty()) return named;
-  if (emulated) return {};
-  if (const fs::path data = variable("XDG_DATA_HOME"); !data.empty()) return data / "tandem/npu";
-  return variable("HOME") / ".local/share/tandem/npu";
+/// Refuses what the manifest beside an xclbin says is of another version of its design. Its words
+/// come from this program and its machine code from then: the two would not fit.
+void CheckVersion(const fs::path& folder, const ArrayConfiguration& configuration) {
+  KernelSet set;
+  try {
+    set = LoadKernelSet(folder);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNotFound) throw;
+  }
+  const auto built =
+      std::find_if(set.designs.begin(), set.designs.end(),
+                   [&](const BuiltDesign& design) { return design.name == configuration.name; });
+  if (built == set.designs.end()) {
+    log::Warning("npu: {} has no manifest.json that names {}: taken as it is",
+                 Printable(folder.string(), 400), configuration.name);
+    return;
+  }
+  const std::string stale = WhyStale(*built, DesignFingerprint(configuration.design));
+  if (stale.empty()) return;
+  throw Error(ErrorKind::kUnsupported,
+              fmt::format("{}: {}", Printable(folder.string(), 400), stale), kBuild);
 }
 
 void Check(const Xclbin& xclbin, const ArrayConfiguration& configuration, bool emulated,
@@ -81,7 +94,8 @@ std::vector<std::byte> MakeEmulatedXclbin(const ArrayConfiguration& configuratio
 XclbinBytes FindXclbin(const ArrayConfiguration& configuration, bool emulated) {
   XclbinBytes found;
   std::string name = configuration.name + ".xclbin";
-  const fs::path folder = KernelFolder(emulated);
+  // The emulated accelerator gets its own where no folder is named.
+  const fs::path folder = emulated ? NamedKernelFolder() : KernelFolder();
   if (folder.empty()) {
     found.bytes = MakeEmulatedXclbin(configuration);
   } else {
@@ -97,6 +111,7 @@ XclbinBytes FindXclbin(const ArrayConfiguration& configuration, bool emulated) {
   }
   const Xclbin xclbin = ReadXclbin(found.bytes, name);
   Check(xclbin, configuration, emulated, name);
+  if (!folder.empty()) CheckVersion(folder, configuration);
   found.kernel = xclbin.kernel;
   return found;
 }

@@ -23,11 +23,17 @@ struct KernelSet {
   std::vector<BuiltDesign> designs;
 };
 
-/// Where xclbins are looked for: $TANDEM_NPU_KERNELS, or tandem/npu in the user's data folder.
+/// $TANDEM_NPU_KERNELS; empty where that is unset or empty.
+std::filesystem::path NamedKernelFolder();
+/// Where xclbins are looked for: that, or tandem/npu in the user's data folder.
 std::filesystem::path KernelFolder();
 /// Reads the manifest of a folder. Throws Error: kNotFound without one, kIo, kCorruptFile for one
 /// that is none or names files elsewhere.
 KernelSet LoadKernelSet(const std::filesystem::path& folder);
+
+/// Why a built design must not run as the one with this fingerprint (fingerprint.h): it is of
+/// another version; empty where it may.
+std::string WhyStale(const BuiltDesign& built, std::string_view fingerprint);
 
 /// Checks the frame of an xclbin: magic, and its length against the file's. Throws Error:
 /// kNotFound, kIo, kCorruptFile. Source: struct axlf in XRT's xclbin.h.

@@ -1,6 +1,6 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "devices/npu/probe/kernel_set.h"
+#include "devices/npu/built/kernel_set.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -34,16 +34,24 @@ std::string TextOf(const nlohmann::json& json, const char* key, const std::files
   return member->get<std::string>();
 }
 
+std::filesystem::path Variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
 }  // namespace
 
+std::filesystem::path NamedKernelFolder() { return Variable("TANDEM_NPU_KERNELS"); }
+
 std::filesystem::path KernelFolder() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::filesystem::path(value == nullptr ? "" : value);
-  };
-  if (auto named = variable("TANDEM_NPU_KERNELS"); !named.empty()) return named;
-  if (const auto data = variable("XDG_DATA_HOME"); !data.empty()) return data / "tandem" / "npu";
-  return variable("HOME") / ".local" / "share" / "tandem" / "npu";
+  if (auto named = NamedKernelFolder(); !named.empty()) return named;
+  if (const auto data = Variable("XDG_DATA_HOME"); !data.empty()) return data / "tandem" / "npu";
+  return Variable("HOME") / ".local" / "share" / "tandem" / "npu";
+}
+
+std::string WhyStale(const BuiltDesign& built, std::string_view fingerprint) {
+  if (built.fingerprint == fingerprint) return {};
+  return fmt::format("{} was built of another version of its design", Printable(built.name));
 }
 
 KernelSet LoadKernelSet(const std::filesystem::path& folder) {

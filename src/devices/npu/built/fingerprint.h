@@ -1,0 +1,24 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What tells whether an xclbin is of this program's design. Pure functions; thread-safe.
+#pragma once
+
+#include <string>
+
+#include "devices/npu/design/design.h"
+
+namespace tandem::npu {
+
+/// Name of the object that `source`, a file in devices/npu/kernels, is compiled to for a
+/// generation: "gemm_kernels.aie2.o"; empty for none.
+std::string KernelObject(const std::string& source, Generation generation);
+
+/// The file that has what a design's cores call; empty where it has none.
+std::string KernelSourceOf(const Design& design);
+
+/// 16 digits that change with the design: who built an xclbin of it earlier has another one. The
+/// kernels' source does not count, its name does. Throws as DesignMlir.
+std::string DesignFingerprint(const Design& design);
+
+}  // namespace tandem::npu
