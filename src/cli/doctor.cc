@@ -68,9 +68,14 @@ void PrintNpu(const DoctorReport& report) {
     if (!check.mend.empty()) PrintRow("", "mend it with: " + check.mend);
   }
   PrintRow(npu.checks.empty() ? "npu" : "",
-           fmt::format("emulated only ({}): prompts with --prefill npu, slower than the CPU; "
-                       "hardware is not used yet",
+           fmt::format("emulated ({}): prompts with --prefill npu, slower than the CPU; hardware "
+                       "with --npu-device xrt, which nobody has tried",
                        fmt::join(report.emulated_npus, ", ")));
+}
+
+/// What keeps it from being used, or from being used well.
+bool IsComplaint(const NpuCheckReport& check) {
+  return check.state == "broken" || check.state == "limited";
 }
 
 Json ToJson(const NpuDeviceReport& npu, const std::vector<std::string>& emulated) {
@@ -82,9 +87,11 @@ Json ToJson(const NpuDeviceReport& npu, const std::vector<std::string>& emulated
                       {"reason", check.reason},
                       {"mend", check.mend}});
   }
-  return {{"hardware", false},  {"emulated", emulated},
-          {"part", npu.part},   {"generation", npu.generation},
-          {"ready", npu.ready}, {"checks", std::move(checks)}};
+  return {{"emulated", emulated},
+          {"part", npu.part},
+          {"generation", npu.generation},
+          {"ready", npu.ready},
+          {"checks", std::move(checks)}};
 }
 
 void PrintReport(const DoctorReport& report) {
@@ -127,6 +134,12 @@ Json ToJson(const DoctorReport& report) {
   Json complaints = Json::array();
   for (const Complaint& complaint : report.gpu_complaints) {
     complaints.push_back({{"about", "gpu"}, {"what", complaint.what}, {"mend", complaint.mend}});
+  }
+  for (const NpuCheckReport& check : report.npu.checks) {
+    if (!IsComplaint(check)) continue;
+    complaints.push_back({{"about", "npu"},
+                          {"what", fmt::format("{}: {}", check.name, check.reason)},
+                          {"mend", check.mend}});
   }
   return {{"cpu",
            {{"name", report.processor},

@@ -47,7 +47,7 @@ struct NpuCheckReport {
 struct NpuDeviceReport {
   std::string part;                    ///< Empty without a device.
   std::string generation;              ///< "npu1"; empty for those that Tandem has no designs for.
-  bool ready = false;                  ///< Nothing is broken. Prompts still run emulated.
+  bool ready = false;                  ///< Nothing is broken.
   std::vector<NpuCheckReport> checks;  ///< None where no NPU is to be expected.
 };
 
@@ -57,7 +57,7 @@ struct DoctorReport {
   std::string isa;  ///< Level of instructions that the CPU device uses.
   std::vector<GpuReport> gpus;
   std::vector<Complaint> gpu_complaints;
-  std::vector<std::string> emulated_npus;  ///< Generations, "npu1". Hardware is not used yet.
+  std::vector<std::string> emulated_npus;  ///< Generations, "npu1".
   NpuDeviceReport npu;
   std::string auto_device;
   std::string auto_reason;

@@ -87,4 +87,5 @@ sed -i 's/"fingerprint": "[0-9a-f]*"/"fingerprint": "0"/' "$folder/built/manifes
 has "$folder/doctor.txt" "was built of another version of its design" \
   "mend it with: make npu-kernels GENERATION=npu1"
 "$tandem" doctor --json >"$folder/doctor.json"
-has "$folder/doctor.json" '"generation": "npu1"' '"check": "permission"' '"state": "not reached"'
+has "$folder/doctor.json" '"about": "npu"' '"what": "driver: ' '"what": "xclbin: gemm-i8-i32-npu1 was built' \
+  '"generation": "npu1"' '"check": "permission"' '"state": "not reached"'

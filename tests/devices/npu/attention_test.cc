@@ -408,7 +408,7 @@ TEST(NpuAttention, RefusesWhatItHasNoDesignFor) {
   EXPECT_EQ(kind({kNpu1.device, GemmType::kI8, GemmOutput::kI8}, {8, 2, 64}, fine),
             ErrorKind::kUnsupported);
   EXPECT_EQ(kind({{Generation::kNpu2, 6}, GemmType::kI8, GemmOutput::kI32}, {8, 2, 64}, fine),
-            ErrorKind::kUnsupported);
+            ErrorKind::kInvalidArgument);
   EXPECT_EQ(kind(kNpu1, {8, 3, 64}, fine), ErrorKind::kInvalidArgument);
   EXPECT_EQ(kind(kNpu1, {0, 0, 64}, fine), ErrorKind::kInvalidArgument);
   EXPECT_EQ(kind(kNpu1, {8, 2, 64}, {}), ErrorKind::kInvalidArgument);

@@ -78,8 +78,8 @@ inline constexpr int64_t kMostAttentionKeys = 1 << 20;
 /// Of all three buffers.
 inline constexpr int64_t kMostAttentionBytes = int64_t{1} << 32;
 
-/// Throws Error: kUnsupported as CheckGemmConfig, for designs that do not attend and for heads of
-/// more than 256 dims; kInvalidArgument for heads that are no multiple of the heads of keys, for no
+/// Throws Error: kUnsupported for designs that do not attend and for heads of more than 256 dims;
+/// kInvalidArgument as CheckGemmConfig, for heads that are no multiple of the heads of keys, for no
 /// rows, rows that see nothing, and what is beyond those limits.
 AttentionPlan PlanAttention(const GemmConfig& config, const AttentionShape& shape,
                             const std::vector<KeyRange>& rows);

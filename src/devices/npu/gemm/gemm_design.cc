@@ -240,7 +240,7 @@ void CheckGemmConfig(const GemmConfig& config) {
   const int columns = config.device.columns;
   if ((columns != 4 && columns != 8) || columns > MaxColumns(config.device.generation)) {
     throw Error(
-        ErrorKind::kUnsupported,
+        ErrorKind::kInvalidArgument,
         fmt::format("a product on {} columns: the design takes 4, or all 8 of npu2", columns));
   }
   const bool integers = config.output == GemmOutput::kI8 || config.output == GemmOutput::kI16 ||
@@ -255,7 +255,7 @@ void CheckGemmConfig(const GemmConfig& config) {
     return false;
   }();
   if (!can) {
-    throw Error(ErrorKind::kUnsupported,
+    throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("there is no design that multiplies {} to {}",
                             GemmTypeName(config.type), GemmOutputName(config.output)));
   }

@@ -33,7 +33,7 @@ struct GemmConfig {
 /// there is room. A core tells tiles of keys and values from those of A by their header.
 bool Attends(const GemmConfig& config);
 
-/// Throws Error kUnsupported for what there is no design of.
+/// Throws Error kInvalidArgument for what there is no design of.
 void CheckGemmConfig(const GemmConfig& config);
 /// The design. Throws as CheckGemmConfig.
 Design MakeGemmDesign(const GemmConfig& config);

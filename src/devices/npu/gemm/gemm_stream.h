@@ -32,8 +32,7 @@ struct GemmPlan {
   int64_t c_bytes = 0;
 };
 
-/// Throws Error: kUnsupported as CheckGemmConfig, kInvalidArgument for sides below 1 or above
-/// these.
+/// Throws Error kInvalidArgument, as CheckGemmConfig and for sides below 1 or above these.
 GemmPlan PlanGemm(const GemmConfig& config, const GemmShape& shape);
 inline constexpr int64_t kMostGemmRows = 65536;      ///< 256 runs of a push.
 inline constexpr int64_t kMostGemmSum = 131071;      ///< Products of -128 and -128 in 32 bits.
