@@ -8,7 +8,7 @@
 // (x; the groups of heads are y); the last one to finish joins their parts.
 //
 // Written for short code: a token runs some ten kernels in turn, each a few microseconds long, and
-// an H200 takes longer to fetch 40 KB of one than to run it (docs/vulkan.md).
+// one that comes in its turn takes longer than one that has just run (docs/vulkan.md).
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_buffer_reference : require
 #extension GL_EXT_buffer_reference_uvec2 : require
