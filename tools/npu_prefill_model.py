@@ -6,8 +6,8 @@
 The products of the layers that run for every token of a prompt, in 4-bit weights, in chunks of at most 512
 tokens, one call per layer and chunk: what the array could do. Attention, norms, per-layer inputs and what the
 host does are not in it. With --as-built all products of a prompt's steps of 512 tokens, a call for each group
-that shares an input, and the ways of multiplying them: activations in two 8-bit parts by 4- or 8-bit weights,
-or both in bf16; by Peano. With --attention the attention of the same layers, in steps of 512. Prints the tables of docs/npu.md.
+that shares an input, and the ways of multiplying them: activations in one or two 8-bit parts by 4- or 8-bit
+weights, summed in float, or both in bf16; by Peano. With --attention the attention of the same layers, in steps of 512. Prints the tables of docs/npu.md.
 """
 import functools
 import json
@@ -24,14 +24,15 @@ PEAK_MACS = {"npu1": 16 * 512, "npu2": 32 * 512}
 CHUNK = 512
 STEP = 512  # of a session, where nothing else is asked for
 # Type of the array, rows for each token, bytes of a weight.
-WAYS = {"i4 x two parts": ("i4", 2, 4416 / 8192), "i8 x two parts": ("i8", 2, 8256 / 8192),
-        "bf16": ("bf16", 1, 2 * 8256 / 8192), "i4 x one part": ("i4", 1, 4416 / 8192)}
+WAYS = {"i4 x one part": ("i4", 1, 4416 / 8192), "i8 x one part": ("i8", 1, 8256 / 8192),
+        "i4 x two parts": ("i4", 2, 4416 / 8192), "i8 x two parts": ("i8", 2, 8256 / 8192),
+        "bf16": ("bf16", 1, 2 * 8256 / 8192)}
 
 
 @functools.lru_cache(None)
-def product(tandem, machine, kernel, m, k, n, kind="i4"):
+def product(tandem, machine, kernel, m, k, n, kind="i4", out="i32"):
     generation, clock = MACHINES[machine]
-    command = [tandem, "npu", "gemm", "--model-only", "--json", "--type", kind, "--generation", generation,
+    command = [tandem, "npu", "gemm", "--model-only", "--json", "--type", kind, "--out", out, "--generation", generation,
                "--clock", str(clock), "--kernel-class", kernel, "-m", str(m), "-k", str(k), "-n", str(n)]
     time = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return max(time["core_us"], time["dram_us"]) * 1e-6, time["dispatch_us"] * 1e-6
@@ -85,7 +86,7 @@ def as_built(tandem):
                     seconds = 0
                     for start in range(0, tokens, STEP):
                         rows = parts * min(STEP, tokens - start)
-                        seconds += sum(times * sum(product(tandem, machine, "peano", rows, k, n, kind))
+                        seconds += sum(times * sum(product(tandem, machine, "peano", rows, k, n, kind, "f32"))
                                        for times, (k, n) in calls)
                     cells.append(f"{1000 * seconds:.0f} ms")
                 print(f"| {model} | {machine} | {way} | {' | '.join(cells)} | {2048 / seconds:.0f} | "

@@ -83,9 +83,8 @@ npu::GemmCase CaseOf(const GemmSettings& settings) {
   npu::GemmCase gemm;
   gemm.device = ArrayOf(settings.generation, settings.columns);
   gemm.type = TypeOf(settings);
-  const std::string out = !settings.out.empty()             ? settings.out
-                          : gemm.type == npu::GemmType::kI8 ? "i32"
-                                                            : "f32";
+  const bool integers = gemm.type == npu::GemmType::kI8 || gemm.type == npu::GemmType::kI4;
+  const std::string out = !settings.out.empty() ? settings.out : integers ? "i32" : "f32";
   gemm.output = npu::ParseGemmOutput(out).value();
   gemm.shape = settings.shape;
   const bool chess = settings.kernel == "chess";
@@ -156,11 +155,7 @@ int RunGemm(const GemmSettings& settings) {
                             npu::GemmTypeName(gemm.type), tile.m, tile.k, tile.n),
                 "other tiles are for --model-only");
   }
-  npu::GemmConfig config = {gemm.device, gemm.type, gemm.output};
-  // The array sums integers; their scales are the host's.
-  if (config.type == npu::GemmType::kI4 && config.output == npu::GemmOutput::kF32) {
-    config.output = npu::GemmOutput::kI32;
-  }
+  const npu::GemmConfig config = {gemm.device, gemm.type, gemm.output};
   npu::CheckGemmConfig(config);
   RequireSize(gemm.shape);
   if (!settings.save.empty()) MakeSaveFolder(settings.save);
@@ -199,7 +194,7 @@ void AddNpuGemm(CLI::App& npu, Action& action) {
       ->default_str("npu1");
   AddChoice(command, "--out", settings->out, {"i8", "i16", "i32", "bf16", "f32"},
             "Type of the result")
-      ->default_str("i32 for i8, else f32");
+      ->default_str("i32 for i8 and i4, whose scales the host applies; f32 for bf16");
   AddText(command, "--tile", settings->tile, "MxKxN",
           "What a core multiplies at a time: models designs as others published them, rather than "
           "Tandem's own");

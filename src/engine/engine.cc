@@ -88,6 +88,7 @@ NpuOptions NpuOptionsOf(const EngineOptions& options, const Program& program) {
   NpuOptions npu;
   npu.generation =
       options.npu_generation == "npu2" ? npu::Generation::kNpu2 : npu::Generation::kNpu1;
+  npu.precise = options.precise;
   npu.xrt = options.npu_device == "xrt";
   npu.budget = options.npu_budget.value_or(0);
   if (npu.budget == 0) npu.budget = DefaultNpuBudget(program);

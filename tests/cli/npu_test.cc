@@ -135,7 +135,7 @@ TEST(Npu, TestsItselfUpToTheFirstThingThatDiffers) {
                                  "--save", folder / "report"});
   EXPECT_EQ(wrong.code, 1);
   EXPECT_NE(wrong.out.find(" 3 FAILED  one-core"), std::string::npos) << wrong.out;
-  EXPECT_NE(wrong.out.find("2 of 13 steps passed"), std::string::npos) << wrong.out;
+  EXPECT_NE(wrong.out.find("2 of 15 steps passed"), std::string::npos) << wrong.out;
   EXPECT_NE(wrong.out.find("tandem doctor --json"), std::string::npos) << wrong.out;
   EXPECT_EQ(Tandem({"npu", "insts", folder / "report/stream.bin"}).code, 0);
   EXPECT_EQ(ReadFile(folder / "report/argument2.dat").size(), 3U * 64 * 64 * 4);
@@ -147,7 +147,7 @@ TEST(Npu, TestsItselfUpToTheFirstThingThatDiffers) {
   EXPECT_EQ(json["ok"], false);
   EXPECT_EQ(json["emulated"], true);
   EXPECT_EQ(json["steps"].size(), 2U);
-  EXPECT_EQ(json["planned"], 13);
+  EXPECT_EQ(json["planned"], 15);
   EXPECT_NE(lost.out.find("the device is gone"), std::string::npos) << lost.out;
   for (const std::vector<std::string>& bad : std::vector<std::vector<std::string>>{
            {"--timeout", "0"}, {"--inject", "bug"}, {"--inject-step", "0"}, {"--seed", "-1"}}) {
@@ -230,6 +230,8 @@ TEST(Npu, MultipliesOnTheEmulatedArray) {
   }
   EXPECT_EQ(multiply("i8", "npu1", {"--out", "i8", "--seed", "7"})["max_abs_error"], 0);
   EXPECT_EQ(multiply("bf16", "npu2", {"--out", "bf16", "--columns", "4"})["ok"], true);
+  EXPECT_EQ(multiply("i8", "npu1", {"--out", "f32"})["ok"], true);
+  EXPECT_EQ(multiply("i4", "npu2", {"--out", "f32"})["ok"], true);
   const auto refuse = [&](const std::vector<std::string>& more, const std::string& says) {
     std::vector<std::string> args = {"npu", "gemm", "-m", "1", "-k", "1", "-n", "1"};
     args.insert(args.end(), more.begin(), more.end());
@@ -238,7 +240,7 @@ TEST(Npu, MultipliesOnTheEmulatedArray) {
     EXPECT_NE(run.err.find(says), std::string::npos) << run.err;
   };
   refuse({"--tile", "32x32x32"}, "64x128x64");
-  refuse({"--out", "f32"}, "i8 to f32");
+  refuse({"--out", "bf16"}, "i8 to bf16");
   refuse({"--columns", "3"}, "3 columns");
   refuse({"--model-only", "--save", "x"}, "--save");
   // What keeps XRT from an NPU, both say alike.

@@ -18,6 +18,7 @@
 #include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/gemm/pack.h"
+#include "devices/npu/gemm/scaled_rows.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/kernels/native_aie.h"
 
@@ -132,6 +133,65 @@ void CheckI4(GemmArray& array, const GemmConfig& config, const GemmShape& shape,
       ASSERT_NEAR(static_cast<float>(wide[at]) * step,
                   b[at] * scales[static_cast<size_t>(k / 32 * shape.n + n)], 1.001F * step);
     }
+  }
+}
+
+/// As the array does it: tiles of 128 in integers, together in float in the order of K.
+std::vector<float> ScaledProduct(const GemmShape& shape, const std::vector<int8_t>& a,
+                                 const std::vector<int8_t>& exponents,
+                                 const std::vector<int8_t>& b) {
+  const int64_t tiles = ScaledTiles(shape.k);
+  std::vector<float> c(static_cast<size_t>(shape.m * shape.n));
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t begin = tile * kTileKI8;
+    const int64_t depth = std::min<int64_t>(kTileKI8, shape.k - begin);
+    for (int64_t m = 0; m < shape.m; ++m) {
+      const int exponent = exponents[static_cast<size_t>(m * tiles + tile)];
+      for (int64_t n = 0; n < shape.n; ++n) {
+        int32_t sum = 0;
+        for (int64_t k = begin; k < begin + depth; ++k) {
+          sum += a[static_cast<size_t>(m * shape.k + k)] * b[static_cast<size_t>(k * shape.n + n)];
+        }
+        c[static_cast<size_t>(m * shape.n + n)] += std::ldexp(static_cast<float>(sum), exponent);
+      }
+    }
+  }
+  return c;
+}
+
+/// i8 or i4 weights, activations with exponents of all sizes.
+void CheckScaled(GemmArray& array, const GemmConfig& config, const GemmShape& shape,
+                 std::mt19937& random) {
+  const GemmPlan plan = PlanGemm(config, shape);
+  const auto byte = [&] { return static_cast<int8_t>(static_cast<int>(random() % 255) - 127); };
+  const auto a = Fill<int8_t>(shape.m * shape.k, byte);
+  const auto exponents = Fill<int8_t>(shape.m * plan.k_steps, [&] {
+    return static_cast<int8_t>(random() % 7 == 0 ? kLeastExponent
+                                                 : static_cast<int>(random() % 40) - 30);
+  });
+  std::vector<std::byte> packed_a(static_cast<size_t>(plan.a_bytes));
+  std::vector<std::byte> packed_b(static_cast<size_t>(plan.b_bytes));
+  PackScaledA(plan, a, exponents, packed_a);
+  std::vector<int8_t> b;
+  if (config.type == GemmType::kI4) {
+    const auto fours = Fill<int8_t>(shape.k * shape.n, [&] {
+      return static_cast<int8_t>(static_cast<int>(random() % 16) - 8);
+    });
+    const auto scales = Fill<float>((shape.k + 31) / 32 * shape.n, [&] {
+      return static_cast<float>(static_cast<int>(random() % 201) - 100);
+    });
+    std::vector<float> column_scales(static_cast<size_t>(shape.n));
+    PackB4(plan, fours, scales, column_scales, packed_b);
+    b = ExpandB4(shape, fours, scales, column_scales);
+  } else {
+    b = Fill<int8_t>(shape.k * shape.n, byte);
+    PackB(plan, b, 0, packed_b);
+  }
+  std::vector<float> c(static_cast<size_t>(shape.m * shape.n));
+  UnpackC<float>(plan, array.Multiply(plan, packed_a, packed_b), c);
+  const std::vector<float> want = ScaledProduct(shape, a, exponents, b);
+  for (size_t i = 0; i < c.size(); ++i) {
+    ASSERT_EQ(c[i], want[i]) << shape.m << "x" << shape.k << "x" << shape.n << " at " << i;
   }
 }
 
@@ -284,6 +344,24 @@ TEST(NpuGemm, I4IsTheProductOfItsExpandedWeights) {
   }
 }
 
+TEST(NpuGemm, RowsWithPowersOfTwoAreTheReferencesBits) {
+  std::mt19937 random(8);
+  const auto side = [&](int64_t most) { return 1 + static_cast<int64_t>(random() % most); };
+  for (const Generation generation : {Generation::kNpu1, Generation::kNpu2}) {
+    for (const GemmType type : {GemmType::kI8, GemmType::kI4}) {
+      const GemmConfig config = Config(generation, type, GemmOutput::kF32);
+      GemmArray array(config);
+      const int64_t n_block = 64 * config.device.columns;
+      for (const GemmShape& shape :
+           {GemmShape{1, 1, 1}, GemmShape{64, 128, 64}, GemmShape{257, 129, n_block + 1},
+            GemmShape{3, 640, 5}, GemmShape{side(300), side(500), side(600)},
+            GemmShape{side(300), side(500), side(600)}}) {
+        CheckScaled(array, config, shape, random);
+      }
+    }
+  }
+}
+
 TEST(NpuGemm, StreamsAreTheSameTransfersForEveryShape) {
   const GemmConfig config = Config(Generation::kNpu2, GemmType::kI4, GemmOutput::kI32);
   const Stream small = GemmStream(PlanGemm(config, {1, 1, 1}));
@@ -318,7 +396,7 @@ TEST(NpuGemm, RefusesWhatItHasNoDesignFor) {
   const auto refuse = [](GemmConfig config, GemmShape shape) {
     EXPECT_THROW(PlanGemm(config, shape), Error);
   };
-  refuse(Config(Generation::kNpu1, GemmType::kI8, GemmOutput::kF32), {1, 1, 1});
+  refuse(Config(Generation::kNpu1, GemmType::kI8, GemmOutput::kBf16), {1, 1, 1});
   refuse(Config(Generation::kNpu1, GemmType::kI4, GemmOutput::kI16), {1, 1, 1});
   refuse(Config(Generation::kNpu1, GemmType::kBf16, GemmOutput::kI32), {1, 1, 1});
   refuse({{Generation::kNpu2, 3}, GemmType::kI8, GemmOutput::kI32}, {1, 1, 1});

@@ -158,6 +158,10 @@ struct Tiles {
     header.rows = rows;
     std::memcpy(a.data(), &header, sizeof header);
   }
+  void SetExponent(int row, int exponent) {
+    const auto byte = static_cast<int8_t>(exponent);
+    std::memcpy(a.data() + offsetof(ActivationTileHeader, exponents) + row, &byte, 1);
+  }
   std::vector<std::byte> a, b, wide = std::vector<std::byte>(kTileBBytes), sums;
   void SetHeader(uint32_t flags, int32_t shift = 0) {
     WeightTileHeader header;
@@ -181,7 +185,7 @@ TEST(NpuKernels, I8TilesAreExact) {
        {std::pair{"gemm_i8_npu1", kMicroI8Npu1}, std::pair{"gemm_i8_npu2", kMicroI8Npu2}}) {
     Tiles tiles(kTileBBytes);
     std::vector<int32_t> want(size_t{kTileM} * kTileN, 0);
-    auto* const a = reinterpret_cast<int8_t*>(tiles.a.data() + kTileHeaderBytes);
+    auto* const a = reinterpret_cast<int8_t*>(tiles.a.data() + kActivationHeaderBytes);
     auto* const b = reinterpret_cast<int8_t*>(tiles.b.data() + kTileHeaderBytes);
     // Three tiles of one sum; the first finds old sums there, which do not count.
     std::memset(tiles.sums.data(), 0x55, tiles.sums.size());
@@ -214,10 +218,56 @@ TEST(NpuKernels, I8TilesAreExact) {
   }
 }
 
+// Integers of a tile become floats without loss, whatever their power of two, and are added in the
+// order of K: bit for bit.
+TEST(NpuKernels, ScaledTilesSumInFloat) {
+  std::mt19937 random(8);
+  for (const auto& [name, whole, micro] :
+       {std::tuple{"gemm_i8_f32_npu1", "gemm_i8_npu1", kMicroI8Npu1},
+        std::tuple{"gemm_i8_f32_npu2", "gemm_i8_npu2", kMicroI8Npu2}}) {
+    Tiles tiles(kTileBBytes);
+    std::vector<float> want(size_t{kTileM} * kTileN, 0);
+    std::vector<std::byte> integers(kTileSumBytes);
+    std::memset(tiles.sums.data(), 0x55, tiles.sums.size());
+    for (int step = 0; step < 4; ++step) {
+      for (size_t i = 0; i < kTileABytes - kActivationHeaderBytes; ++i) {
+        tiles.a[kActivationHeaderBytes + i] = static_cast<std::byte>(step == 1 ? 127 : random());
+      }
+      for (size_t i = kTileHeaderBytes; i < kTileBBytes; ++i) {
+        tiles.b[i] = static_cast<std::byte>(step == 1 ? -127 : static_cast<int>(random()));
+      }
+      std::vector<int> exponents(kTileM);
+      for (int m = 0; m < kTileM; ++m) {
+        exponents[static_cast<size_t>(m)] = m == 0   ? kLeastExponent
+                                            : m == 1 ? kMostExponent
+                                                     : static_cast<int>(random() % 12) - 9;
+        tiles.SetExponent(m, exponents[static_cast<size_t>(m)]);
+      }
+      // The integers are those of the kernel that sums nothing else.
+      tiles.SetHeader(kFirstOfSum);
+      CallKernel(whole, {tiles.a.data(), tiles.b.data(), integers.data()});
+      tiles.SetHeader(step == 0 ? kFirstOfSum : 0);
+      CallKernel(name, {tiles.a.data(), tiles.b.data(), tiles.sums.data()});
+      for (int m = 0; m < kTileM; ++m) {
+        for (int n = 0; n < kTileN; ++n) {
+          const size_t at = PlaceOf(m, n, micro.r, micro.t, kTileN / micro.t, false);
+          const auto tile = static_cast<float>(reinterpret_cast<int32_t*>(integers.data())[at]);
+          float& sum = want[static_cast<size_t>(m * kTileN + n)];
+          sum += std::ldexp(tile, exponents[static_cast<size_t>(m)]);
+          ASSERT_EQ(reinterpret_cast<const float*>(tiles.sums.data())[at], sum)
+              << name << " " << step << " " << m << " " << n;
+        }
+      }
+    }
+  }
+}
+
 TEST(NpuKernels, RowsThatAreNotInUseStay) {
   std::mt19937 random(7);
   for (const auto& [name, granule] : {std::pair{"gemm_i8_npu1", RowGranule(kMicroI8Npu1)},
                                       std::pair{"gemm_i8_npu2", RowGranule(kMicroI8Npu2)},
+                                      std::pair{"gemm_i8_f32_npu1", RowGranule(kMicroI8Npu1)},
+                                      std::pair{"gemm_i8_f32_npu2", RowGranule(kMicroI8Npu2)},
                                       std::pair{"gemm_bf16", RowGranule(kMicroBf16)}}) {
     Tiles all(kTileBBytes);
     // Small bytes are finite floats, too.
@@ -279,7 +329,7 @@ TEST(NpuKernels, Bf16TilesSumInFloat) {
   std::mt19937 random(5);
   std::normal_distribution<float> normal;
   Tiles tiles(kTileBBytes);
-  auto* const a = reinterpret_cast<bfloat16*>(tiles.a.data() + kTileHeaderBytes);
+  auto* const a = reinterpret_cast<bfloat16*>(tiles.a.data() + kActivationHeaderBytes);
   auto* const b = reinterpret_cast<bfloat16*>(tiles.b.data() + kTileHeaderBytes);
   std::vector<double> want(size_t{kTileM} * kTileN, 0);
   std::vector<double> size(want.size(), 0);

@@ -129,7 +129,7 @@ TEST(NpuMlir, OneCoreInFull) {
   const NamedDesign named = FindDesign("gemm-i8-i32-npu1");
   const Design design = named.make();
   const std::string text = DesignMlir(design, OptionsOf(named, MlirCalls::kFunction));
-  EXPECT_NE(text.find("    \"func.func\"() <{function_type = (memref<2064xi32>, memref<2064xi32>, "
+  EXPECT_NE(text.find("    \"func.func\"() <{function_type = (memref<2080xi32>, memref<2064xi32>, "
                       "memref<4096xi32>) -> (), sym_name = \"tandem_gemm_i8_npu1\", "
                       "sym_visibility = \"private\"}> ({}) {link_with = \"gemm_kernels.aie2.o\"} : "
                       "() -> ()\n"),

@@ -110,11 +110,12 @@ size_t ProductGroupsOf(const Program& program) {
 }
 
 void ExpectAgreement(const Program& program, const std::vector<int32_t>& ids, uint64_t seed,
-                     double tolerance, size_t of_calls = 1) {
+                     double tolerance, size_t of_calls = 1, bool precise = false) {
   const std::shared_ptr<HostDevice> host = MakeCpuDevice(1);
   NpuOptions options;
   options.generation = seed % 2 == 0 ? npu::Generation::kNpu1 : npu::Generation::kNpu2;
   options.least_side = 1;
+  options.precise = precise;
   const auto npu = MakeNpuDevice(host, options);
   SideBySide both(program, ids);
   both.Run(*MakeCpuDevice(1, cpu::Isa::kReference), *npu, tolerance);
@@ -141,9 +142,13 @@ TEST_P(NpuShapes, QuantisedGemma3AgreesWithTheCpu) {
   const DType type = GetParam() % 3 == 0 ? DType::kQ4_0 : DType::kQ8_0;
   const RandomGemma3 model = MakeRandomGemma3(RandomGemma3Params(GetParam()), GetParam(), type);
   const auto ids = RandomIds(model.params.vocab, 40, GetParam());
-  ExpectAgreement(BuildProgram(model.params, model.weights, gemma3::Rows::kAllWanted), ids,
-                  GetParam(), 0.03,
-                  2);  // rows that no blocks fit stay floats, and some of those on the CPU
+  // Rows that no blocks fit stay floats, and some of those on the CPU.
+  constexpr size_t kOfCalls = 2;
+  const Program program = BuildProgram(model.params, model.weights, gemma3::Rows::kAllWanted);
+  ExpectAgreement(program, ids, GetParam(), 0.03, kOfCalls, true);
+  // One part: each value is off by up to 1/127 of the largest beside it, which a head's norm or a
+  // gate enlarges.
+  ExpectAgreement(program, ids, GetParam(), 0.1, kOfCalls, false);
 }
 
 INSTANTIATE_TEST_SUITE_P(Random, NpuShapes, ::testing::Range<uint64_t>(1, 4));

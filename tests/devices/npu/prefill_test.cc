@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What prefill brings to the array and takes from it: packed weights of every type, activations in
-// two parts, the choice of products.
+// 8 bits, the choice of products.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 #include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/arrays/gemm_configuration.h"
 #include "devices/npu/gemm/pack.h"
-#include "devices/npu/prefill/activations.h"
+#include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/prefill/array_products.h"
 #include "devices/npu/prefill/packed_weights.h"
 #include "devices/npu/prefill/product_plan.h"
@@ -91,7 +91,7 @@ TEST(NpuPrefill, ColumnsArePackedAsMatricesAre) {
 
 ProductPart Part(const Device& device, GemmType type, const std::vector<WeightView>& matrices) {
   ProductPart part;
-  part.config = {device, type, type == GemmType::kBf16 ? GemmOutput::kF32 : GemmOutput::kI32};
+  part.config = {device, type, GemmOutput::kF32};
   part.matrices = matrices;
   for (const WeightView& matrix : matrices) part.n += matrix.rows;
   part.k = matrices[0].cols;
@@ -153,13 +153,34 @@ double ErrorOf(const std::vector<float>& got, const std::vector<double>& want) {
   return std::sqrt(error / size);
 }
 
+/// How far products of rows [rows, k] are off for their rounding to 8 bits, relative to all
+/// results: each value is off by a part of its step, which is 2/127.5 of its tile's largest at
+/// most.
+double RoundingOf(const std::vector<float>& x, int64_t k) {
+  double error = 0;
+  double size = 0;
+  for (size_t first = 0; first < x.size(); first += static_cast<size_t>(kTileKI8)) {
+    EXPECT_EQ(k % kTileKI8, 0);
+    float most = 0;
+    for (size_t i = first; i < first + kTileKI8; ++i) {
+      most = std::max(most, std::abs(x[i]));
+      size += double{x[i]} * x[i];
+    }
+    const double step = 2 * most / 127.5;
+    error += kTileKI8 * step * step / 12;
+  }
+  return std::sqrt(error / size);
+}
+
 // Two matrices of each type, products of the array against those of the model's weights in double.
 TEST(NpuPrefill, ProductsAreThoseOfTheModelsWeights) {
   std::mt19937_64 random(3);
   constexpr int64_t kK = 256;
   constexpr int64_t kRows = 37;
   const std::vector<float> x = cpu::RandomRows(kRows * kK, random);
-  for (const Device& device : kArrays) {
+  const double rounding = RoundingOf(x, kK);
+  for (const bool precise : {false, true}) {
+    const Device& device = kArrays[precise ? 0 : 1];
     for (const DType type : {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ4_K}) {
       SCOPED_TRACE(DTypeName(type));
       const cpu::Weights first = cpu::RandomWeights(type, 130, kK, random);
@@ -169,7 +190,7 @@ TEST(NpuPrefill, ProductsAreThoseOfTheModelsWeights) {
                                                                       : GemmType::kI8;
       ProductPlan plan;
       plan.parts.push_back(Part(device, as, {first.view, second.view}));
-      ArrayProducts array(device, MakeEmulatedBackend(device.generation));
+      ArrayProducts array(device, MakeEmulatedBackend(device.generation), precise);
       array.Add(plan, {});
       constexpr int64_t kStride = 200;
       std::vector<float> y(kRows * kStride, NAN);
@@ -196,7 +217,10 @@ TEST(NpuPrefill, ProductsAreThoseOfTheModelsWeights) {
         }
         EXPECT_TRUE(std::isnan(y[static_cast<size_t>(t * kStride + 170)]));
       }
-      EXPECT_LT(ErrorOf(got, want), as == GemmType::kBf16 ? 0.004 : 0.012);
+      // Weights are rounded, and so are activations, unless they have two parts.
+      EXPECT_LT(ErrorOf(got, want), as == GemmType::kBf16 ? 0.004
+                                    : precise             ? 0.012
+                                                          : 0.012 + rounding);
       // Of one matrix alone, and of few rows, it knows nothing.
       products = {{first.view, y.data(), kStride}};
       array.Multiply(x.data(), kK, kRows, products);
@@ -251,50 +275,58 @@ TEST(NpuPrefill, ArraysRecoverFromRunsThatFail) {
   }
 }
 
-TEST(NpuPrefill, ActivationsInTwoPartsLoseNextToNothing) {
-  std::mt19937_64 random(4);
-  for (const float size : {1e-30F, 1.0F, 1e30F}) {
-    std::vector<float> x = cpu::RandomRows(500, random);
-    for (float& value : x) value *= size;
-    std::vector<int8_t> first(x.size());
-    std::vector<int8_t> second(x.size());
-    const float step = SplitRow(x, first, second);
-    float most = 0;
-    for (const float value : x) most = std::max(most, std::abs(value));
-    EXPECT_FLOAT_EQ(step, most / 127);
-    for (size_t i = 0; i < x.size(); ++i) {
-      const double value = static_cast<double>(step) * (first[i] + second[i] / 254.0);
-      ASSERT_NEAR(value, x[i], static_cast<double>(most) * 1.02 / 64516) << i;
+// Rows that are nothing, tiny, huge or no numbers beside an ordinary one, through the array.
+TEST(NpuPrefill, RowsOfEverySizeAreMultiplied) {
+  std::mt19937_64 random(7);
+  constexpr int64_t kK = 256;
+  constexpr int64_t kRows = 20;
+  for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
+    const cpu::Weights weights = cpu::RandomWeights(type, 130, kK, random);
+    std::vector<float> x = cpu::RandomRows(kRows * kK, random);
+    const float sizes[] = {1, 0, 1e-37F, 1e30F};
+    for (size_t i = 0; i < x.size(); ++i) x[i] *= sizes[i / kK % 4];
+    x[5 * kK + 200] = NAN;
+    x[6 * kK + 3] = INFINITY;
+    for (const bool precise : {false, true}) {
+      ProductPlan plan;
+      plan.parts.push_back(
+          Part(kArrays[1], type == DType::kQ4_0 ? GemmType::kI4 : GemmType::kI8, {weights.view}));
+      ArrayProducts array(kArrays[1], MakeEmulatedBackend(kArrays[1].generation), precise);
+      array.Add(plan, {});
+      std::vector<float> y(kRows * 130);
+      std::vector<Product> products = {{weights.view, y.data(), 130}};
+      array.Multiply(x.data(), kK, kRows, products);
+      ASSERT_TRUE(products[0].done);
+      std::vector<float> row(kK);
+      for (int64_t t = 0; t < kRows; ++t) {
+        for (int64_t n = 0; n < 130; ++n) {
+          const float got = y[static_cast<size_t>(t * 130 + n)];
+          if (t == 5 || t == 6) {
+            ASSERT_TRUE(std::isnan(got)) << t;
+            continue;
+          }
+          weights.view.ReadRow(n, row.data());
+          double want = 0;
+          double most_x = 0;
+          double most_w = 0;
+          double sum_x = 0;
+          double sum_w = 0;
+          for (size_t k = 0; k < row.size(); ++k) {
+            const double value = x[static_cast<size_t>(t * kK) + k];
+            want += row[k] * value;
+            most_x = std::max(most_x, std::abs(value));
+            most_w = std::max(most_w, std::abs(double{row[k]}));
+            sum_x += std::abs(value);
+            sum_w += std::abs(double{row[k]});
+          }
+          // Weights are half a step of 1/127 off (ratios a whole one), activations half of at most
+          // 2/127.5, and in two parts a 127th of that.
+          const double bound = sum_x * most_w / (type == DType::kQ4_0 ? 126 : 252) +
+                               sum_w * most_x / (precise ? 127.0 * 127 : 127) * 1.01;
+          ASSERT_LE(std::abs(got - want), bound * 1.001) << t << " " << n;
+        }
+      }
     }
-    // The sums of products with one weight of 1 are the parts themselves.
-    std::vector<int32_t> high(first.begin(), first.end());
-    std::vector<int32_t> low(second.begin(), second.end());
-    const std::vector<float> twos(x.size(), 2);
-    std::vector<float> y(x.size());
-    JoinRow(high, low, step, twos, y.data());
-    for (size_t i = 0; i < x.size(); ++i) {
-      ASSERT_NEAR(y[i], 2.0 * x[i], static_cast<double>(most) * 2.1 / 64516) << i;
-    }
-  }
-}
-
-TEST(NpuPrefill, WhatIsNoNumberStaysNone) {
-  std::vector<int8_t> first(3, 7);
-  std::vector<int8_t> second(3, 7);
-  const std::vector<int8_t> zeros(3, 0);
-  for (const float bad : {NAN, INFINITY, -INFINITY}) {
-    const float step = SplitRow(std::vector<float>{1, bad, 2}, first, second);
-    EXPECT_TRUE(std::isnan(step)) << bad;
-    EXPECT_EQ(first, zeros);
-    EXPECT_EQ(second, zeros);
-    float y = 0;
-    JoinRow(std::vector<int32_t>{0}, std::vector<int32_t>{0}, step, std::vector<float>{1}, &y);
-    EXPECT_TRUE(std::isnan(y));
-  }
-  for (const float tiny : {0.0F, std::numeric_limits<float>::denorm_min()}) {
-    EXPECT_EQ(SplitRow(std::vector<float>{tiny, -tiny, 0}, first, second), 0);
-    EXPECT_EQ(first, zeros);
-    EXPECT_EQ(second, zeros);
   }
 }
 

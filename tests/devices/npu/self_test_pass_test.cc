@@ -32,7 +32,7 @@ TEST(NpuSelfTest, PassesOnTheEmulatedArray) {
     const SelfTestReport report = RunSelfTest(runner, options);
     EXPECT_TRUE(report.ok());
     EXPECT_EQ(seen, report.planned);
-    EXPECT_EQ(report.planned, 13);
+    EXPECT_EQ(report.planned, 15);
     EXPECT_EQ(report.steps.front().name, "no-op");
     EXPECT_EQ(report.steps[1].design, "copy-" + DeviceName(device));
     EXPECT_EQ(report.steps[2].design, "one-core-" + DeviceName(device));

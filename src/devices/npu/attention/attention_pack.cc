@@ -139,8 +139,8 @@ void KeyPacker::Set(int64_t position, std::span<const float> key, std::span<cons
   const int64_t bytes = TileABytes(plan_.config);
   const int64_t slot = at % kAttentionKeys;
   for (int64_t head = 0; head < plan_.shape.kv_heads; ++head) {
-    std::byte* const tile =
-        out_.data() + 2 * (head * plan_.tiles + at / kAttentionKeys) * bytes + kTileHeaderBytes;
+    std::byte* const tile = out_.data() + 2 * (head * plan_.tiles + at / kAttentionKeys) * bytes +
+                            sizeof(AttentionKeyHeader);
     auto* const keys = reinterpret_cast<uint16_t*>(tile);
     auto* const values = reinterpret_cast<uint16_t*>(tile + bytes);
     for (int64_t dim = 0; dim < dims; ++dim) {

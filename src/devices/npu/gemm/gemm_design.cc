@@ -129,7 +129,8 @@ class Maker {
     if (!narrows) Add(steps, first);
     const std::string gemm = config_.type == GemmType::kBf16
                                  ? "gemm_bf16"
-                                 : fmt::format("gemm_{}_{}", GemmTypeName(config_.type),
+                                 : fmt::format("gemm_{}{}_{}", GemmTypeName(config_.type),
+                                               ScalesRows(config_) ? "_f32" : "",
                                                GenerationName(config_.device.generation));
     std::vector<size_t> buffers = {a, b};
     if (config_.type == GemmType::kI4) buffers.push_back(parts.wide);
@@ -236,6 +237,10 @@ class Maker {
 
 bool Attends(const GemmConfig& config) { return !Narrows(config.output); }
 
+bool ScalesRows(const GemmConfig& config) {
+  return config.type != GemmType::kBf16 && config.output == GemmOutput::kF32;
+}
+
 void CheckGemmConfig(const GemmConfig& config) {
   const int columns = config.device.columns;
   if ((columns != 4 && columns != 8) || columns > MaxColumns(config.device.generation)) {
@@ -243,13 +248,13 @@ void CheckGemmConfig(const GemmConfig& config) {
         ErrorKind::kInvalidArgument,
         fmt::format("a product on {} columns: the design takes 4, or all 8 of npu2", columns));
   }
-  const bool integers = config.output == GemmOutput::kI8 || config.output == GemmOutput::kI16 ||
-                        config.output == GemmOutput::kI32;
   const bool can = [&] {
     switch (config.type) {
-      case GemmType::kI8: return integers;
-      case GemmType::kI4: return config.output == GemmOutput::kI32;
-      case GemmType::kBf16: return !integers;
+      case GemmType::kI8: return config.output != GemmOutput::kBf16;
+      case GemmType::kI4:
+        return config.output == GemmOutput::kI32 || config.output == GemmOutput::kF32;
+      case GemmType::kBf16:
+        return config.output == GemmOutput::kBf16 || config.output == GemmOutput::kF32;
       case GemmType::kW4Bf16: break;
     }
     return false;

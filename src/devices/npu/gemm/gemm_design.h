@@ -22,6 +22,8 @@
 namespace tandem::npu {
 
 /// What a configuration multiplies. i8 gives i8, i16 or i32; i4 gives i32; bf16 gives bf16 or f32.
+/// i8 and i4 to f32: activations with a power of two for each row and tile of K (scaled_rows.h),
+/// summed in float.
 struct GemmConfig {
   Device device;  ///< Of 4 columns, or 8.
   GemmType type = GemmType::kI8;
@@ -37,6 +39,9 @@ bool Attends(const GemmConfig& config);
 void CheckGemmConfig(const GemmConfig& config);
 /// The design. Throws as CheckGemmConfig.
 Design MakeGemmDesign(const GemmConfig& config);
+
+/// Whether rows of A have powers of two, which the core sums by.
+bool ScalesRows(const GemmConfig& config);
 
 /// "gemm-i8-i32-npu1".
 std::string GemmDesignName(const GemmConfig& config);

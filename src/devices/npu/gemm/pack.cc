@@ -61,8 +61,10 @@ void CopyTile(std::span<const T> matrix, int64_t height, int64_t width, int64_t 
   }
 }
 
+/// exponents [m, k steps], or none.
 template <typename T>
-void PackRows(const GemmPlan& plan, std::span<const T> rows, std::span<std::byte> out) {
+void PackRows(const GemmPlan& plan, std::span<const T> rows, std::span<const int8_t> exponents,
+              std::span<std::byte> out) {
   CheckSize(rows.size(), plan.shape.m * plan.shape.k, "A");
   CheckSize(out.size(), plan.a_bytes, "packed A");
   std::fill(out.begin(), out.end(), std::byte{});
@@ -74,10 +76,14 @@ void PackRows(const GemmPlan& plan, std::span<const T> rows, std::span<std::byte
       for (int64_t k = 0; k < plan.k_steps; ++k) {
         ActivationTileHeader header;
         header.rows = static_cast<uint32_t>(plan.tile_rows);
+        const int64_t top = (m * kCoreRows + core_row) * plan.tile_rows;
+        for (int64_t row = 0; !exponents.empty() && row < plan.tile_rows; ++row) {
+          if (top + row >= plan.shape.m) break;
+          header.exponents[row] = exponents[static_cast<size_t>((top + row) * plan.k_steps + k)];
+        }
         std::memcpy(tile, &header, sizeof header);
-        CopyTile(rows, plan.shape.m, plan.shape.k, (m * kCoreRows + core_row) * plan.tile_rows,
-                 k * plan.tile.k, plan.tile_rows, plan.tile.k, places,
-                 reinterpret_cast<T*>(tile + kTileHeaderBytes));
+        CopyTile(rows, plan.shape.m, plan.shape.k, top, k * plan.tile.k, plan.tile_rows,
+                 plan.tile.k, places, reinterpret_cast<T*>(tile + kActivationHeaderBytes));
         tile += TileABytes(plan.config);
       }
     }
@@ -152,10 +158,15 @@ std::vector<int8_t> RatiosOf(const GemmShape& shape, std::span<const float> scal
 }  // namespace
 
 void PackA(const GemmPlan& plan, std::span<const int8_t> rows, std::span<std::byte> out) {
-  PackRows(plan, rows, out);
+  PackRows(plan, rows, {}, out);
 }
 void PackA(const GemmPlan& plan, std::span<const uint16_t> rows, std::span<std::byte> out) {
-  PackRows(plan, rows, out);
+  PackRows(plan, rows, {}, out);
+}
+void PackScaledA(const GemmPlan& plan, std::span<const int8_t> rows,
+                 std::span<const int8_t> exponents, std::span<std::byte> out) {
+  CheckSize(exponents.size(), plan.shape.m * plan.k_steps, "exponents");
+  PackRows(plan, rows, exponents, out);
 }
 void PackB(const GemmPlan& plan, std::span<const int8_t> rows, int shift,
            std::span<std::byte> out) {

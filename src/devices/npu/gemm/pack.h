@@ -17,6 +17,9 @@ namespace tandem::npu {
 /// A, row-major [m,k], into the plan's a_bytes. Elements are int8_t, or the bits of bfloat16.
 void PackA(const GemmPlan& plan, std::span<const int8_t> rows, std::span<std::byte> out);
 void PackA(const GemmPlan& plan, std::span<const uint16_t> rows, std::span<std::byte> out);
+/// The same for results in float: exponents [m, k steps] of the rows (scaled_rows.h).
+void PackScaledA(const GemmPlan& plan, std::span<const int8_t> rows,
+                 std::span<const int8_t> exponents, std::span<std::byte> out);
 /// B, row-major [k,n], into b_bytes. `shift` is for narrow results (WeightTileHeader).
 void PackB(const GemmPlan& plan, std::span<const int8_t> rows, int shift, std::span<std::byte> out);
 void PackB(const GemmPlan& plan, std::span<const uint16_t> rows, int shift,

@@ -20,12 +20,8 @@
 
 namespace tandem::npu::kernels {
 
-using Ints = aie::vector<int32_t, 16>;
-using Floats = aie::vector<float, 16>;
-
 inline constexpr int kGroups = kAttentionQueries / 4;
 inline constexpr int kKeyBlocks = kAttentionKeys / 4;
-inline constexpr int kFloatExponent = 23;  ///< Bit of a float where its exponent begins.
 
 inline Ints AllOf(int32_t value) { return aie::broadcast<int32_t, 16>(value); }
 

@@ -38,14 +38,14 @@ struct AttentionKeyHeader {
   uint32_t flags = 0;
   uint32_t dims = 0;     ///< In use, a multiple of 16.
   int32_t position = 0;  ///< Of the first key.
-  uint32_t reserved[13] = {};
+  uint32_t reserved[29] = {};
 };
 inline constexpr uint32_t kAttentionIsKeys = 1U << 16;
 inline constexpr uint32_t kAttentionIsValues = 1U << 17;
 /// Of that word: what is a tile of a product.
 inline constexpr uint32_t kActivationRows = 0xFFFF;
-static_assert(sizeof(AttentionKeyHeader) == kTileHeaderBytes);
-static_assert(kTileABytes == kTileHeaderBytes + size_t{2} * kAttentionKeys * kAttentionDims);
+static_assert(sizeof(AttentionKeyHeader) == kActivationHeaderBytes);
+static_assert(kTileABytes == kActivationHeaderBytes + size_t{2} * kAttentionKeys * kAttentionDims);
 static_assert(kAttentionQueries == kAttentionKeys);
 
 /// In front of 8 queries.

@@ -6,6 +6,7 @@
 #include "devices/npu/kernels/gemm_kernels.h"
 
 #include <cstring>
+#include <type_traits>
 
 #include "devices/npu/kernels/attention_kernels.h"
 
@@ -20,35 +21,54 @@ WeightTileHeader HeaderOf(const uint8_t* tile) {
   return header;
 }
 
-/// At most a tile, whatever the header says.
-int RowsOf(const uint8_t* tile) {
-  ActivationTileHeader header;
-  std::memcpy(&header, tile, sizeof header);
-  return header.rows < kTileM ? static_cast<int>(header.rows) : kTileM;
+bool IsFirst(const uint8_t* b) { return (HeaderOf(b).flags & kFirstOfSum) != 0; }
+
+const ActivationTileHeader& HeaderOfA(const uint8_t* tile) {
+  return *reinterpret_cast<const ActivationTileHeader*>(tile);
 }
 
-/// What follows the header of a tile of A or B.
+/// At most a tile, whatever the header says.
+int RowsOf(const uint8_t* tile) {
+  const uint32_t rows = HeaderOfA(tile).rows;
+  return rows < kTileM ? static_cast<int>(rows) : kTileM;
+}
+
+/// What follows the header of a tile of A, or of B.
+template <typename T>
+const T* ValuesOfA(const uint8_t* tile) {
+  return reinterpret_cast<const T*>(tile + kActivationHeaderBytes);
+}
 template <typename T>
 const T* ValuesOf(const uint8_t* tile) {
   return reinterpret_cast<const T*>(tile + kTileHeaderBytes);
 }
 
-template <int R>
-void GemmI8(const uint8_t* a, const uint8_t* b, int32_t* sums) {
+/// Sums in integers, or in float by the exponents of A's rows.
+template <int R, typename Sum>
+void GemmBytes(const uint8_t* a, const uint8_t* b, const int8_t* weights, Sum* sums) {
   SetModes();
-  MultiplyTile<kTileKI8, kTileN, R, 8, 8, acc32>(ValuesOf<int8_t>(a), ValuesOf<int8_t>(b), sums,
-                                                 RowsOf(a), (HeaderOf(b).flags & kFirstOfSum) != 0);
+  const auto* const values = ValuesOfA<int8_t>(a);
+  if constexpr (std::is_same_v<Sum, float>) {
+    MultiplyScaledTile<kTileKI8, kTileN, R>(values, weights, HeaderOfA(a).exponents, sums,
+                                            RowsOf(a), IsFirst(b));
+  } else {
+    MultiplyTile<kTileKI8, kTileN, R, 8, 8, acc32>(values, weights, sums, RowsOf(a), IsFirst(b));
+  }
 }
 
-template <int R>
-void GemmI4(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums) {
+template <int R, typename Sum>
+void GemmI8(const uint8_t* a, const uint8_t* b, Sum* sums) {
+  GemmBytes<R>(a, b, ValuesOf<int8_t>(b), sums);
+}
+
+template <int R, typename Sum>
+void GemmI4(const uint8_t* a, const uint8_t* b, int8_t* wide, Sum* sums) {
   SetModes();
   const auto* const nibbles = ValuesOf<uint8_t>(b);
   const auto* const ratios =
       reinterpret_cast<const int8_t*>(nibbles + size_t{kTileKI8} * kTileN / 2);
   ExpandWeights<kTileKI8, kTileN>(nibbles, ratios, wide);
-  MultiplyTile<kTileKI8, kTileN, R, 8, 8, acc32>(ValuesOf<int8_t>(a), wide, sums, RowsOf(a),
-                                                 (HeaderOf(b).flags & kFirstOfSum) != 0);
+  GemmBytes<R>(a, b, wide, sums);
 }
 
 template <typename Tag, typename Sum, typename Out>
@@ -65,7 +85,13 @@ extern "C" {
 void tandem_gemm_i8_npu1(const uint8_t* a, const uint8_t* b, int32_t* sums) {
   GemmI8<kMicroI8Npu1.r>(a, b, sums);
 }
+void tandem_gemm_i8_f32_npu1(const uint8_t* a, const uint8_t* b, float* sums) {
+  GemmI8<kMicroI8Npu1.r>(a, b, sums);
+}
 void tandem_gemm_i4_npu1(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums) {
+  GemmI4<kMicroI8Npu1.r>(a, b, wide, sums);
+}
+void tandem_gemm_i4_f32_npu1(const uint8_t* a, const uint8_t* b, int8_t* wide, float* sums) {
   GemmI4<kMicroI8Npu1.r>(a, b, wide, sums);
 }
 #endif
@@ -73,7 +99,13 @@ void tandem_gemm_i4_npu1(const uint8_t* a, const uint8_t* b, int8_t* wide, int32
 void tandem_gemm_i8_npu2(const uint8_t* a, const uint8_t* b, int32_t* sums) {
   GemmI8<kMicroI8Npu2.r>(a, b, sums);
 }
+void tandem_gemm_i8_f32_npu2(const uint8_t* a, const uint8_t* b, float* sums) {
+  GemmI8<kMicroI8Npu2.r>(a, b, sums);
+}
 void tandem_gemm_i4_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums) {
+  GemmI4<kMicroI8Npu2.r>(a, b, wide, sums);
+}
+void tandem_gemm_i4_f32_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, float* sums) {
   GemmI4<kMicroI8Npu2.r>(a, b, wide, sums);
 }
 #endif
@@ -81,8 +113,7 @@ void tandem_gemm_i4_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, int32
 void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums) {
   SetModes();
   MultiplyTile<kTileKBf16, kTileN, kMicroBf16.r, kMicroBf16.s, kMicroBf16.t, accfloat>(
-      ValuesOf<bfloat16>(a), ValuesOf<bfloat16>(b), sums, RowsOf(a),
-      (HeaderOf(b).flags & kFirstOfSum) != 0);
+      ValuesOfA<bfloat16>(a), ValuesOf<bfloat16>(b), sums, RowsOf(a), IsFirst(b));
 }
 
 void tandem_narrow_i8(const uint8_t* b, const int32_t* sums, int8_t* out) {

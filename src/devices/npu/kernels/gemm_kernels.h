@@ -18,9 +18,33 @@ inline void SetModes() {
   aie::set_saturation(aie::saturation_mode::saturate);
 }
 
+using Ints = aie::vector<int32_t, 16>;
+using Floats = aie::vector<float, 16>;
+inline constexpr int kFloatExponent = 23;  ///< Bit of a float where its exponent begins.
+
+/// Two by two blocks of sums, which stay in registers, so that each block that is loaded multiplies
+/// twice. a0, a1: rows of blocks of A, b0, b1: columns of B, `depth` blocks of K, two at least.
+template <typename Block, typename Value>
+void MultiplyBlocks(const Value* a0, const Value* a1, const Value* b0, const Value* b1, int depth,
+                    Block& s00, Block& s01, Block& s10, Block& s11) {
+  for (int k = 0; k < depth; ++k) AIE_PREPARE_FOR_PIPELINING AIE_LOOP_MIN_ITERATION_COUNT(2) {
+      const auto left0 = aie::load_v<Block::size_A>(a0);
+      const auto left1 = aie::load_v<Block::size_A>(a1);
+      const auto right0 = aie::load_v<Block::size_B>(b0);
+      const auto right1 = aie::load_v<Block::size_B>(b1);
+      a0 += Block::size_A;
+      a1 += Block::size_A;
+      b0 += Block::size_B;
+      b1 += Block::size_B;
+      s00.mac(left0, right0);
+      s01.mac(left0, right1);
+      s10.mac(left1, right0);
+      s11.mac(left1, right1);
+    }
+}
+
 /// sums += a b, or sums = a b for the first tile of a sum; tiles [rows,K], [K,N], [rows,N] in
-/// blocks of R, S and T. Two by two blocks of sums stay in registers, so each block that is loaded
-/// multiplies twice. `depth`: blocks of K that are in use, two at least.
+/// blocks of R, S and T. `depth`: blocks of K that are in use.
 template <int K, int N, int R, int S, int T, typename Tag, typename Value, typename Sum>
 void MultiplyTile(const Value* a, const Value* b, Sum* sums, int rows, bool first,
                   int depth = K / S) {
@@ -41,28 +65,69 @@ void MultiplyTile(const Value* a, const Value* b, Sum* sums, int rows, bool firs
       Block s01 = start(top + Block::size_C);
       Block s10 = start(bottom);
       Block s11 = start(bottom + Block::size_C);
-      const Value* a0 = a + i * kRowOfA;
-      const Value* a1 = a0 + kRowOfA;
-      const Value* b0 = b + j * kColumnOfB;
-      const Value* b1 = b0 + kColumnOfB;
-      for (int k = 0; k < depth; ++k) AIE_PREPARE_FOR_PIPELINING AIE_LOOP_MIN_ITERATION_COUNT(2) {
-          const auto left0 = aie::load_v<Block::size_A>(a0);
-          const auto left1 = aie::load_v<Block::size_A>(a1);
-          const auto right0 = aie::load_v<Block::size_B>(b0);
-          const auto right1 = aie::load_v<Block::size_B>(b1);
-          a0 += Block::size_A;
-          a1 += Block::size_A;
-          b0 += Block::size_B;
-          b1 += Block::size_B;
-          s00.mac(left0, right0);
-          s01.mac(left0, right1);
-          s10.mac(left1, right0);
-          s11.mac(left1, right1);
-        }
+      const Value* const a0 = a + i * kRowOfA;
+      const Value* const b0 = b + j * kColumnOfB;
+      MultiplyBlocks(a0, a0 + kRowOfA, b0, b0 + kColumnOfB, depth, s00, s01, s10, s11);
       aie::store_v(top, s00.template to_vector<Sum>());
       aie::store_v(top + Block::size_C, s01.template to_vector<Sum>());
       aie::store_v(bottom, s10.template to_vector<Sum>());
       aie::store_v(bottom + Block::size_C, s11.template to_vector<Sum>());
+    }
+  }
+}
+
+/// The float 1.5 x 2^(23 + exponent) as bits, for two rows of eight columns each. An integer below
+/// 2^22 in size that is added to these bits is added to the float so many times 2^exponent: neither
+/// AIE2 nor this needs a conversion, or a product.
+inline Ints RowUnits(const int8_t* exponents) {
+  constexpr int32_t kUnit = (127 + kFloatExponent) << kFloatExponent | 1 << (kFloatExponent - 1);
+  const auto row = [](int exponent) {
+    return aie::broadcast<int32_t, 8>(kUnit + exponent * (1 << kFloatExponent));
+  };
+  return aie::concat(row(exponents[0]), row(exponents[1]));
+}
+
+/// sums += integers x powers of two, or = for the first; `units`: RowUnits of each 16. All but the
+/// last addition is exact.
+template <unsigned N>
+void AddScaled(const aie::vector<int32_t, N>& integers, const Ints* units, bool first,
+               float* sums) {
+  for (unsigned i = 0; i < N / 16; ++i) {
+    const Ints bits = aie::add(integers.template extract<16>(i), units[i]);
+    const Floats scaled =
+        aie::sub(aie::vector_cast<float>(bits), aie::vector_cast<float>(units[i]));
+    float* const at = sums + 16 * i;
+    aie::store_v(at, first ? scaled : aie::add(aie::load_v<16>(at), scaled));
+  }
+}
+
+/// As MultiplyTile, for bytes whose rows have a power of two each (RowUnits): sums of this tile in
+/// integers, all together in float.
+template <int K, int N, int R>
+void MultiplyScaledTile(const int8_t* a, const int8_t* b, const int8_t* exponents, float* sums,
+                        int rows, bool first) {
+  constexpr int kSide = 8;  // S and T
+  using Block = aie::mmul<R, kSide, kSide, int8_t, int8_t, acc32>;
+  constexpr int kRowOfA = K / kSide * Block::size_A;
+  constexpr int kColumnOfB = K / kSide * Block::size_B;
+  constexpr int kRowOfSums = N / kSide * Block::size_C;
+  for (int i = 0; i < rows / R; i += 2) {
+    Ints units[R];  // of both rows of blocks
+    for (int pair = 0; pair < R; ++pair) units[pair] = RowUnits(exponents + i * R + 2 * pair);
+    for (int j = 0; j < N / kSide; j += 2) {
+      Block s00(aie::zeros<int32_t, Block::size_C>());
+      Block s01 = s00;
+      Block s10 = s00;
+      Block s11 = s00;
+      const int8_t* const a0 = a + i * kRowOfA;
+      const int8_t* const b0 = b + j * kColumnOfB;
+      MultiplyBlocks(a0, a0 + kRowOfA, b0, b0 + kColumnOfB, K / kSide, s00, s01, s10, s11);
+      float* const top = sums + i * kRowOfSums + j * static_cast<int>(Block::size_C);
+      float* const bottom = top + kRowOfSums;
+      AddScaled(s00.template to_vector<int32_t>(), units, first, top);
+      AddScaled(s01.template to_vector<int32_t>(), units, first, top + Block::size_C);
+      AddScaled(s10.template to_vector<int32_t>(), units + R / 2, first, bottom);
+      AddScaled(s11.template to_vector<int32_t>(), units + R / 2, first, bottom + Block::size_C);
     }
   }
 }

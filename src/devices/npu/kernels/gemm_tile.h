@@ -16,14 +16,8 @@ struct WeightTileHeader {
   int32_t shift = 0;  ///< Of narrow results: their sums are divided by 2^shift.
   uint32_t reserved[14] = {};
 };
-/// And one of activations with this: a short prompt fills few of a tile's rows.
-struct ActivationTileHeader {
-  uint32_t rows = 0;  ///< In use, a multiple of RowGranule().
-  uint32_t reserved[15] = {};
-};
 inline constexpr size_t kTileHeaderBytes = 64;
 static_assert(sizeof(WeightTileHeader) == kTileHeaderBytes);
-static_assert(sizeof(ActivationTileHeader) == kTileHeaderBytes);
 inline constexpr uint32_t kFirstOfSum = 1;  ///< Sums start from zero.
 inline constexpr uint32_t kLastOfSum = 2;   ///< And are complete.
 
@@ -44,6 +38,21 @@ inline constexpr int kTileN = 64;
 inline constexpr int kTileKI8 = 128;
 inline constexpr int kTileKBf16 = 64;
 
+/// A tile of activations begins with this: a short prompt fills few of its rows.
+struct ActivationTileHeader {
+  uint32_t rows = 0;  ///< In use, a multiple of RowGranule().
+  uint32_t reserved[15] = {};
+  /// Of integers that are summed in float: each is that many powers of two (kLeastExponent to
+  /// kMostExponent), the same for all of a row in this tile.
+  int8_t exponents[kTileM] = {};
+};
+inline constexpr size_t kActivationHeaderBytes = 128;
+static_assert(sizeof(ActivationTileHeader) == kActivationHeaderBytes);
+/// A tile's sum is below 127 x 127 x 128 < 2^21, so that no float comes near its ends: neither a
+/// tile's sum, nor 1.5 x 2^(23 + exponent) that it is made with, nor all of K.
+inline constexpr int kLeastExponent = -100;
+inline constexpr int kMostExponent = 80;
+
 /// 4-bit weights: blocks of 32 along K share a ratio of 0 to 127 to the column's scale. A tile is
 /// header, nibbles in the order of i8 (the low half of a byte first), ratios [n/8][k/32][8].
 inline constexpr int kI4Block = 32;
@@ -51,7 +60,7 @@ inline constexpr int kI4Block = 32;
 inline constexpr int kI4Shift = 3;
 inline constexpr size_t kI4RatioBytes = size_t{kTileKI8} / kI4Block * kTileN;
 
-inline constexpr size_t kTileABytes = kTileHeaderBytes + size_t{kTileM} * kTileKI8;
+inline constexpr size_t kTileABytes = kActivationHeaderBytes + size_t{kTileM} * kTileKI8;
 static_assert(kTileKI8 == 2 * kTileKBf16);  // as many bytes in bf16
 inline constexpr size_t kTileBBytes = kTileHeaderBytes + size_t{kTileKI8} * kTileN;
 inline constexpr size_t kTileB4Bytes =

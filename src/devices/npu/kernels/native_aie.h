@@ -133,6 +133,13 @@ class vector {
   T& operator[](unsigned i) { return lanes_[i]; }
   const T& operator[](unsigned i) const { return lanes_[i]; }
   static constexpr unsigned size() { return N; }
+  /// The part of M lanes number `at`.
+  template <unsigned M>
+  vector<T, M> extract(unsigned at) const {
+    vector<T, M> part;
+    for (unsigned i = 0; i < M; ++i) part[i] = lanes_[at * M + i];
+    return part;
+  }
 
  private:
   std::array<T, N> lanes_{};

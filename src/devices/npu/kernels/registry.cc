@@ -10,9 +10,13 @@
 
 extern "C" {
 void tandem_gemm_i8_npu1(const uint8_t* a, const uint8_t* b, int32_t* sums);
+void tandem_gemm_i8_f32_npu1(const uint8_t* a, const uint8_t* b, float* sums);
 void tandem_gemm_i4_npu1(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums);
+void tandem_gemm_i4_f32_npu1(const uint8_t* a, const uint8_t* b, int8_t* wide, float* sums);
 void tandem_gemm_i8_npu2(const uint8_t* a, const uint8_t* b, int32_t* sums);
+void tandem_gemm_i8_f32_npu2(const uint8_t* a, const uint8_t* b, float* sums);
 void tandem_gemm_i4_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums);
+void tandem_gemm_i4_f32_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, float* sums);
 void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums);
 void tandem_narrow_i8(const uint8_t* b, const int32_t* sums, int8_t* out);
 void tandem_narrow_i16(const uint8_t* b, const int32_t* sums, int16_t* out);
@@ -59,9 +63,13 @@ constexpr size_t kFinish[] = {kStateBytes, kAttentionSumBytes};
 
 constexpr Kernel kKernels[] = {
     {"gemm_i8_npu1", kI8Buffers, Caller<tandem_gemm_i8_npu1>::Run},
+    {"gemm_i8_f32_npu1", kI8Buffers, Caller<tandem_gemm_i8_f32_npu1>::Run},
     {"gemm_i4_npu1", kI4Buffers, Caller<tandem_gemm_i4_npu1>::Run},
+    {"gemm_i4_f32_npu1", kI4Buffers, Caller<tandem_gemm_i4_f32_npu1>::Run},
     {"gemm_i8_npu2", kI8Buffers, Caller<tandem_gemm_i8_npu2>::Run},
+    {"gemm_i8_f32_npu2", kI8Buffers, Caller<tandem_gemm_i8_f32_npu2>::Run},
     {"gemm_i4_npu2", kI4Buffers, Caller<tandem_gemm_i4_npu2>::Run},
+    {"gemm_i4_f32_npu2", kI4Buffers, Caller<tandem_gemm_i4_f32_npu2>::Run},
     {"gemm_bf16", kI8Buffers, Caller<tandem_gemm_bf16>::Run},
     {"narrow_i8", kNarrow1, Caller<tandem_narrow_i8>::Run},
     {"narrow_i16", kNarrow2, Caller<tandem_narrow_i16>::Run},

@@ -9,7 +9,7 @@
 #include "core/float_types.h"
 #include "devices/npu/arrays/gemm_configuration.h"
 #include "devices/npu/gemm/pack.h"
-#include "devices/npu/prefill/activations.h"
+#include "devices/npu/gemm/scaled_rows.h"
 #include "devices/npu/timing/gemm_time.h"
 
 namespace tandem::npu {
@@ -18,9 +18,7 @@ namespace {
 /// Shapes whose streams are kept: prompts end in steps of any length.
 constexpr size_t kMostPrepared = 512;
 
-/// What no sum of 8-bit products is, by PlanGemm's limit, and no float that an array computes: a
-/// quiet number that is none, with a payload.
-constexpr uint32_t kNoSum = 0x80000000;
+/// What no float is that an array computes: a quiet number that is none, with a payload.
 constexpr uint32_t kNoFloat = 0xFFC0DEAD;
 
 template <typename T>
@@ -124,30 +122,44 @@ const ArrayProducts::Prepared& ArrayProducts::Prepare(const GemmConfig& config,
   return it->second;
 }
 
+void ArrayProducts::PackBytes(const GemmPlan& plan, const float* x, int64_t x_stride, int64_t rows,
+                              std::span<std::byte> a) {
+  const auto k = static_cast<size_t>(plan.shape.k);
+  const auto tiles = static_cast<size_t>(plan.k_steps);
+  const std::span<int8_t> bytes = Resized(bytes_of_rows_, plan.shape.m * plan.shape.k);
+  const std::span<int8_t> exponents = Resized(exponents_, plan.shape.m * plan.k_steps);
+  const std::span<float> factors = Resized(factors_, rows);
+  for (int64_t t = 0; t < rows; ++t) {
+    const std::span<const float> row(x + t * x_stride, k);
+    const auto first = static_cast<size_t>(t);
+    const auto to = bytes.subspan(first * k, k);
+    const auto to_exponents = exponents.subspan(first * tiles, tiles);
+    factors[first] = ScaleRow(row, to, to_exponents);
+    if (parts_ == 1) continue;
+    const auto second = static_cast<size_t>(rows + t);
+    ScaleRest(row, factors[first], to, to_exponents, bytes.subspan(second * k, k),
+              exponents.subspan(second * tiles, tiles));
+  }
+  PackScaledA(plan, bytes, exponents, a);
+}
+
 void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_stride,
                         int64_t rows) {
   const ProductPart& part = weights.part();
-  const bool integers = part.config.type != GemmType::kBf16;
-  const Prepared& prepared = Prepare(part.config, {integers ? 2 * rows : rows, part.k, part.n});
+  const bool bytes = ScalesRows(part.config);
+  const int64_t parts = bytes ? parts_ : 1;
+  const Prepared& prepared = Prepare(part.config, {parts * rows, part.k, part.n});
   const auto a_bytes = static_cast<size_t>(prepared.plan.a_bytes);
   const auto c_bytes = static_cast<size_t>(prepared.plan.c_bytes);
   const std::span<std::byte> a = Grown(a_, prepared.plan.a_bytes).bytes().first(a_bytes);
   const std::span<std::byte> c = Grown(c_, prepared.plan.c_bytes).bytes().first(c_bytes);
-  const auto k = static_cast<size_t>(part.k);
-  const auto row_of = [&](int64_t t) { return std::span(x + t * x_stride, k); };
-  if (integers) {
-    const std::span<int8_t> parts = Resized(parts_, 2 * rows * part.k);
-    const std::span<float> steps = Resized(steps_, rows);
-    for (int64_t t = 0; t < rows; ++t) {
-      const auto second = static_cast<size_t>(rows + t) * k;
-      steps[static_cast<size_t>(t)] = SplitRow(
-          row_of(t), parts.subspan(static_cast<size_t>(t) * k, k), parts.subspan(second, k));
-    }
-    PackA(prepared.plan, parts, a);
+  if (bytes) {
+    PackBytes(prepared.plan, x, x_stride, rows, a);
   } else {
+    const auto k = static_cast<size_t>(part.k);
     const std::span<uint16_t> halves = Resized(halves_, rows * part.k);
     for (int64_t t = 0; t < rows; ++t) {
-      const std::span<const float> row = row_of(t);
+      const std::span<const float> row(x + t * x_stride, k);
       std::transform(row.begin(), row.end(), halves.data() + static_cast<size_t>(t) * k,
                      FloatToBf16);
     }
@@ -156,26 +168,24 @@ void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_
   a_->ToArray();
   const ArrayArgument arguments[] = {
       {a_.get(), a_bytes}, {&weights.buffer(), weights.bytes().size()}, {c_.get(), c_bytes}};
-  const ArrayRun run{prepared.program.get(), arguments, prepared.marks,
-                     integers ? kNoSum : kNoFloat};
+  const ArrayRun run{prepared.program.get(), arguments, prepared.marks, kNoFloat};
   ContextOf(part.config).Run({&run, 1}, kArrayTimeout);
   c_->FromArray();
-  if (integers) {
-    const std::span<int32_t> sums = Resized(sums_, 2 * rows * part.n);
-    UnpackC(prepared.plan, c, sums);
-    HandOut(part, rows, [&](int64_t t, size_t n, size_t count, float* y) {
-      const auto first = static_cast<size_t>(t * part.n) + n;
-      const size_t second = first + static_cast<size_t>(rows * part.n);
-      JoinRow(sums.subspan(first, count), sums.subspan(second, count),
-              steps_[static_cast<size_t>(t)], weights.column_scales().subspan(n, count), y);
-    });
-  } else {
-    const std::span<float> results = Resized(results_, rows * part.n);
-    UnpackC(prepared.plan, c, results);
-    HandOut(part, rows, [&](int64_t t, size_t n, size_t count, float* y) {
-      std::copy_n(results.data() + static_cast<size_t>(t * part.n) + n, count, y);
-    });
-  }
+  const std::span<float> results = Resized(results_, parts * rows * part.n);
+  UnpackC(prepared.plan, c, results);
+  HandOut(part, rows, [&](int64_t t, size_t n, size_t count, float* y) {
+    const float* const first = results.data() + static_cast<size_t>(t * part.n) + n;
+    if (!bytes) {
+      std::copy_n(first, count, y);
+      return;
+    }
+    const float* const second = parts == 1 ? nullptr : first + rows * part.n;
+    const float factor = factors_[static_cast<size_t>(t)];
+    for (size_t i = 0; i < count; ++i) {
+      const float sum = second == nullptr ? first[i] : first[i] + second[i];
+      y[i] = sum * weights.column_scales()[n + i] * factor;
+    }
+  });
   Count(prepared, rows);
 }
 

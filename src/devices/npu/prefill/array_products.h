@@ -25,8 +25,9 @@ namespace tandem::npu {
 
 class ArrayProducts : public ProductEngine {
  public:
-  ArrayProducts(const Device& device, std::unique_ptr<ArrayBackend> backend)
-      : device_(device), backend_(std::move(backend)) {}
+  /// `precise`: activations in front of quantised weights have two parts of 8 bits, not one.
+  ArrayProducts(const Device& device, std::unique_ptr<ArrayBackend> backend, bool precise = false)
+      : device_(device), backend_(std::move(backend)), parts_(precise ? 2 : 1) {}
 
   /// Packs what is not packed yet. Throws as PackedWeights.
   void Add(const ProductPlan& plan, const std::function<void(uint64_t, uint64_t)>& progress);
@@ -61,6 +62,9 @@ class ArrayProducts : public ProductEngine {
   template <typename Write>
   void HandOut(const ProductPart& part, int64_t rows, const Write& write);
   void Count(const Prepared& prepared, int64_t rows);
+  /// Rows of k values in parts_ parts of 8 bits, all first ones before the second, as packed A.
+  void PackBytes(const GemmPlan& plan, const float* x, int64_t x_stride, int64_t rows,
+                 std::span<std::byte> a);
 
   ArrayContext& ContextOf(const GemmConfig& config);
   /// At least so many bytes of the array's memory.
@@ -70,6 +74,7 @@ class ArrayProducts : public ProductEngine {
 
   Device device_;
   std::unique_ptr<ArrayBackend> backend_;  ///< Outlives what it made.
+  int64_t parts_;                          ///< Rows of A for one of 8-bit activations.
   std::map<GemmType, std::unique_ptr<ArrayContext>> contexts_;
   ArrayAttention attention_;
   std::multimap<MatrixKey, std::unique_ptr<PackedWeights>> packed_;  ///< By their first matrix.
@@ -81,10 +86,10 @@ class ArrayProducts : public ProductEngine {
   // Of the product at hand.
   std::vector<Product*> found_;
   std::unique_ptr<ArrayBuffer> a_, b_, c_;  ///< b_: of attention.
-  std::vector<int8_t> parts_;
+  std::vector<int8_t> bytes_of_rows_;
+  std::vector<int8_t> exponents_;
+  std::vector<float> factors_;  ///< Of each row.
   std::vector<uint16_t> halves_;
-  std::vector<float> steps_;
-  std::vector<int32_t> sums_;
   std::vector<float> results_;
 };
 

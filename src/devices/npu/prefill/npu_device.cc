@@ -57,7 +57,7 @@ class ArrayNpu : public NpuDevice {
       : host_(std::move(host)),
         options_(std::move(options)),
         products_({options_.generation, npu::MaxColumns(options_.generation)},
-                  MakeBackend(options_)) {}
+                  MakeBackend(options_), options_.precise) {}
 
   std::string_view name() const override { return "npu"; }
   std::string description() const override {

@@ -25,6 +25,7 @@ struct NpuOptions {
   bool xrt = false;                   ///< The NPU through XRT rather than the emulator.
   uint64_t budget = 2'000'000'000;    ///< Bytes of weights in the NPU's layout.
   std::optional<int64_t> least_side;  ///< Of matrices, where tests want smaller ones there.
+  bool precise = false;  ///< Two parts of 8 bits for activations, as the CPU's --precise.
   /// Told while weights are packed, in bytes of the model.
   std::function<void(uint64_t done, uint64_t total)> progress;
 };

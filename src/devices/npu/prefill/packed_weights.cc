@@ -11,11 +11,32 @@
 #include "core/error.h"
 #include "core/float_types.h"
 #include "devices/npu/gemm/pack.h"
-#include "devices/npu/prefill/activations.h"
 #include "formats/quant_blocks.h"
 
 namespace tandem::npu {
 namespace {
+
+/// Rounds to the nearest of -127 to 127 steps; returns the step, of which the largest value has
+/// 127. Where a value is no number: zeros, and that.
+float RoundToBytes(std::span<const float> values, std::span<int8_t> bytes) {
+  constexpr float kMost = 127;
+  float step = 0;
+  for (const float value : values) {
+    // No number: infinity less itself.
+    step = std::isfinite(value) ? std::max(step, std::abs(value) / kMost) : value - value;
+    if (std::isnan(step)) break;
+  }
+  // Steps too small to divide by are none.
+  const float inverse = 1 / step;
+  if (!std::isfinite(inverse)) {
+    std::fill(bytes.begin(), bytes.end(), int8_t{0});
+    return std::isnan(step) ? step : 0;
+  }
+  std::transform(values.begin(), values.end(), bytes.begin(), [&](float value) {
+    return static_cast<int8_t>(std::nearbyint(std::clamp(value * inverse, -kMost, kMost)));
+  });
+  return step;
+}
 
 /// The nibbles and scales of a row of Q4_0.
 void ReadQ4(const WeightView& matrix, int64_t row, std::span<int8_t> nibbles,

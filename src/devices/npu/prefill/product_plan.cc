@@ -21,10 +21,6 @@ bool IsFloat(DType type) {
   return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
 }
 
-GemmConfig ConfigOf(const Device& device, GemmType type) {
-  return {device, type, type == GemmType::kBf16 ? GemmOutput::kF32 : GemmOutput::kI32};
-}
-
 class Planner {
  public:
   Planner(const ShapeClass& shape, const PlanOptions& options) : shape_(shape), options_(options) {}
@@ -72,7 +68,7 @@ class Planner {
   void Split(const std::vector<WeightView>& group) {
     for (const GemmType type : {GemmType::kI8, GemmType::kI4, GemmType::kBf16}) {
       ProductPart part;
-      part.config = ConfigOf(options_.device, type);
+      part.config = {options_.device, type, GemmOutput::kF32};
       for (const WeightView& matrix : group) {
         if (TypeOf(matrix.type) != type) continue;
         part.matrices.push_back(matrix);

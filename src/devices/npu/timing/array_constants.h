@@ -58,6 +58,9 @@ struct KernelConstants {
 /// Of products of our types; `bfp16`: of bf16 that cores turn into that.
 KernelConstants KernelOf(Generation generation, GemmType type, KernelClass kernel, bool bfp16);
 
+/// Cycles of a vector instruction of a pass that is no product: counted, never measured.
+inline double SlotCycles(KernelClass kernel) { return kernel == KernelClass::kChess ? 1 : 2; }
+
 /// Of `bytes` in runs of `run`, over the first columns.
 inline double DramSeconds(Generation generation, int64_t columns, double bytes, double run) {
   const ArrayConstants& array = kArray[static_cast<int>(generation)];

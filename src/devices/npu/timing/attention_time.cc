@@ -12,7 +12,7 @@ namespace {
 // The design (devices/npu/attention); a test holds them to it.
 constexpr double kQueries = 16;
 constexpr double kKeys = 16;
-constexpr double kTileBytes = 64 + 16 * 256 * 2;
+constexpr double kTileBytes = 128 + 16 * 256 * 2;
 constexpr double kSumBytes = 16 * 256 * 4;
 constexpr double kCoreRows = kRows - 2;
 /// Tiles of queries that a column takes in a round.
@@ -28,7 +28,6 @@ constexpr int64_t kSources = 4;
 /// Chess, in two by Peano: reckoned, never measured.
 constexpr double kWeighSlots = 40;
 constexpr double kDivideSlots = 10;
-double SlotCycles(KernelClass kernel) { return kernel == KernelClass::kChess ? 1 : 2; }
 
 /// Cycles of a product that adds `k` to sums: `outputs` of them.
 double ProductCycles(Generation generation, KernelClass kernel, double outputs, double k) {

@@ -27,6 +27,11 @@ constexpr double kBfp16Bytes = 9.0 / 8;
 /// ratio, round. Two, and five, per 64 weights; counted in slots, never measured.
 double ExpandCycles(KernelClass kernel) { return (kernel == KernelClass::kChess ? 2.0 : 5.0) / 64; }
 
+/// Vector instructions that bring 16 integers of a tile to float sums (AddScaled): out of the
+/// accumulator, an addition in integers, a subtraction and an addition in floats. Sums are loaded
+/// and stored as by any product.
+constexpr double kScaleSlots = 4;
+
 double ActivationBytes(GemmType type) {
   return type == GemmType::kI8 || type == GemmType::kI4 ? 1 : 2;
 }
@@ -167,6 +172,10 @@ GemmTime ModelGemm(const GemmCase& gemm) {
                           : m;
   double compute = rows * k * n / kernel.macs + rows * n / kernel.block * block_cycles;
   if (gemm.type == GemmType::kI4) compute += k * n * ExpandCycles(gemm.kernel);
+  const bool integers = gemm.type == GemmType::kI8 || gemm.type == GemmType::kI4;
+  if (integers && gemm.output == GemmOutput::kF32) {
+    compute += rows * n / 16 * kScaleSlots * SlotCycles(gemm.kernel);
+  }
   const double stream = std::max(m * k * a_bytes, k * n * b_bytes) / kStreamBytes;
   // One C per core: nothing is multiplied while it leaves.
   const bool c_waits = gemm.layout == GemmLayout::kPacked

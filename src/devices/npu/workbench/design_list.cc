@@ -17,7 +17,8 @@ namespace {
 void AddProducts(Generation generation, std::vector<NamedDesign>& list) {
   constexpr std::pair<GemmType, GemmOutput> kTypes[] = {
       {GemmType::kI8, GemmOutput::kI8},     {GemmType::kI8, GemmOutput::kI16},
-      {GemmType::kI8, GemmOutput::kI32},    {GemmType::kI4, GemmOutput::kI32},
+      {GemmType::kI8, GemmOutput::kI32},    {GemmType::kI8, GemmOutput::kF32},
+      {GemmType::kI4, GemmOutput::kI32},    {GemmType::kI4, GemmOutput::kF32},
       {GemmType::kBf16, GemmOutput::kBf16}, {GemmType::kBf16, GemmOutput::kF32},
   };
   for (const auto& [type, output] : kTypes) {

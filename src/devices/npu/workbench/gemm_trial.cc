@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/gemm/pack.h"
+#include "devices/npu/gemm/scaled_rows.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/kernels/native_aie.h"
 #include "devices/npu/runner/emulator_runner.h"
@@ -39,6 +40,29 @@ std::vector<Sum> Product(const GemmShape& shape, std::span<const Value> a,
       const auto left = static_cast<Sum>(a[static_cast<size_t>(m * shape.k + k)]);
       const Value* const right = b.data() + k * shape.n;
       for (int64_t n = 0; n < shape.n; ++n) row[n] += left * static_cast<Sum>(right[n]);
+    }
+  }
+  return c;
+}
+
+/// [m,k] x [k,n] as the array sums rows with exponents: tiles in integers, together in float.
+std::vector<float> ScaledProduct(const GemmPlan& plan, std::span<const int8_t> a,
+                                 std::span<const int8_t> exponents, std::span<const int8_t> b) {
+  const auto [m, k, n] = plan.shape;
+  std::vector<float> c(static_cast<size_t>(m * n));
+  std::vector<int32_t> tile(static_cast<size_t>(n));
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t step = 0; step < plan.k_steps; ++step) {
+      std::fill(tile.begin(), tile.end(), 0);
+      for (int64_t j = step * plan.tile.k; j < std::min(k, (step + 1) * plan.tile.k); ++j) {
+        const int32_t left = a[static_cast<size_t>(i * k + j)];
+        const int8_t* const right = b.data() + j * n;
+        for (size_t l = 0; l < tile.size(); ++l) tile[l] += left * right[l];
+      }
+      const int exponent = exponents[static_cast<size_t>(i * plan.k_steps + step)];
+      for (size_t l = 0; l < tile.size(); ++l) {
+        c[static_cast<size_t>(i * n) + l] += std::ldexp(static_cast<float>(tile[l]), exponent);
+      }
     }
   }
   return c;
@@ -75,6 +99,10 @@ class Trial {
   }
 
   GemmTrial Run() {
+    if (ScalesRows(trial_.plan.config)) {
+      RunScaled();
+      return std::move(trial_);
+    }
     switch (trial_.plan.config.type) {
       case GemmType::kI8: RunI8(); break;
       case GemmType::kI4: RunI4(); break;
@@ -168,44 +196,17 @@ class Trial {
         a_values[at] = static_cast<float>(a[at]) * scale;
       }
     }
-    const int64_t blocks = (k + kI4Block - 1) / kI4Block;
-    std::vector<int8_t> b(SizeOfB());
-    std::vector<float> b_values(b.size());
-    std::vector<float> scales(static_cast<size_t>(blocks * n));
-    std::vector<float> weights(static_cast<size_t>(kI4Block * n));
-    for (int64_t block = 0; block < blocks; ++block) {
-      const int64_t rows = std::min<int64_t>(kI4Block, k - block * kI4Block);
-      for (float& weight : weights) weight = normal_(random_);
-      for (int64_t j = 0; j < n; ++j) {
-        // As Q4_0 does it: the largest becomes -8.
-        float most = 0;
-        for (int64_t i = 0; i < rows; ++i) {
-          const float weight = weights[static_cast<size_t>(i * n + j)];
-          if (std::abs(weight) > std::abs(most)) most = weight;
-        }
-        const float scale = most / -8;
-        scales[static_cast<size_t>(block * n + j)] = scale;
-        for (int64_t i = 0; i < rows; ++i) {
-          const auto at = static_cast<size_t>((block * kI4Block + i) * n + j);
-          const float steps = std::nearbyint(weights[static_cast<size_t>(i * n + j)] / scale);
-          b[at] = static_cast<int8_t>(std::clamp(steps, -8.0F, 7.0F));
-          b_values[at] = static_cast<float>(b[at]) * scale;
-        }
-      }
-    }
+    const FourBits b = MakeFourBits();
     std::vector<float> column_scales(static_cast<size_t>(n));
-    const auto sums = Multiply<int32_t>(
-        [&](std::span<std::byte> out) { PackA(trial_.plan, a, out); },
-        [&](std::span<std::byte> out) { PackB4(trial_.plan, b, scales, column_scales, out); });
-    const std::vector<int8_t> wide = ExpandB4(shape(), b, scales, column_scales);
+    const auto sums =
+        Multiply<int32_t>([&](std::span<std::byte> out) { PackA(trial_.plan, a, out); },
+                          [&](std::span<std::byte> out) {
+                            PackB4(trial_.plan, b.weights, b.scales, column_scales, out);
+                          });
+    const std::vector<int8_t> wide = ExpandB4(shape(), b.weights, b.scales, column_scales);
     const auto want = Product<int32_t, int8_t>(shape(), std::span<const int8_t>(a),
                                                std::span<const int8_t>(wide));
-    trial_.ok = sums == want;
-    Differences differences(n);
-    for (size_t i = 0; i < sums.size(); ++i) {
-      if (sums[i] != want[i]) differences.Add(i, sums[i], want[i]);
-    }
-    trial_.difference = differences.Text(sums.size());
+    ExpectEqual<int32_t>(sums, want);
     std::vector<float> c(sums.size());
     for (int64_t i = 0; i < m; ++i) {
       for (int64_t j = 0; j < n; ++j) {
@@ -214,13 +215,110 @@ class Trial {
                 column_scales[static_cast<size_t>(j)];
       }
     }
-    const auto exact = Product<double, float>(shape(), std::span<const float>(a_values),
-                                              std::span<const float>(b_values));
+    Finish(std::move(a_values), b.values, std::move(c));
+  }
+
+  /// Bytes with a power of two for each row and tile of K, some inputs larger than others.
+  void RunScaled() {
+    const auto [m, k, n] = shape();
+    const auto tiles = static_cast<size_t>(trial_.plan.k_steps);
+    std::vector<float> x(SizeOfA());
+    for (size_t i = 0; i < x.size(); ++i) {
+      x[i] = normal_(random_) * (i % static_cast<size_t>(k) % 37 == 5 ? 30.0F : 1.0F);
+    }
+    std::vector<int8_t> a(x.size());
+    std::vector<int8_t> exponents(static_cast<size_t>(m) * tiles);
+    const auto width = static_cast<size_t>(k);
+    for (size_t i = 0; i < static_cast<size_t>(m); ++i) {
+      const auto row = std::span(x).subspan(i * width, width);
+      const auto steps = std::span(exponents).subspan(i * tiles, tiles);
+      ScaleRow(row, std::span(a).subspan(i * width, width), steps);
+      for (size_t j = 0; j < width; ++j) {
+        row[j] = std::ldexp(static_cast<float>(a[i * width + j]), steps[j / kTileKI8]);
+      }
+    }
+    const auto pack_a = [&](std::span<std::byte> out) {
+      PackScaledA(trial_.plan, a, exponents, out);
+    };
+    std::vector<float> column_scales(static_cast<size_t>(n), 1);
+    std::vector<int8_t> wide;
+    std::vector<float> values;
+    std::vector<float> sums;
+    if (trial_.plan.config.type == GemmType::kI4) {
+      FourBits b = MakeFourBits();
+      sums = Multiply<float>(pack_a, [&](std::span<std::byte> out) {
+        PackB4(trial_.plan, b.weights, b.scales, column_scales, out);
+      });
+      wide = ExpandB4(shape(), b.weights, b.scales, column_scales);
+      values = std::move(b.values);
+    } else {
+      wide.resize(SizeOfB());
+      for (int8_t& weight : wide)
+        weight = static_cast<int8_t>(static_cast<int>(random_() % 255) - 127);
+      values.assign(wide.begin(), wide.end());
+      sums = Multiply<float>(pack_a,
+                             [&](std::span<std::byte> out) { PackB(trial_.plan, wide, 0, out); });
+    }
+    ExpectEqual<float>(sums, ScaledProduct(trial_.plan, a, exponents, wide));
+    for (size_t i = 0; i < sums.size(); ++i) sums[i] *= column_scales[i % column_scales.size()];
+    Finish(std::move(x), std::move(values), std::move(sums));
+  }
+
+  /// 4-bit weights as the array takes them, and what they are.
+  struct FourBits {
+    std::vector<int8_t> weights;
+    std::vector<float> scales;
+    std::vector<float> values;
+  };
+  FourBits MakeFourBits() {
+    const auto [m, k, n] = shape();
+    const int64_t blocks = (k + kI4Block - 1) / kI4Block;
+    std::vector<int8_t> b(SizeOfB());
+    std::vector<float> b_values(b.size());
+    std::vector<float> scales(static_cast<size_t>(blocks * n));
+    std::vector<float> block_weights(static_cast<size_t>(kI4Block * n));
+    for (int64_t block = 0; block < blocks; ++block) {
+      const int64_t rows = std::min<int64_t>(kI4Block, k - block * kI4Block);
+      for (float& weight : block_weights) weight = normal_(random_);
+      for (int64_t j = 0; j < n; ++j) {
+        // As Q4_0 does it: the largest becomes -8.
+        float most = 0;
+        for (int64_t i = 0; i < rows; ++i) {
+          const float weight = block_weights[static_cast<size_t>(i * n + j)];
+          if (std::abs(weight) > std::abs(most)) most = weight;
+        }
+        const float scale = most / -8;
+        scales[static_cast<size_t>(block * n + j)] = scale;
+        for (int64_t i = 0; i < rows; ++i) {
+          const auto at = static_cast<size_t>((block * kI4Block + i) * n + j);
+          const float steps = std::nearbyint(block_weights[static_cast<size_t>(i * n + j)] / scale);
+          b[at] = static_cast<int8_t>(std::clamp(steps, -8.0F, 7.0F));
+          b_values[at] = static_cast<float>(b[at]) * scale;
+        }
+      }
+    }
+    return {std::move(b), std::move(scales), std::move(b_values)};
+  }
+
+  template <typename T>
+  void ExpectEqual(const std::vector<T>& got, const std::vector<T>& want) {
+    Differences differences(shape().n);
+    for (size_t i = 0; i < got.size(); ++i) {
+      if (got[i] != want[i]) differences.Add(i, got[i], want[i]);
+    }
+    trial_.ok = got == want;
+    trial_.difference = differences.Text(got.size());
+  }
+
+  /// c against the product of a and b in double.
+  void Finish(std::vector<float> a, std::vector<float> b, std::vector<float> c) {
+    const auto exact =
+        Product<double, float>(shape(), std::span<const float>(a), std::span<const float>(b));
     for (size_t i = 0; i < c.size(); ++i) {
       trial_.max_abs_error = std::max(trial_.max_abs_error, std::abs(c[i] - exact[i]));
     }
-    trial_.a = std::move(a_values);
-    trial_.b = std::move(b_values);
+    trial_.a = std::move(a);
+    trial_.b = std::move(b);
     trial_.c = std::move(c);
   }
 

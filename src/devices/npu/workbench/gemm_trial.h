@@ -28,8 +28,8 @@ struct GemmTrial {
   TrialMatrix a;
   TrialMatrix b;
   TrialMatrix c;
-  /// Integers of the array: equal to the reference's, bit for bit. bf16: within what rounding of
-  /// K additions in float (and of the result) can do.
+  /// Integers of the array, and floats that it makes of them: equal to the reference's, bit for
+  /// bit. bf16: within what rounding of K additions in float (and of the result) can do.
   bool ok = false;
   /// Against the product of a and b in integers (narrow results: rounded and held as they should
   /// be) or in double.

@@ -72,7 +72,8 @@ class Tester {
   SelfTestReport Run() {
     const std::pair<GemmType, GemmOutput> types[] = {
         {GemmType::kI8, GemmOutput::kI8},     {GemmType::kI8, GemmOutput::kI16},
-        {GemmType::kI8, GemmOutput::kI32},    {GemmType::kI4, GemmOutput::kI32},
+        {GemmType::kI8, GemmOutput::kI32},    {GemmType::kI8, GemmOutput::kF32},
+        {GemmType::kI4, GemmOutput::kI32},    {GemmType::kI4, GemmOutput::kF32},
         {GemmType::kBf16, GemmOutput::kBf16}, {GemmType::kBf16, GemmOutput::kF32}};
     Plan("no-op", "a stream of operations that do nothing", [this] { return NoOp(); });
     Plan("copy", "memory through each shim and memory tile, and back", [this] { return Copy(); });
@@ -88,10 +89,10 @@ class Tester {
     }
     Plan("chain", "three products, each of what the last one gave", [this] { return Chain(); });
     Plan("layer-i8", "all products of a layer, 8-bit weights", [this] {
-      return Layer({GemmType::kI8, GemmOutput::kI32});
+      return Layer({GemmType::kI8, GemmOutput::kF32});
     });
     Plan("layer-i4", "all products of a layer, 4-bit weights", [this] {
-      return Layer({GemmType::kI4, GemmOutput::kI32});
+      return Layer({GemmType::kI4, GemmOutput::kF32});
     });
     report_.planned = static_cast<int>(plan_.size());
     for (const Planned& one : plan_) {
@@ -275,8 +276,7 @@ class Tester {
     return {};
   }
 
-  /// Q, K and V; O; gate and up; down; the per-layer gate and projection. Two parts of activations
-  /// for each token.
+  /// Q, K and V; O; gate and up; down; the per-layer gate and projection.
   std::string Layer(const std::pair<GemmType, GemmOutput>& type) {
     const int64_t tokens = options_.full_size ? 128 : 24;
     const int64_t d = options_.full_size ? 2048 : 256;
@@ -285,12 +285,12 @@ class Tester {
     const int64_t ffn = options_.full_size ? 8192 : 512;
     const int64_t per_layer = 256;
     const std::pair<const char*, GemmShape> products[] = {
-        {"q, k and v", {2 * tokens, d, heads + 2 * kv}},
-        {"o", {2 * tokens, heads, d}},
-        {"gate and up", {2 * tokens, d, 2 * ffn}},
-        {"down", {2 * tokens, ffn, d}},
-        {"the per-layer gate", {2 * tokens, d, per_layer}},
-        {"the per-layer projection", {2 * tokens, per_layer, d}},
+        {"q, k and v", {tokens, d, heads + 2 * kv}},
+        {"o", {tokens, heads, d}},
+        {"gate and up", {tokens, d, 2 * ffn}},
+        {"down", {tokens, ffn, d}},
+        {"the per-layer gate", {tokens, d, per_layer}},
+        {"the per-layer projection", {tokens, per_layer, d}},
     };
     for (const auto& [name, shape] : products) {
       const std::string difference = Product(type, shape);
