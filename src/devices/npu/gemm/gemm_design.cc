@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "core/error.h"
 #include "devices/npu/design/design_builder.h"
 #include "devices/npu/kernels/attention_tile.h"
+#include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/kernels/gemm_tile.h"
 
 namespace tandem::npu {
@@ -63,12 +65,14 @@ class Maker {
   /// A core's buffers and locks, by their index in the design; locks: how many are free, and
   /// after it how many are full.
   struct CoreParts {
-    size_t a[2], b[2], wide, narrow, sums, state, scores, weights;
+    size_t a[2], b[2], wide, narrow, sums, state, scores, weights, gate, scales;
     size_t a_locks, b_locks, c_locks;
   };
 
   /// 1 KB of stack, B twice, what B becomes or queries stay in, what results become or attention
-  /// knows of its queries; A twice and the sums above them.
+  /// knows of its queries; A twice and the sums above them. A gated product, which ends before
+  /// attention begins, has its gate where queries stay, unless B needs that room, and its first
+  /// half where scores are.
   CoreParts AddMemoryOf(Tile tile) {
     CoreParts parts{};
     int64_t low = 0x400;
@@ -87,16 +91,24 @@ class Maker {
     if (Attends(config_)) {
       parts.state = place_low("state", sizeof(AttentionState));
       builder_.SetContent(parts.state, {kAttentionIdle});
-      parts.scores = place_low("scores", kAttentionScoreBytes);
+      parts.scores =
+          place_low("scores", ScalesRows(config_) ? sizeof(GatedHalf) : kAttentionScoreBytes);
       parts.weights = place_low("weights", kAttentionWeightBytes);
     } else {
       parts.narrow = place_low("c", static_cast<size_t>(TileCBytes(config_)));
     }
+    if (ScalesRows(config_)) {
+      static_assert(sizeof(GatedHalf) >= kAttentionScoreBytes && kGateBytes == kQueryBytes);
+      parts.scales = place_low("scales", kColumnScaleBytes);
+      parts.gate = config_.type == GemmType::kI4 ? place_low("gate", kGateBytes) : parts.wide;
+    }
     constexpr int64_t kSums = 0xC000;
     constexpr auto kA = static_cast<int64_t>(kTileABytes);
-    static_assert(0x400 + 2 * kTileBBytes + kQueryBytes + sizeof(AttentionState) +
-                      kAttentionScoreBytes + kAttentionWeightBytes <=
-                  kSums - 2 * kA);
+    constexpr auto kRest =
+        static_cast<int64_t>(0x400 + kQueryBytes + sizeof(AttentionState) + sizeof(GatedHalf) +
+                             kAttentionWeightBytes + kColumnScaleBytes);
+    static_assert(kRest + int64_t{2 * kTileBBytes} <= kSums - 2 * kA);
+    static_assert(kRest + int64_t{2 * kTileB4Bytes + kGateBytes} <= kSums - 2 * kA);
     parts.a[0] = builder_.AddBuffer(tile, "a0", kSums - 2 * kA, kA);
     parts.a[1] = builder_.AddBuffer(tile, "a1", kSums - kA, kA);
     parts.sums = builder_.AddBuffer(tile, "sums", kSums, int64_t{kTileSumBytes});
@@ -136,6 +148,7 @@ class Maker {
     if (config_.type == GemmType::kI4) buffers.push_back(parts.wide);
     buffers.push_back(parts.sums);
     Add(steps, CallStep{gemm, buffers});
+    if (ScalesRows(config_)) AddGatedSteps(parts, half, steps);
     WhenStep last{b, 0, kLastOfSum, {}};
     if (narrows) {
       Add(last.body, AcquireStep{parts.c_locks});
@@ -146,6 +159,26 @@ class Maker {
     Add(steps, last);
     Add(steps, ReleaseStep{parts.b_locks});
     return steps;
+  }
+
+  /// What becomes of complete sums of a gated product.
+  void AddGatedSteps(const CoreParts& parts, int half, std::vector<CoreStep>& steps) const {
+    const size_t a = parts.a[half];
+    const size_t b = parts.b[half];
+    const auto kernel = [&](const char* name) {
+      return fmt::format("gated_{}_{}", name, GenerationName(config_.device.generation));
+    };
+    const auto when = [&](uint32_t flag, std::initializer_list<CallStep> calls) {
+      WhenStep step{b, 0, flag, {}};
+      for (const CallStep& call : calls) Add(step.body, call);
+      Add(steps, step);
+    };
+    when(kBringsScales, {{"gated_scales", {b, parts.scales}}});
+    when(kHoldsGate, {{kernel("hold"), {a, parts.sums, parts.scales, parts.gate}}});
+    when(kGatesFirst,
+         {{kernel("multiply"), {a, parts.sums, parts.scales, parts.gate, parts.scores}}});
+    when(kGatesSecond, {{kernel("multiply"), {a, parts.sums, parts.scales, parts.gate, parts.gate}},
+                        {kernel("join"), {a, parts.scores, parts.gate, parts.sums}}});
   }
 
   /// A tile of keys, or of values, when it is there. Before a job's first keys the queries of all

@@ -3,6 +3,7 @@
 #include "devices/npu/gemm/pack.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -127,12 +128,17 @@ int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 constexpr int kMostRatio = 127;
 
-/// A column's ratios of its scales to the largest, `stride` apart both; returns that one's share.
-float ColumnRatios(const float* scales, int64_t blocks, int64_t stride, int8_t* ratios) {
+/// A column's ratios of its scales to the largest, `stride` apart both; returns that one's share,
+/// or a larger one of bfloat16, to which the ratios are then.
+float ColumnRatios(const float* scales, int64_t blocks, int64_t stride, int8_t* ratios,
+                   bool round_scale = false) {
   float most = 0;
   for (int64_t block = 0; block < blocks; ++block) {
     const float scale = std::abs(scales[block * stride]);
     if (std::isfinite(scale)) most = std::max(most, scale);
+  }
+  if (round_scale) {
+    most = RoundScaleUp(most * (1 << kI4Shift) / kMostRatio) * kMostRatio / (1 << kI4Shift);
   }
   for (int64_t block = 0; block < blocks && most > 0; ++block) {
     const float scale = std::isfinite(scales[block * stride]) ? scales[block * stride] : 0;
@@ -218,30 +224,48 @@ std::vector<int8_t> ExpandB4(const GemmShape& shape, std::span<const int8_t> wei
   return wide;
 }
 
+float RoundScaleUp(float scale) {
+  if (!std::isfinite(scale)) return scale;
+  const uint32_t up = (std::bit_cast<uint32_t>(scale) + 0xFFFF) & 0xFFFF0000U;
+  return std::bit_cast<float>(up);
+}
+
+ColumnPacker::ColumnPacker(const GemmConfig& config, const GemmShape& tile,
+                           std::span<std::byte> out)
+    : config_(config), tile_(tile), out_(out) {
+  const MicroShape micro = MicroOf(config);
+  places_ = Places(tile.k, tile.n, micro.s, micro.t, true);
+}
+
 ColumnPacker::ColumnPacker(const GemmPlan& plan, int shift, std::span<std::byte> out)
-    : plan_(plan), out_(out) {
-  const MicroShape micro = MicroOf(plan.config);
-  places_ = Places(plan.tile.k, plan.tile.n, micro.s, micro.t, true);
+    : ColumnPacker(plan.config, plan.tile, out) {
+  plan_ = &plan;
   ForTilesOfB(plan, shift, out, [](std::byte*, int64_t, int64_t) {});
 }
 
+int64_t ColumnPacker::TileIndex(int64_t n, int64_t k_step) const {
+  const int64_t columns = config_.device.columns;
+  const int64_t column = n / tile_.n % columns;
+  const int64_t block = n / tile_.n / columns;
+  return (column * plan_->n_blocks + block) * plan_->k_steps + k_step;
+}
+
+int64_t ColumnPacker::Depth(int64_t /*n*/) const { return plan_->shape.k; }
+
 std::byte* ColumnPacker::TileOf(int64_t n, int64_t k_step) const {
-  const int64_t columns = plan_.config.device.columns;
-  const int64_t column = n / plan_.tile.n % columns;
-  const int64_t block = n / plan_.tile.n / columns;
-  const int64_t tile = (column * plan_.n_blocks + block) * plan_.k_steps + k_step;
-  return out_.data() + tile * TileBBytes(plan_.config) + kTileHeaderBytes;
+  return out_.data() + TileIndex(n, k_step) * TileBBytes(config_) + kTileHeaderBytes;
 }
 
 template <typename T>
 void ColumnPacker::SetAny(int64_t n, std::span<const T> column) {
-  CheckSize(column.size(), plan_.shape.k, "a column of B");
-  const uint32_t* const places = places_.data() + n % plan_.tile.n;
-  for (int64_t k = 0; k < plan_.shape.k; k += plan_.tile.k) {
-    auto* const tile = reinterpret_cast<T*>(TileOf(n, k / plan_.tile.k));
-    const int64_t count = std::min(plan_.tile.k, plan_.shape.k - k);
+  const int64_t depth = Depth(n);
+  CheckSize(column.size(), depth, "a column of B");
+  const uint32_t* const places = places_.data() + n % tile_.n;
+  for (int64_t k = 0; k < depth; k += tile_.k) {
+    auto* const tile = reinterpret_cast<T*>(TileOf(n, k / tile_.k));
+    const int64_t count = std::min(tile_.k, depth - k);
     for (int64_t i = 0; i < count; ++i) {
-      tile[places[i * plan_.tile.n]] = column[static_cast<size_t>(k + i)];
+      tile[places[i * tile_.n]] = column[static_cast<size_t>(k + i)];
     }
   }
 }
@@ -249,24 +273,26 @@ void ColumnPacker::SetAny(int64_t n, std::span<const T> column) {
 void ColumnPacker::Set(int64_t n, std::span<const int8_t> column) { SetAny(n, column); }
 void ColumnPacker::Set(int64_t n, std::span<const uint16_t> column) { SetAny(n, column); }
 
-float ColumnPacker::Set4(int64_t n, std::span<const int8_t> column, std::span<const float> scales) {
-  CheckSize(column.size(), plan_.shape.k, "a column of B");
-  const int64_t blocks = CeilDivide(plan_.shape.k, kI4Block);
+float ColumnPacker::Set4(int64_t n, std::span<const int8_t> column, std::span<const float> scales,
+                         bool round_scale) {
+  const int64_t depth = Depth(n);
+  CheckSize(column.size(), depth, "a column of B");
+  const int64_t blocks = CeilDivide(depth, kI4Block);
   CheckSize(scales.size(), blocks, "scales");
   std::vector<int8_t> ratios(scales.size());
-  const float scale = ColumnRatios(scales.data(), blocks, 1, ratios.data());
-  const int64_t left = n % plan_.tile.n;
+  const float scale = ColumnRatios(scales.data(), blocks, 1, ratios.data(), round_scale);
+  const int64_t left = n % tile_.n;
   const uint32_t* const places = places_.data() + left;
-  const int64_t tile_blocks = plan_.tile.k / kI4Block;
-  for (int64_t k = 0; k < plan_.shape.k; k += plan_.tile.k) {
-    std::byte* const tile = TileOf(n, k / plan_.tile.k);
-    const int64_t count = std::min(plan_.tile.k, plan_.shape.k - k);
+  const int64_t tile_blocks = tile_.k / kI4Block;
+  for (int64_t k = 0; k < depth; k += tile_.k) {
+    std::byte* const tile = TileOf(n, k / tile_.k);
+    const int64_t count = std::min(tile_.k, depth - k);
     for (int64_t i = 0; i < count; ++i) {
-      const uint32_t place = places[i * plan_.tile.n];
+      const uint32_t place = places[i * tile_.n];
       const auto nibble = static_cast<uint8_t>(column[static_cast<size_t>(k + i)] & 15);
       tile[place / 2] |= static_cast<std::byte>(nibble << place % 2 * 4);
     }
-    auto* const to = reinterpret_cast<int8_t*>(tile + plan_.tile.k * plan_.tile.n / 2);
+    auto* const to = reinterpret_cast<int8_t*>(tile + tile_.k * tile_.n / 2);
     for (int64_t block = 0; block * kI4Block < count; ++block) {
       to[(left / 8 * tile_blocks + block) * 8 + left % 8] =
           ratios[static_cast<size_t>(k / kI4Block + block)];

@@ -35,24 +35,41 @@ void PackB4(const GemmPlan& plan, std::span<const int8_t> weights, std::span<con
 std::vector<int8_t> ExpandB4(const GemmShape& shape, std::span<const int8_t> weights,
                              std::span<const float> scales, std::span<float> column_scales);
 
+/// The next number at or above a scale, which is none or more, that bfloat16 has.
+float RoundScaleUp(float scale);
+
 /// The same tiles of B, filled column by column, which is how weights are stored. Refers to plan
 /// and memory.
 class ColumnPacker {
  public:
   /// `out` becomes zeros and headers.
   ColumnPacker(const GemmPlan& plan, int shift, std::span<std::byte> out);
+  virtual ~ColumnPacker() = default;
   /// Column n [k].
   void Set(int64_t n, std::span<const int8_t> column);
   void Set(int64_t n, std::span<const uint16_t> column);
-  /// 4-bit weights [k] with a scale for each 32; returns the column's scale, as PackB4 does.
-  float Set4(int64_t n, std::span<const int8_t> column, std::span<const float> scales);
+  /// 4-bit weights [k] with a scale for each 32; returns the column's scale, as PackB4 does; or
+  /// the next larger one that bfloat16 has.
+  float Set4(int64_t n, std::span<const int8_t> column, std::span<const float> scales,
+             bool round_scale = false);
+
+ protected:
+  /// For tiles in another order, whose headers are there.
+  ColumnPacker(const GemmConfig& config, const GemmShape& tile, std::span<std::byte> out);
+  /// Which of the tiles has column n's part of a step.
+  virtual int64_t TileIndex(int64_t n, int64_t k_step) const;
+  /// Of column n.
+  virtual int64_t Depth(int64_t n) const;
+  /// What follows that tile's header.
+  std::byte* TileOf(int64_t n, int64_t k_step) const;
 
  private:
-  std::byte* TileOf(int64_t n, int64_t k_step) const;
   template <typename T>
   void SetAny(int64_t n, std::span<const T> column);
 
-  const GemmPlan& plan_;
+  const GemmPlan* plan_ = nullptr;  ///< Null: TileIndex and Depth are another's.
+  GemmConfig config_;
+  GemmShape tile_;
   std::span<std::byte> out_;
   std::vector<uint32_t> places_;  ///< Of a tile, [k, n].
 };

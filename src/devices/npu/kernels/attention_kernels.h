@@ -37,32 +37,52 @@ inline Ints FixedPoint(const Floats& score) {
   return aie::sub(held, AllOf(kZero));
 }
 
-/// 2^x as bfloat16 for fixed-point x below 0; 0 below -126. The cubic is within 1.1e-4 of it, the
-/// result within 2^-8 + 1.6e-4 of the fixed-point number's power.
-inline aie::vector<bfloat16, 16> PowerOfTwo(const Ints& x) {
+using Halves = aie::vector<int16_t, 16>;
+inline Halves ToHalves(const Ints& wide) {
+  return aie::accum<acc32, 16>(wide).template to_vector<int16_t>(0);
+}
+inline constexpr int kPowerUnit = 30;  ///< Of what PowerOfFraction gives.
+
+/// 2^f - 1 for the fraction f of a fixed-point number, in units of 2^-30: within 1.1e-4, and what
+/// 16-bit products lose.
+inline aie::accum<acc32, 16> PowerOfFraction(const Ints& x) {
   // 2^f - 1 = f (c1 + f (c2 + f c3)) in units of 2^-15, equal at 0 and at 1.
   constexpr int16_t kC1 = 22781;
   constexpr int16_t kC2 = 7438;
   constexpr int16_t kC3 = 2549;
   constexpr int kUnit = 15;
-  constexpr int kMantissa = 7;
-  using Halves = aie::vector<int16_t, 16>;
-  const auto halves = [](const Ints& wide) {
-    return aie::accum<acc32, 16>(wide).template to_vector<int16_t>(0);
-  };
+  static_assert(kPowerUnit == 2 * kUnit);
   const auto all = [](int16_t value) { return aie::broadcast<int16_t, 16>(value); };
   const Ints fraction = aie::bit_and(x, AllOf((1 << kScoreBits) - 1));
-  const Halves f = halves(aie::upshift(fraction, kUnit - kScoreBits));
+  const Halves f = ToHalves(aie::upshift(fraction, kUnit - kScoreBits));
   const Halves third = aie::mul<acc32>(f, all(kC3)).template to_vector<int16_t>(kUnit);
   const Halves second =
       aie::mul<acc32>(f, aie::add(third, all(kC2))).template to_vector<int16_t>(kUnit);
+  return aie::mul<acc32>(f, aie::add(second, all(kC1)));
+}
+/// The exponent of 2^x, as a float has it: 0 at least.
+inline Ints PowerExponent(const Ints& x) {
+  return aie::add(aie::max(aie::downshift(x, kScoreBits), AllOf(-127)), AllOf(127));
+}
+inline constexpr int32_t kLeastPower = -126 * (1 << kScoreBits);
+
+/// 2^x as bfloat16 for fixed-point x below 0; 0 below -126: within 2^-8 + 1.6e-4 of the fixed-point
+/// number's power.
+inline aie::vector<bfloat16, 16> PowerOfTwo(const Ints& x) {
+  constexpr int kMantissa = 7;
   // Up to 128, which carries into the exponent.
-  const Halves mantissa = aie::mul<acc32>(f, aie::add(second, all(kC1)))
-                              .template to_vector<int16_t>(2 * kUnit - kMantissa);
-  const Ints whole = aie::max(aie::downshift(x, kScoreBits), AllOf(-127));
-  const Halves exponent = halves(aie::upshift(aie::add(whole, AllOf(127)), kMantissa));
-  const auto none = aie::lt(x, AllOf(-126 * (1 << kScoreBits)));
-  return aie::vector_cast<bfloat16>(aie::select(aie::add(exponent, mantissa), all(0), none));
+  const Halves mantissa = PowerOfFraction(x).template to_vector<int16_t>(kPowerUnit - kMantissa);
+  const Halves exponent = ToHalves(aie::upshift(PowerExponent(x), kMantissa));
+  const auto none = aie::lt(x, AllOf(kLeastPower));
+  const Halves zeros = aie::broadcast<int16_t, 16>(0);
+  return aie::vector_cast<bfloat16>(aie::select(aie::add(exponent, mantissa), zeros, none));
+}
+
+/// The same as a float, for x of 0 too: within 1.6e-4.
+inline Floats PowerOfTwoFloat(const Ints& x) {
+  const Ints mantissa = PowerOfFraction(x).template to_vector<int32_t>(kPowerUnit - kFloatExponent);
+  const Ints power = aie::add(aie::upshift(PowerExponent(x), kFloatExponent), mantissa);
+  return aie::vector_cast<float>(aie::select(power, AllOf(0), aie::lt(x, AllOf(kLeastPower))));
 }
 
 /// v / 2^shift for 0 <= shift <= 254; 0 where that would be no normal number.

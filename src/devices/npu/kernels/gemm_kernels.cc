@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "devices/npu/kernels/attention_kernels.h"
+#include "devices/npu/kernels/gated_kernels.h"
 
 using namespace tandem::npu;           // NOLINT(google-build-using-namespace): C names only
 using namespace tandem::npu::kernels;  // NOLINT(google-build-using-namespace)
@@ -21,7 +22,7 @@ WeightTileHeader HeaderOf(const uint8_t* tile) {
   return header;
 }
 
-bool IsFirst(const uint8_t* b) { return (HeaderOf(b).flags & kFirstOfSum) != 0; }
+bool IsFirst(const uint8_t* b) { return (HeaderOf(b).flags & (kFirstOfSum | kNextSum)) != 0; }
 
 const ActivationTileHeader& HeaderOfA(const uint8_t* tile) {
   return *reinterpret_cast<const ActivationTileHeader*>(tile);
@@ -94,6 +95,18 @@ void tandem_gemm_i4_npu1(const uint8_t* a, const uint8_t* b, int8_t* wide, int32
 void tandem_gemm_i4_f32_npu1(const uint8_t* a, const uint8_t* b, int8_t* wide, float* sums) {
   GemmI4<kMicroI8Npu1.r>(a, b, wide, sums);
 }
+void tandem_gated_hold_npu1(const uint8_t* a, const float* sums, const bfloat16* scales,
+                            bfloat16* gate) {
+  HoldGate<kMicroI8Npu1.r>(sums, scales, RowsOf(a), gate);
+}
+void tandem_gated_multiply_npu1(const uint8_t* a, float* sums, const bfloat16* scales,
+                                const bfloat16* gate, GatedHalf* half) {
+  MultiplyGate<kMicroI8Npu1.r>(sums, scales, gate, RowsOf(a), half);
+}
+void tandem_gated_join_npu1(const uint8_t* a, const GatedHalf* first, const GatedHalf* second,
+                            uint8_t* sums) {
+  JoinHalves<kMicroI8Npu1.r>(first, second, RowsOf(a), sums);
+}
 #endif
 #if !defined(__AIEARCH__) || __AIEARCH__ == 21
 void tandem_gemm_i8_npu2(const uint8_t* a, const uint8_t* b, int32_t* sums) {
@@ -108,7 +121,23 @@ void tandem_gemm_i4_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, int32
 void tandem_gemm_i4_f32_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, float* sums) {
   GemmI4<kMicroI8Npu2.r>(a, b, wide, sums);
 }
+void tandem_gated_hold_npu2(const uint8_t* a, const float* sums, const bfloat16* scales,
+                            bfloat16* gate) {
+  HoldGate<kMicroI8Npu2.r>(sums, scales, RowsOf(a), gate);
+}
+void tandem_gated_multiply_npu2(const uint8_t* a, float* sums, const bfloat16* scales,
+                                const bfloat16* gate, GatedHalf* half) {
+  MultiplyGate<kMicroI8Npu2.r>(sums, scales, gate, RowsOf(a), half);
+}
+void tandem_gated_join_npu2(const uint8_t* a, const GatedHalf* first, const GatedHalf* second,
+                            uint8_t* sums) {
+  JoinHalves<kMicroI8Npu2.r>(first, second, RowsOf(a), sums);
+}
 #endif
+
+void tandem_gated_scales(const uint8_t* b, bfloat16* scales) {
+  GatherScales(*reinterpret_cast<const WeightTileHeader*>(b), scales);
+}
 
 void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums) {
   SetModes();

@@ -14,8 +14,12 @@ namespace tandem::npu {
 struct WeightTileHeader {
   uint32_t flags = 0;
   int32_t shift = 0;  ///< Of narrow results: their sums are divided by 2^shift.
-  uint32_t reserved[14] = {};
+  /// Of gated products (gated_tile.h): scales of 24 of the columns, bfloat16, and which.
+  uint32_t scale_part = 0;
+  uint32_t reserved = 0;
+  uint16_t scales[24] = {};
 };
+inline constexpr int kScalesOfPart = 24;
 inline constexpr size_t kTileHeaderBytes = 64;
 static_assert(sizeof(WeightTileHeader) == kTileHeaderBytes);
 inline constexpr uint32_t kFirstOfSum = 1;  ///< Sums start from zero.

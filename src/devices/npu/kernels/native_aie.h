@@ -201,12 +201,24 @@ vector<int8_t, N> unpack(const vector<int4, N>& packed) {
   return wide;
 }
 
+/// Bytes to 16 bits.
+template <unsigned N>
+vector<int16_t, N> unpack(const vector<int8_t, N>& packed) {
+  vector<int16_t, N> wide;
+  for (unsigned i = 0; i < N; ++i) wide[i] = packed[i];
+  return wide;
+}
+
 template <typename Tag, unsigned N>
 class accum {
  public:
   using value_type = typename Tag::type;
   accum() = default;
   explicit accum(const vector<value_type, N>& start) : lanes(start) {}
+  explicit accum(const vector<bfloat16, N>& start) {
+    static_assert(std::is_same_v<Tag, accfloat>);
+    for (unsigned i = 0; i < N; ++i) lanes[i] = static_cast<float>(start[i]);
+  }
 
   /// Integers: shifted right by `shift`, rounded and saturated as the modes say. Floats: to float
   /// as they are; to bfloat16 to nearest with ties to even, which is what the core does in the mode

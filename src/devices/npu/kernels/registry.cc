@@ -6,6 +6,7 @@
 
 #include "devices/npu/kernels/aie.h"
 #include "devices/npu/kernels/attention_tile.h"
+#include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/kernels/gemm_tile.h"
 
 extern "C" {
@@ -17,6 +18,25 @@ void tandem_gemm_i8_npu2(const uint8_t* a, const uint8_t* b, int32_t* sums);
 void tandem_gemm_i8_f32_npu2(const uint8_t* a, const uint8_t* b, float* sums);
 void tandem_gemm_i4_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, int32_t* sums);
 void tandem_gemm_i4_f32_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, float* sums);
+void tandem_gated_scales(const uint8_t* b, tandem::npu::native::bfloat16* scales);
+void tandem_gated_hold_npu1(const uint8_t* a, const float* sums,
+                            const tandem::npu::native::bfloat16* scales,
+                            tandem::npu::native::bfloat16* gate);
+void tandem_gated_multiply_npu1(const uint8_t* a, float* sums,
+                                const tandem::npu::native::bfloat16* scales,
+                                const tandem::npu::native::bfloat16* gate,
+                                tandem::npu::GatedHalf* half);
+void tandem_gated_join_npu1(const uint8_t* a, const tandem::npu::GatedHalf* first,
+                            const tandem::npu::GatedHalf* second, uint8_t* sums);
+void tandem_gated_hold_npu2(const uint8_t* a, const float* sums,
+                            const tandem::npu::native::bfloat16* scales,
+                            tandem::npu::native::bfloat16* gate);
+void tandem_gated_multiply_npu2(const uint8_t* a, float* sums,
+                                const tandem::npu::native::bfloat16* scales,
+                                const tandem::npu::native::bfloat16* gate,
+                                tandem::npu::GatedHalf* half);
+void tandem_gated_join_npu2(const uint8_t* a, const tandem::npu::GatedHalf* first,
+                            const tandem::npu::GatedHalf* second, uint8_t* sums);
 void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums);
 void tandem_narrow_i8(const uint8_t* b, const int32_t* sums, int8_t* out);
 void tandem_narrow_i16(const uint8_t* b, const int32_t* sums, int16_t* out);
@@ -61,6 +81,14 @@ constexpr size_t kWeigh[] = {kTileABytes, kQueryBytes, kStateBytes, kAttentionSc
 constexpr size_t kAdd[] = {kTileABytes, kStateBytes, kAttentionWeightBytes, kAttentionSumBytes};
 constexpr size_t kFinish[] = {kStateBytes, kAttentionSumBytes};
 
+constexpr size_t kGatherScales[] = {kTileHeaderBytes, kColumnScaleBytes};
+constexpr size_t kHoldGate[] = {kActivationHeaderBytes, kTileSumBytes, kColumnScaleBytes,
+                                kGateBytes};
+constexpr size_t kMultiplyGate[] = {kActivationHeaderBytes, kTileSumBytes, kColumnScaleBytes,
+                                    kGateBytes, sizeof(GatedHalf)};
+constexpr size_t kJoinHalves[] = {kActivationHeaderBytes, sizeof(GatedHalf), sizeof(GatedHalf),
+                                  kTileABytes};
+
 constexpr Kernel kKernels[] = {
     {"gemm_i8_npu1", kI8Buffers, Caller<tandem_gemm_i8_npu1>::Run},
     {"gemm_i8_f32_npu1", kI8Buffers, Caller<tandem_gemm_i8_f32_npu1>::Run},
@@ -74,6 +102,13 @@ constexpr Kernel kKernels[] = {
     {"narrow_i8", kNarrow1, Caller<tandem_narrow_i8>::Run},
     {"narrow_i16", kNarrow2, Caller<tandem_narrow_i16>::Run},
     {"narrow_bf16", kNarrow2, Caller<tandem_narrow_bf16>::Run},
+    {"gated_scales", kGatherScales, Caller<tandem_gated_scales>::Run},
+    {"gated_hold_npu1", kHoldGate, Caller<tandem_gated_hold_npu1>::Run},
+    {"gated_multiply_npu1", kMultiplyGate, Caller<tandem_gated_multiply_npu1>::Run},
+    {"gated_join_npu1", kJoinHalves, Caller<tandem_gated_join_npu1>::Run},
+    {"gated_hold_npu2", kHoldGate, Caller<tandem_gated_hold_npu2>::Run},
+    {"gated_multiply_npu2", kMultiplyGate, Caller<tandem_gated_multiply_npu2>::Run},
+    {"gated_join_npu2", kJoinHalves, Caller<tandem_gated_join_npu2>::Run},
     {"attention_queries", kStart, Caller<tandem_attention_queries>::Run},
     {"attention_keys", kWeigh, Caller<tandem_attention_keys>::Run},
     {"attention_values", kAdd, Caller<tandem_attention_values>::Run},

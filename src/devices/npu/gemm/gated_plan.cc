@@ -1,0 +1,162 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/gemm/gated_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/float_types.h"
+#include "devices/npu/gemm/transfers.h"
+#include "devices/npu/kernels/gated_tile.h"
+
+namespace tandem::npu {
+namespace {
+
+int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+/// Scales come with the first tiles of a sum.
+int64_t StepsOf(int64_t k) { return std::max<int64_t>(kScaleParts, CeilDivide(k, kTileKI8)); }
+
+constexpr int64_t kSumWords = kTileSumBytes / 4;
+/// A tile of A that lies in the room of sums, in rows that a shim's BD can count.
+constexpr int64_t kTileRows = 4;
+constexpr int64_t kRowWords = kTileABytes / 4 / kTileRows;
+static_assert(kTileABytes % (4 * kTileRows) == 0 && kRowWords < 1024);
+/// Four core rows' sums likewise.
+constexpr int64_t kGroupRows = 32;
+constexpr int64_t kGroupWords = kCoreRows * kSumWords;
+
+/// Sums of a tile of h: gate and up of both halves.
+constexpr int64_t kSums = 4;
+
+uint32_t FlagsOf(bool first_half, bool up, int64_t step, int64_t steps) {
+  uint32_t flags = 0;
+  if (step == 0) flags |= first_half && !up ? kFirstOfSum : kNextSum;
+  if (step < kScaleParts) flags |= kBringsScales;
+  if (step + 1 < steps) return flags;
+  if (!up) return flags | kHoldsGate;
+  return flags | (first_half ? kGatesFirst : kGatesSecond | kLastOfSum);
+}
+
+}  // namespace
+
+GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape) {
+  if (!ScalesRows(config)) {
+    throw Error(ErrorKind::kUnsupported,
+                fmt::format("a gated product in {} with results in {}: integers, with float sums",
+                            GemmTypeName(config.type), GemmOutputName(config.output)));
+  }
+  if (shape.gate_k < 1 || shape.up_k < 0 || shape.neurons < 1 || shape.gate_k > kMostGemmSum ||
+      shape.up_k > kMostGemmSum || shape.neurons > kMostGemmSum) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("a gated product of {} and {} inputs and {} neurons: at most {}",
+                            shape.gate_k, shape.up_k, shape.neurons, kMostGemmSum));
+  }
+  GatedPlan plan;
+  plan.shape = shape;
+  plan.gate_steps = StepsOf(shape.gate_k);
+  plan.up_steps = plan.shared() ? plan.gate_steps : StepsOf(shape.up_k);
+  const int64_t steps = plan.gate_steps + (plan.shared() ? 0 : plan.up_steps);
+  plan.a = PlanGemm(config, {shape.m, steps * kTileKI8, 1});
+  const int64_t columns = config.device.columns;
+  plan.pairs = CeilDivide(shape.neurons, columns * kGatedColumns);
+  plan.down = PlanGemm(config, {shape.m, plan.pairs * columns * kGatedColumns, shape.n});
+  plan.b_bytes = columns * plan.pairs * 2 * (plan.gate_steps + plan.up_steps) * TileBBytes(config);
+  plan.c_bytes = plan.a.m_blocks * plan.pairs * columns * kCoreRows * TileCBytes(config);
+  return plan;
+}
+
+Sequence GatedSequence(const GatedPlan& plan) {
+  const int64_t columns = plan.config().device.columns;
+  const int64_t row_words = plan.a.a_bytes / kCoreRows / 4;
+  const int64_t block_words = row_words / plan.a.m_blocks;
+  ShimTransfers transfers;
+  transfers.device = plan.config().device;
+  transfers.bytes = {plan.a.a_bytes, plan.b_bytes, plan.c_bytes};
+  transfers.m_blocks = plan.a.m_blocks;
+  transfers.a_runs = plan.pairs * (plan.shared() ? kSums : kSums / 2);
+  transfers.a = [=](int row, int64_t block) {
+    return Piece{row * row_words + block * block_words, block_words};
+  };
+  transfers.b = [words = plan.b_bytes / columns / 4](int column) {
+    return Piece{column * words, words};
+  };
+  transfers.c = [&](int column) {
+    return Piece{column * kGroupWords,     kGroupWords / kGroupRows,     kGroupRows,
+                 kGroupWords / kGroupRows, plan.a.m_blocks * plan.pairs, columns * kGroupWords};
+  };
+  return SequenceOf(transfers);
+}
+
+Sequence GatedDownSequence(const GatedPlan& plan) {
+  const int64_t columns = plan.config().device.columns;
+  const int64_t tiles = plan.pairs * columns;
+  const auto of_column = [columns](int64_t bytes) {
+    return [words = bytes / columns / 4](int column) { return Piece{column * words, words}; };
+  };
+  ShimTransfers transfers;
+  transfers.device = plan.config().device;
+  transfers.bytes = {plan.c_bytes, plan.down.b_bytes, plan.down.c_bytes};
+  transfers.m_blocks = plan.down.m_blocks;
+  transfers.a_runs = plan.down.n_blocks;
+  transfers.a = [=](int row, int64_t block) {
+    return Piece{block * tiles * kGroupWords + row * kSumWords,
+                 kRowWords,
+                 kTileRows,
+                 kRowWords,
+                 tiles,
+                 kGroupWords};
+  };
+  transfers.b = of_column(plan.down.b_bytes);
+  transfers.c = of_column(plan.down.c_bytes);
+  return SequenceOf(transfers);
+}
+
+GatedPacker::GatedPacker(const GatedPlan& plan, std::span<std::byte> out)
+    : ColumnPacker(plan.config(), plan.a.tile, out), plan_(plan) {
+  if (out.size() != static_cast<size_t>(plan.b_bytes)) {
+    throw Error(ErrorKind::kInternal, "packing: wrong size of a gated product's B");
+  }
+  std::fill(out.begin(), out.end(), std::byte{});
+  std::byte* tile = out.data();
+  for (int64_t sum = 0; sum < plan.config().device.columns * plan.pairs * kSums; ++sum) {
+    const bool up = sum % 2 != 0;
+    const int64_t steps = up ? plan.up_steps : plan.gate_steps;
+    for (int64_t step = 0; step < steps; ++step) {
+      WeightTileHeader header;
+      header.flags = FlagsOf(sum % kSums < 2, up, step, steps);
+      header.scale_part = static_cast<uint32_t>(step < kScaleParts ? step : 0);
+      std::memcpy(tile, &header, sizeof header);
+      tile += TileBBytes(plan.config());
+    }
+  }
+}
+
+int64_t GatedPacker::TileIndex(int64_t n, int64_t k_step) const {
+  const bool up = n >= plan_.padded_neurons();
+  const int64_t neuron = up ? n - plan_.padded_neurons() : n;
+  const int64_t columns = plan_.config().device.columns;
+  const int64_t pair = neuron / kGatedColumns / columns;
+  const int64_t column = neuron / kGatedColumns % columns;
+  const int64_t half = neuron % kGatedColumns / kTileN;
+  return ((column * plan_.pairs + pair) * 2 + half) * (plan_.gate_steps + plan_.up_steps) +
+         (up ? plan_.gate_steps : 0) + k_step;
+}
+
+int64_t GatedPacker::Depth(int64_t n) const {
+  return plan_.shared() || n < plan_.padded_neurons() ? plan_.shape.gate_k : plan_.shape.up_k;
+}
+
+void GatedPacker::SetScale(int64_t column, float scale) {
+  const int64_t in_tile = column % kTileN;
+  std::byte* const header =
+      TileOf(column, in_tile / kScalesOfPart) - static_cast<int64_t>(kTileHeaderBytes);
+  const uint16_t bits = FloatToBf16(scale);
+  std::memcpy(header + offsetof(WeightTileHeader, scales) + in_tile % kScalesOfPart * 2, &bits,
+              sizeof bits);
+}
+
+}  // namespace tandem::npu

@@ -1,0 +1,77 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// D h with h = gelu(A G) x (A U), as two runs of one list on the designs whose rows have powers of
+// two (ScalesRows), nothing of the host's between them: a gated product, whose results are the next
+// one's tiles of A (gated_tile.h), and an ordinary product that reads them where they lie. Pure
+// functions; thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "devices/npu/gemm/gemm_stream.h"
+#include "devices/npu/gemm/pack.h"
+
+namespace tandem::npu {
+
+/// What is multiplied.
+struct GatedShape {
+  int64_t m = 0;
+  int64_t gate_k = 0;   ///< Of x that the gate sees.
+  int64_t up_k = 0;     ///< Of what up sees; 0: the same x.
+  int64_t neurons = 0;  ///< Of h.
+  int64_t n = 0;        ///< Results of the second product.
+};
+
+/// The two runs, and the bytes of their buffers.
+///
+/// The first one's:
+///   A as GemmPlan's: gate's tiles, and behind them up's where it sees others
+///   B [column][pair][half][gate, up][k step][tile]
+///   C [m block][pair][column][core row], a tile of h in the first bytes of each tile of sums
+/// The second one's A are the tiles of that C, a pair of each column after the other: 128 neurons
+/// each, in their order. What is beyond the neurons is zeros.
+struct GatedPlan {
+  GatedShape shape;
+  GemmPlan a;     ///< What A is packed by: [m, all k steps].
+  GemmPlan down;  ///< The second product but for where its A lies.
+  int64_t gate_steps = 0;
+  int64_t up_steps = 0;  ///< The same ones where up sees the same x.
+  int64_t pairs = 0;     ///< Of tiles of 64 columns, for each column of the array.
+  int64_t b_bytes = 0;   ///< Of the first product.
+  int64_t c_bytes = 0;
+
+  const GemmConfig& config() const { return a.config; }
+  bool shared() const { return shape.up_k == 0; }
+  int64_t padded_neurons() const { return down.shape.k; }
+};
+
+/// Throws Error: kUnsupported where the configuration does not gate, kInvalidArgument as PlanGemm.
+GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape);
+
+/// The streams, and what the shims do. Arguments of each are its A, B and C; the second's A is the
+/// first's C.
+Sequence GatedSequence(const GatedPlan& plan);
+Sequence GatedDownSequence(const GatedPlan& plan);
+
+/// Weights of the first product, neuron by neuron: as ColumnPacker, whose columns are the gate's
+/// neurons and, from padded_neurons() on, those of up. Refers to plan and memory.
+class GatedPacker : public ColumnPacker {
+ public:
+  GatedPacker(const GatedPlan& plan, std::span<std::byte> out);
+  int64_t UpColumn(int64_t neuron) const { return plan_.padded_neurons() + neuron; }
+  /// What the core multiplies a column's sums with: as bfloat16, which it must be.
+  void SetScale(int64_t column, float scale);
+
+ protected:
+  int64_t TileIndex(int64_t n, int64_t k_step) const override;
+  int64_t Depth(int64_t n) const override;
+
+ private:
+  const GatedPlan& plan_;
+};
+
+}  // namespace tandem::npu

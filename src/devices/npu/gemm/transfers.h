@@ -1,0 +1,39 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the shims of the products' designs do for one run, whatever lies where: the sequences of
+// gemm_stream.h and gated_plan.h. Internal to gemm; pure function.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+
+#include "devices/npu/design/sequence.h"
+#include "devices/npu/isa/tile.h"
+
+namespace tandem::npu {
+
+/// Words of an argument that a transfer takes: planes of rows of `words` side by side.
+struct Piece {
+  int64_t word = 0;  ///< The first one's place.
+  int64_t words = 0;
+  int64_t rows = 1;
+  int64_t row_stride = 0;
+  int64_t planes = 1;
+  int64_t plane_stride = 0;
+};
+
+struct ShimTransfers {
+  Device device;
+  std::array<int64_t, 3> bytes{};  ///< Of A, B and C: kernel arguments 0 to 2.
+  int64_t m_blocks = 0;
+  int64_t a_runs = 0;  ///< How often a block of A's rows is sent, one after the other.
+  std::function<Piece(int core_row, int64_t m_block)> a;
+  std::function<Piece(int column)> b;  ///< Sent once for each block of rows.
+  std::function<Piece(int column)> c;
+};
+
+Sequence SequenceOf(const ShimTransfers& transfers);
+
+}  // namespace tandem::npu

@@ -1,0 +1,169 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What cores do between the sums of gated products: GELU within its bound, and tiles of the next A
+// within half a step of what they stand for.
+#include "devices/npu/kernels/gated_kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "devices/npu/kernels/gated_tile.h"
+#include "devices/npu/kernels/gemm_tile.h"
+#include "devices/npu/kernels/registry.h"
+
+namespace tandem::npu::test {
+namespace {
+
+double GeluOf(double x) {
+  return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+}
+
+TEST(NpuGatedKernels, GeluIsWithinItsBound) {
+  kernels::SetModes();
+  std::vector<float> values = {0.0F, -0.0F, 1e-40F, 1e38F, -1e38F, 14, -14, 15, -15};
+  for (int i = -160000; i <= 160000; ++i) values.push_back(static_cast<float>(i) * 1e-4F);
+  while (values.size() % 16 != 0) values.push_back(1);
+  for (size_t i = 0; i < values.size(); i += 16) {
+    const auto got = kernels::Gelu(native::load_v<16>(values.data() + i));
+    for (unsigned lane = 0; lane < 16; ++lane) {
+      const double x = values[i + lane];
+      const double want = GeluOf(x);
+      // tanh near -1 leaves nothing of double's bits there.
+      const double slack = x < -4 ? 1e-15 * std::abs(x) : 0;
+      ASSERT_NEAR(got[lane], want, 6e-4 * std::abs(want) + slack + 1e-44) << x;
+    }
+  }
+}
+
+TEST(NpuGatedKernels, FloatPowersAreWithinTheirBound) {
+  kernels::SetModes();
+  for (int32_t first = -130 * 1024; first < 16; first += 16) {
+    int32_t x[16];
+    for (int32_t i = 0; i < 16; ++i) x[i] = std::min(0, first + i);
+    const auto got = kernels::PowerOfTwoFloat(native::load_v<16>(x));
+    for (unsigned i = 0; i < 16; ++i) {
+      const double want = x[i] < -126 * 1024 ? 0 : std::exp2(x[i] / 1024.0);
+      ASSERT_NEAR(got[i], want, 1.6e-4 * want) << x[i];
+    }
+  }
+}
+
+void Call(const std::string& name, const std::vector<std::byte*>& buffers) {
+  const Kernel* const kernel = FindKernel(name);
+  ASSERT_NE(kernel, nullptr) << name;
+  ASSERT_EQ(kernel->buffer_bytes.size(), buffers.size());
+  kernel->run(buffers.data());
+}
+
+/// Place of (row, column) in a tile of sums.
+size_t PlaceOf(int row, int column, int r, int blocks = kTileN / 8) {
+  return static_cast<size_t>(((row / r * blocks + column / 8) * r + row % r) * 8 + column % 8);
+}
+
+/// What the core has at hand.
+struct Memory {
+  Memory() : sums(kTileSumBytes), gate(kGateBytes), held(sizeof(GatedHalf)) {}
+  std::vector<std::byte> a = std::vector<std::byte>(kActivationHeaderBytes);
+  std::vector<std::byte> b = std::vector<std::byte>(kTileHeaderBytes);
+  std::vector<std::byte> sums, gate, held;
+  std::vector<std::byte> scales = std::vector<std::byte>(kColumnScaleBytes);
+
+  void SetRows(int rows) {
+    ActivationTileHeader header;
+    header.rows = static_cast<uint32_t>(rows);
+    std::memcpy(a.data(), &header, sizeof header);
+  }
+  /// Scales of 64 columns as three tiles bring them.
+  void Bring(const std::vector<native::bfloat16>& of_columns) {
+    for (uint32_t part = 0; part < kScaleParts; ++part) {
+      WeightTileHeader header;
+      header.scale_part = part;
+      for (size_t i = 0; i < kScalesOfPart; ++i) {
+        const size_t column = part * kScalesOfPart + i;
+        if (column < kTileN) header.scales[i] = of_columns[column].bits;
+      }
+      std::memcpy(b.data(), &header, sizeof header);
+      Call("gated_scales", {b.data(), scales.data()});
+    }
+  }
+};
+
+// Gates and ups of both halves, rows of all sizes: the tile that comes out is h.
+TEST(NpuGatedKernels, TilesAreGeluOfTheGateTimesUp) {
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  for (const auto& [generation, micro] :
+       {std::pair{"npu1", kMicroI8Npu1}, std::pair{"npu2", kMicroI8Npu2}}) {
+    const std::string suffix = std::string("_") + generation;
+    for (const int rows : {RowGranule(micro), kTileM}) {
+      Memory memory;
+      memory.SetRows(rows);
+      std::vector<double> want(static_cast<size_t>(rows) * kGatedColumns);
+      for (int half = 0; half < 2; ++half) {
+        std::vector<float> gate(size_t{kTileM} * kTileN);
+        for (const bool up : {false, true}) {
+          std::vector<native::bfloat16> scales(kTileN);
+          for (native::bfloat16& scale : scales) scale = native::bfloat16(std::exp(normal(random)));
+          memory.Bring(scales);
+          for (int row = 0; row < rows; ++row) {
+            // Rows whose halves are far from each other, that are nothing, that are huge.
+            const float size = row == 1         ? 0.0F
+                               : row == 2       ? 1e12F
+                               : row == 3 && up ? (half == 0 ? 1e-9F : 1.0F)
+                               : row == 4 && up ? (half == 0 ? 1.0F : 1.0F / 64)
+                                                : std::exp2(static_cast<float>(row % 5));
+            for (int column = 0; column < kTileN; ++column) {
+              const float sum = normal(random) * size;
+              reinterpret_cast<float*>(memory.sums.data())[PlaceOf(row, column, micro.r)] = sum;
+              const float value = sum * static_cast<float>(scales[static_cast<size_t>(column)]);
+              const auto at = static_cast<size_t>(row * kTileN + column);
+              if (!up) {
+                gate[at] = static_cast<float>(native::bfloat16(value));
+              } else {
+                want[static_cast<size_t>(row * kGatedColumns + half * kTileN + column)] =
+                    GeluOf(gate[at]) * value;
+              }
+            }
+          }
+          if (!up) {
+            Call("gated_hold" + suffix,
+                 {memory.a.data(), memory.sums.data(), memory.scales.data(), memory.gate.data()});
+          } else {
+            Call("gated_multiply" + suffix,
+                 {memory.a.data(), memory.sums.data(), memory.scales.data(), memory.gate.data(),
+                  half == 0 ? memory.held.data() : memory.gate.data()});
+          }
+        }
+      }
+      Call("gated_join" + suffix,
+           {memory.a.data(), memory.held.data(), memory.gate.data(), memory.sums.data()});
+      ActivationTileHeader header;
+      std::memcpy(&header, memory.sums.data(), sizeof header);
+      ASSERT_EQ(header.rows, static_cast<uint32_t>(rows));
+      const auto* const values =
+          reinterpret_cast<const int8_t*>(memory.sums.data() + kActivationHeaderBytes);
+      for (int row = 0; row < rows; ++row) {
+        const auto* const line = want.data() + static_cast<size_t>(row) * kGatedColumns;
+        double most = 0;
+        for (int i = 0; i < kGatedColumns; ++i) most = std::max(most, std::abs(line[i]));
+        const double step = std::ldexp(1.0, header.exponents[row]);
+        // No larger than it must be, but where the largest is next to the border.
+        EXPECT_LE(step, most == 0 ? 1e-30 : most / 63.6) << row;
+        for (int i = 0; i < kGatedColumns; ++i) {
+          const double got = values[PlaceOf(row, i, micro.r, kGatedColumns / 8)] * step;
+          // Half a step, and of a half with a smaller one half of that before.
+          ASSERT_NEAR(got, line[i], 0.75 * step + 7e-4 * std::abs(line[i])) << row << " " << i;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tandem::npu::test
