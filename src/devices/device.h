@@ -87,7 +87,7 @@ struct KernelCounts {
 /// What a device has multiplied on an array of its own in a step, and how long that takes by the
 /// model of the array's time.
 struct ArrayCounts {
-  uint64_t calls = 0;     ///< Runs of the array.
+  uint64_t calls = 0;     ///< Of the array: a run, or a list of runs.
   uint64_t switches = 0;  ///< Of them, those that needed another configuration than before.
   uint64_t macs = 0;      ///< Multiply-adds of the products, padding and second parts left out.
   double modelled_seconds = 0;  ///< Of the calls.

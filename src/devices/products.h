@@ -34,6 +34,19 @@ struct AttentionCall {
   float* context = nullptr;
 };
 
+/// y[t] = down (gelu(gate x[t]) * u[t]), u[t] = up x[t] or given: a dense layer's MLP, or a
+/// per-layer mix, without their norms.
+struct GatedCall {
+  WeightView gate;  ///< [F, D]
+  WeightView up;    ///< [F, D]; none, without data, where u is given.
+  WeightView down;  ///< [N, F]
+  const float* x = nullptr;
+  int64_t x_stride = 0;
+  int64_t rows = 0;
+  const float* u = nullptr;  ///< [rows, F], dense; null: up's.
+  float* y = nullptr;        ///< [rows, N], dense.
+};
+
 /// Multiplies in the host's stead what it can. One thread at a time; the caller owns all memory.
 class ProductEngine {
  public:
@@ -44,6 +57,8 @@ class ProductEngine {
                         std::span<Product> products) = 0;
   /// Whether it has; if not, the host does.
   virtual bool Attend(const AttentionCall& /*call*/) { return false; }
+  /// Likewise; if not, its products are offered one by one.
+  virtual bool Gated(const GatedCall& /*call*/) { return false; }
 };
 
 /// A device that runs every op, its products elsewhere where they are taken.

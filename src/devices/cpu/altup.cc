@@ -101,15 +101,20 @@ void Step::Execute(const PerLayerMix& op, RowContext& rows) {
     });
     scaled = target;
   }
-  float* gated = Scratch(1, count * ple_width);
-  multiplier_.Run(op.gate, scaled, width, count, gated, ple_width);
-  float* mixed = Scratch(3, count * ple_width);
-  std::copy_n(Plane(op.pli, op.plane), count * ple_width, mixed);
-  ForRows(count, ple_width, 16, [&](int64_t t, int) {
-    row_.gelu_times(gated + t * ple_width, ple_width, mixed + t * ple_width);
-  });
+  const float* inputs = Plane(op.pli, op.plane);
   float* out = Scratch(2, count * width);
-  multiplier_.Run(op.projection, mixed, ple_width, count, out, width);
+  const bool made = engine_ != nullptr && engine_->Gated({op.gate, WeightView{}, op.projection,
+                                                          scaled, width, count, inputs, out});
+  if (!made) {
+    float* gated = Scratch(1, count * ple_width);
+    multiplier_.Run(op.gate, scaled, width, count, gated, ple_width);
+    float* mixed = Scratch(3, count * ple_width);
+    std::copy_n(inputs, count * ple_width, mixed);
+    ForRows(count, ple_width, 16, [&](int64_t t, int) {
+      row_.gelu_times(gated + t * ple_width, ple_width, mixed + t * ple_width);
+    });
+    multiplier_.Run(op.projection, mixed, ple_width, count, out, width);
+  }
   ForRows(count, width, 8, [&](int64_t t, int) {
     float* row = out + t * width;
     row_.rms_norm(row, op.post_norm.data(), op.eps, width, row);

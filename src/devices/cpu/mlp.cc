@@ -22,15 +22,29 @@ constexpr int64_t kMostNeuronRows = 4;
 
 void Step::Execute(const GatedMlp& op, RowContext& rows) {
   const int64_t width = Width(op.h);
-  const int64_t ffn = op.gate.rows;
   const int64_t count = rows.count();
   const float* h = Data(op.h);
   float* normed = Scratch(0, count * width);
-  float* gate = Scratch(1, count * ffn);
-  float* up = Scratch(2, count * ffn);
   ForRows(count, width, 4, [&](int64_t t, int) {
     row_.rms_norm(h + t * width, op.pre_norm.data(), op.eps, width, normed + t * width);
   });
+  float* out = Data(op.out);
+  // Gates that are cut by the mean of all of them are the host's.
+  const bool made = engine_ != nullptr && !op.sparse &&
+                    engine_->Gated({op.gate, op.up, op.down, normed, width, count, nullptr, out});
+  if (!made) MultiplyGated(op, normed, count, out);
+  ForRows(count, width, 4, [&](int64_t t, int) {
+    float* row = out + t * width;
+    row_.rms_norm(row, op.post_norm.data(), op.eps, width, row);
+    row_.add(h + t * width, width, row);
+  });
+}
+
+void Step::MultiplyGated(const GatedMlp& op, const float* normed, int64_t count, float* out) {
+  const int64_t width = Width(op.h);
+  const int64_t ffn = op.gate.rows;
+  float* gate = Scratch(1, count * ffn);
+  float* up = Scratch(2, count * ffn);
   // Where dead neurons are left out of `up`, the gates must be there first.
   const bool finds_dead = op.sparse && count <= kMostSparseRows;
   products_.assign(1, {op.gate, gate, ffn});
@@ -55,18 +69,12 @@ void Step::Execute(const GatedMlp& op, RowContext& rows) {
   team_.ParallelFor(count * ffn, kThreadWork / 16, [&](int64_t begin, int64_t end, int) {
     row_.gelu_times(gate + begin, end - begin, up + begin);
   });
-  float* out = Data(op.out);
   multiplier_.Load(up, ffn, count, ffn);
   if (op.sparse && count <= kMostNeuronRows) {
     multiplier_.RunLive(neurons_, op.down, out, width);
   } else {
     multiplier_.Run(op.down, out, width);
   }
-  ForRows(count, width, 4, [&](int64_t t, int) {
-    float* row = out + t * width;
-    row_.rms_norm(row, op.post_norm.data(), op.eps, width, row);
-    row_.add(h + t * width, width, row);
-  });
 }
 
 }  // namespace tandem::cpu

@@ -136,8 +136,8 @@ TEST(NpuGatedKernels, TilesAreGeluOfTheGateTimesUp) {
                  {memory.a.data(), memory.sums.data(), memory.scales.data(), memory.gate.data()});
           } else {
             Call("gated_multiply" + suffix,
-                 {memory.a.data(), memory.sums.data(), memory.scales.data(), memory.gate.data(),
-                  half == 0 ? memory.held.data() : memory.gate.data()});
+                 {memory.a.data(), memory.sums.data(), memory.scales.data(), memory.gate.data()});
+            if (half == 0) Call("gated_keep", {memory.gate.data(), memory.held.data()});
           }
         }
       }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <variant>
 
 #include "devices/cpu/cpu_device.h"
 #include "devices/npu/prefill/npu_device.h"
@@ -37,8 +38,9 @@ class SideBySide {
     for (int32_t t = 0; t < count; ++t) rows_.push_back({ids[static_cast<size_t>(t)], t, 0, true});
   }
 
-  /// Expects of each op's results that their errors are within that share of them.
-  void Run(Device& want, Device& got, double tolerance) {
+  /// Expects of each op's results that their errors are within that share of them; of those that
+  /// can be lists that they are, one call each, if `lists`.
+  void Run(Device& want, Device& got, double tolerance, bool lists) {
     const auto count = static_cast<int64_t>(rows_.size());
     for (size_t i = 0; i < program_.ops.size(); ++i) {
       const Op& op = program_.ops[i];
@@ -47,7 +49,12 @@ class SideBySide {
       const auto reference = want.Compile(program_, {i, i + 1}, {count, count});
       Submit(*reference, values_, kv_);
       const auto tried = got.Compile(program_, {i, i + 1}, {count, count});
+      const uint64_t calls = counts_.calls;
       Submit(*tried, values, kv);
+      if (lists && CanBeList(op.body)) {
+        EXPECT_EQ(counts_.calls - calls, 1U) << OpName(op.body);
+        ++lists_;
+      }
       const OpUse use = UseOf(op.body);
       for (const ValueId id : use.writes) {
         const auto at = static_cast<size_t>(id);
@@ -60,8 +67,21 @@ class SideBySide {
     }
   }
   const ArrayCounts& counts() const { return counts_; }
+  int lists() const { return lists_; }
 
  private:
+  static bool CanBeList(const OpBody& body) {
+    const auto* const mlp = std::get_if<GatedMlp>(&body);
+    if (mlp == nullptr && !std::holds_alternative<PerLayerMix>(body)) return false;
+    if (mlp != nullptr && mlp->sparse) return false;
+    for (const auto& group : ProductGroups(body)) {
+      for (const WeightView& matrix : group) {
+        if (matrix.type == DType::kF32) return false;
+      }
+    }
+    return true;
+  }
+
   void Submit(Segment& segment, Buffers& values, Buffers& kv) {
     std::vector<float*> pointers;
     pointers.reserve(values.size());
@@ -100,6 +120,7 @@ class SideBySide {
   std::vector<StepRow> rows_;
   Buffers values_, kv_;
   ArrayCounts counts_;
+  int lists_ = 0;
 };
 
 /// Products that the ops offer. The head's is not among them.
@@ -109,8 +130,9 @@ size_t ProductGroupsOf(const Program& program) {
   return groups;
 }
 
-void ExpectAgreement(const Program& program, const std::vector<int32_t>& ids, uint64_t seed,
-                     double tolerance, size_t of_calls = 1, bool precise = false) {
+/// Returns how many ops were lists.
+int ExpectAgreement(const Program& program, const std::vector<int32_t>& ids, uint64_t seed,
+                    double tolerance, size_t of_calls = 1, bool precise = false) {
   const std::shared_ptr<HostDevice> host = MakeCpuDevice(1);
   NpuOptions options;
   options.generation = seed % 2 == 0 ? npu::Generation::kNpu1 : npu::Generation::kNpu2;
@@ -118,8 +140,9 @@ void ExpectAgreement(const Program& program, const std::vector<int32_t>& ids, ui
   options.precise = precise;
   const auto npu = MakeNpuDevice(host, options);
   SideBySide both(program, ids);
-  both.Run(*MakeCpuDevice(1, cpu::Isa::kReference), *npu, tolerance);
+  both.Run(*MakeCpuDevice(1, cpu::Isa::kReference), *npu, tolerance, !precise);
   EXPECT_GE(both.counts().calls * of_calls, ProductGroupsOf(program));
+  return both.lists();
 }
 
 class NpuShapes : public ::testing::TestWithParam<uint64_t> {};
@@ -149,6 +172,23 @@ TEST_P(NpuShapes, QuantisedGemma3AgreesWithTheCpu) {
   // One part: each value is off by up to 1/127 of the largest beside it, which a head's norm or a
   // gate enlarges.
   ExpectAgreement(program, ids, GetParam(), 0.1, kOfCalls, false);
+}
+
+// Dense and sparse layers, and per-layer mixes.
+TEST_P(NpuShapes, QuantisedGemma3nAgreesWithTheCpu) {
+  const DType type = GetParam() % 2 == 0 ? DType::kQ4_0 : DType::kQ8_0;
+  gemma3n::HyperParams params = RandomParams(GetParam());
+  params.width = 96;
+  params.ple_width = GetParam() == 1 ? 160 : 32;
+  for (size_t layer = 0; layer < params.ffn.size(); ++layer) {
+    params.ffn[layer] = 64 * static_cast<int64_t>(1 + layer);
+    if (layer > 0) params.sparsity[layer] = std::nullopt;
+  }
+  const RandomModel model = MakeRandomModel(params, GetParam(), type);
+  const auto ids = RandomIds(params.vocab, 40, GetParam());
+  const Program program = BuildProgram(model.params, model.weights, gemma3n::Rows::kAllWanted);
+  ExpectAgreement(program, ids, GetParam(), 0.03, 3, true);
+  EXPECT_GE(ExpectAgreement(program, ids, GetParam(), 0.1, 3, false), params.layers);
 }
 
 INSTANTIATE_TEST_SUITE_P(Random, NpuShapes, ::testing::Range<uint64_t>(1, 4));

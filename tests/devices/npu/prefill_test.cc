@@ -360,7 +360,7 @@ std::vector<GemmType> TypesOf(const ProductPlan& plan) {
 }
 
 TEST(NpuProductPlan, TypesFollowTheModels) {
-  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, nullptr};
+  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, true, nullptr};
   using enum DType;
   EXPECT_EQ(TypesOf(Chain({kF32, kF16, kBF16}).Plan(all)), std::vector(3, GemmType::kBf16));
   EXPECT_EQ(TypesOf(Chain({kQ4_0, kQ4_0}).Plan(all)), std::vector(2, GemmType::kI4));
@@ -371,7 +371,7 @@ TEST(NpuProductPlan, TypesFollowTheModels) {
 
 TEST(NpuProductPlan, ShortStretchesOfAnotherTypeStayWithTheHost) {
   using enum DType;
-  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, nullptr};
+  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, true, nullptr};
   const ProductPlan few = Chain({kF16, kQ8_0, kF32, kQ8_0}).Plan(all);
   EXPECT_EQ(TypesOf(few), std::vector(2, GemmType::kI8));
   EXPECT_EQ(few.left.type, 2);
@@ -387,7 +387,7 @@ TEST(NpuProductPlan, ShortStretchesOfAnotherTypeStayWithTheHost) {
 
 TEST(NpuProductPlan, KeepsToItsBudgetAndSaysWhatIsBeyond) {
   const Chain chain({DType::kQ8_0, DType::kQ8_0, DType::kQ8_0});
-  PlanOptions options{kArrays[1], UINT64_MAX, kLeastSide, nullptr};
+  PlanOptions options{kArrays[1], UINT64_MAX, kLeastSide, true, nullptr};
   const ProductPlan whole = chain.Plan(options);
   ASSERT_EQ(whole.parts.size(), 3U);
   EXPECT_EQ(whole.bytes, 3 * whole.parts[0].bytes);
@@ -410,7 +410,7 @@ TEST(NpuProductPlan, KeepsToItsBudgetAndSaysWhatIsBeyond) {
 }
 
 TEST(NpuProductPlan, NarrowProductsAndFewRowsStayWithTheHost) {
-  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, nullptr};
+  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, true, nullptr};
   const ProductPlan narrow = Chain({DType::kF32, DType::kF32}, 96).Plan(all);
   EXPECT_TRUE(narrow.parts.empty());
   EXPECT_EQ(narrow.left.Text(kLeastSide), "2 narrower than 128");

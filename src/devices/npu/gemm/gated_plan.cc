@@ -29,6 +29,9 @@ static_assert(kTileABytes % (4 * kTileRows) == 0 && kRowWords < 1024);
 constexpr int64_t kGroupRows = 32;
 constexpr int64_t kGroupWords = kCoreRows * kSumWords;
 
+/// Of both products, in whole tiles.
+constexpr int64_t kMostInputs = kMostGemmSum / kTileKI8 * kTileKI8;
+
 /// Sums of a tile of h: gate and up of both halves.
 constexpr int64_t kSums = 4;
 
@@ -43,17 +46,27 @@ uint32_t FlagsOf(bool first_half, bool up, int64_t step, int64_t steps) {
 
 }  // namespace
 
+bool FitsGated(const GatedShape& shape) {
+  if (shape.gate_k < 1 || shape.up_k < 0 || shape.neurons < 1 || shape.n < 1) return false;
+  // Sums first: whatever the sides, they must not overflow.
+  if (shape.gate_k > kMostInputs || shape.up_k > kMostInputs) return false;
+  const int64_t inputs = StepsOf(shape.gate_k) + (shape.up_k == 0 ? 0 : StepsOf(shape.up_k));
+  return inputs * kTileKI8 <= kMostInputs && shape.neurons <= kMostInputs &&
+         shape.n <= kMostGemmColumns;
+}
+
 GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape) {
   if (!ScalesRows(config)) {
     throw Error(ErrorKind::kUnsupported,
                 fmt::format("a gated product in {} with results in {}: integers, with float sums",
                             GemmTypeName(config.type), GemmOutputName(config.output)));
   }
-  if (shape.gate_k < 1 || shape.up_k < 0 || shape.neurons < 1 || shape.gate_k > kMostGemmSum ||
-      shape.up_k > kMostGemmSum || shape.neurons > kMostGemmSum) {
+  if (!FitsGated(shape)) {
     throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("a gated product of {} and {} inputs and {} neurons: at most {}",
-                            shape.gate_k, shape.up_k, shape.neurons, kMostGemmSum));
+                fmt::format("a gated product of {} and {} inputs, {} neurons and {} results: at "
+                            "most {} of the first two together and of the third, and {}",
+                            shape.gate_k, shape.up_k, shape.neurons, shape.n, kMostInputs,
+                            kMostGemmColumns));
   }
   GatedPlan plan;
   plan.shape = shape;
@@ -63,7 +76,8 @@ GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape) {
   plan.a = PlanGemm(config, {shape.m, steps * kTileKI8, 1});
   const int64_t columns = config.device.columns;
   plan.pairs = CeilDivide(shape.neurons, columns * kGatedColumns);
-  plan.down = PlanGemm(config, {shape.m, plan.pairs * columns * kGatedColumns, shape.n});
+  const int64_t tiles = CeilDivide(shape.neurons, kGatedColumns);
+  plan.down = PlanGemm(config, {shape.m, tiles * kGatedColumns, shape.n});
   plan.b_bytes = columns * plan.pairs * 2 * (plan.gate_steps + plan.up_steps) * TileBBytes(config);
   plan.c_bytes = plan.a.m_blocks * plan.pairs * columns * kCoreRows * TileCBytes(config);
   return plan;
@@ -93,7 +107,7 @@ Sequence GatedSequence(const GatedPlan& plan) {
 
 Sequence GatedDownSequence(const GatedPlan& plan) {
   const int64_t columns = plan.config().device.columns;
-  const int64_t tiles = plan.pairs * columns;
+  const int64_t block_words = plan.pairs * columns * kGroupWords;
   const auto of_column = [columns](int64_t bytes) {
     return [words = bytes / columns / 4](int column) { return Piece{column * words, words}; };
   };
@@ -102,12 +116,12 @@ Sequence GatedDownSequence(const GatedPlan& plan) {
   transfers.bytes = {plan.c_bytes, plan.down.b_bytes, plan.down.c_bytes};
   transfers.m_blocks = plan.down.m_blocks;
   transfers.a_runs = plan.down.n_blocks;
-  transfers.a = [=](int row, int64_t block) {
-    return Piece{block * tiles * kGroupWords + row * kSumWords,
+  transfers.a = [&plan, block_words](int row, int64_t block) {
+    return Piece{block * block_words + row * kSumWords,
                  kRowWords,
                  kTileRows,
                  kRowWords,
-                 tiles,
+                 plan.down.k_steps,
                  kGroupWords};
   };
   transfers.b = of_column(plan.down.b_bytes);

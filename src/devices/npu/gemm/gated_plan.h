@@ -32,8 +32,8 @@ struct GatedShape {
 ///   A as GemmPlan's: gate's tiles, and behind them up's where it sees others
 ///   B [column][pair][half][gate, up][k step][tile]
 ///   C [m block][pair][column][core row], a tile of h in the first bytes of each tile of sums
-/// The second one's A are the tiles of that C, a pair of each column after the other: 128 neurons
-/// each, in their order. What is beyond the neurons is zeros.
+/// The second one's A are the first tiles of that C, a pair of each column after the other: 128
+/// neurons each, in their order. What those have beyond the neurons is zeros.
 struct GatedPlan {
   GatedShape shape;
   GemmPlan a;     ///< What A is packed by: [m, all k steps].
@@ -49,7 +49,12 @@ struct GatedPlan {
   int64_t padded_neurons() const { return down.shape.k; }
 };
 
-/// Throws Error: kUnsupported where the configuration does not gate, kInvalidArgument as PlanGemm.
+/// Whether a sum of both products, what the first one's A has and what the second one returns are
+/// within what a stream takes.
+bool FitsGated(const GatedShape& shape);
+
+/// Throws Error: kUnsupported where the configuration does not gate, kInvalidArgument as PlanGemm
+/// and for what does not fit.
 GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape);
 
 /// The streams, and what the shims do. Arguments of each are its A, B and C; the second's A is the

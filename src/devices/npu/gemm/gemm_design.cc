@@ -175,10 +175,9 @@ class Maker {
     };
     when(kBringsScales, {{"gated_scales", {b, parts.scales}}});
     when(kHoldsGate, {{kernel("hold"), {a, parts.sums, parts.scales, parts.gate}}});
-    when(kGatesFirst,
-         {{kernel("multiply"), {a, parts.sums, parts.scales, parts.gate, parts.scores}}});
-    when(kGatesSecond, {{kernel("multiply"), {a, parts.sums, parts.scales, parts.gate, parts.gate}},
-                        {kernel("join"), {a, parts.scores, parts.gate, parts.sums}}});
+    const CallStep multiply = {kernel("multiply"), {a, parts.sums, parts.scales, parts.gate}};
+    when(kGatesFirst, {multiply, {"gated_keep", {parts.gate, parts.scores}}});
+    when(kGatesSecond, {multiply, {kernel("join"), {a, parts.scores, parts.gate, parts.sums}}});
   }
 
   /// A tile of keys, or of values, when it is there. Before a job's first keys the queries of all

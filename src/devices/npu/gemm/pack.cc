@@ -275,12 +275,19 @@ void ColumnPacker::Set(int64_t n, std::span<const uint16_t> column) { SetAny(n, 
 
 float ColumnPacker::Set4(int64_t n, std::span<const int8_t> column, std::span<const float> scales,
                          bool round_scale) {
-  const int64_t depth = Depth(n);
-  CheckSize(column.size(), depth, "a column of B");
-  const int64_t blocks = CeilDivide(depth, kI4Block);
+  const int64_t blocks = CeilDivide(Depth(n), kI4Block);
   CheckSize(scales.size(), blocks, "scales");
   std::vector<int8_t> ratios(scales.size());
   const float scale = ColumnRatios(scales.data(), blocks, 1, ratios.data(), round_scale);
+  SetNibbles(n, column, ratios);
+  return scale;
+}
+
+void ColumnPacker::SetNibbles(int64_t n, std::span<const int8_t> column,
+                              std::span<const int8_t> ratios) {
+  const int64_t depth = Depth(n);
+  CheckSize(column.size(), depth, "a column of B");
+  CheckSize(ratios.size(), CeilDivide(depth, kI4Block), "ratios");
   const int64_t left = n % tile_.n;
   const uint32_t* const places = places_.data() + left;
   const int64_t tile_blocks = tile_.k / kI4Block;
@@ -298,7 +305,6 @@ float ColumnPacker::Set4(int64_t n, std::span<const int8_t> column, std::span<co
           ratios[static_cast<size_t>(k / kI4Block + block)];
     }
   }
-  return scale;
 }
 
 template <typename T>

@@ -52,6 +52,8 @@ class ColumnPacker {
   /// the next larger one that bfloat16 has.
   float Set4(int64_t n, std::span<const int8_t> column, std::span<const float> scales,
              bool round_scale = false);
+  /// The same with ratios [ceil(k/32)] in eighths: the array sees weight x ratio / 8.
+  void SetNibbles(int64_t n, std::span<const int8_t> column, std::span<const int8_t> ratios);
 
  protected:
   /// For tiles in another order, whose headers are there.

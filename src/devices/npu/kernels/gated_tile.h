@@ -27,7 +27,9 @@ inline constexpr uint32_t kGatesSecond = 64;  ///< or of the second, which compl
 /// 64 scales come with a sum's first three tiles, which it has at least.
 inline constexpr int kScaleParts = 3;
 static_assert(kScaleParts * kScalesOfPart >= kTileN);
-inline constexpr size_t kColumnScaleBytes = size_t{2} * kScaleParts * kScalesOfPart;
+/// Of a core's memory: what is behind begins where vectors may.
+inline constexpr size_t kColumnScaleBytes =
+    (size_t{2} * kScaleParts * kScalesOfPart + 31) / 32 * 32;
 
 /// A half of a tile of h until the other is there: [m/R][8][R][8], and an exponent for each row.
 struct GatedHalf {

@@ -100,8 +100,8 @@ void tandem_gated_hold_npu1(const uint8_t* a, const float* sums, const bfloat16*
   HoldGate<kMicroI8Npu1.r>(sums, scales, RowsOf(a), gate);
 }
 void tandem_gated_multiply_npu1(const uint8_t* a, float* sums, const bfloat16* scales,
-                                const bfloat16* gate, GatedHalf* half) {
-  MultiplyGate<kMicroI8Npu1.r>(sums, scales, gate, RowsOf(a), half);
+                                bfloat16* gate) {
+  MultiplyGate<kMicroI8Npu1.r>(sums, scales, gate, RowsOf(a));
 }
 void tandem_gated_join_npu1(const uint8_t* a, const GatedHalf* first, const GatedHalf* second,
                             uint8_t* sums) {
@@ -126,8 +126,8 @@ void tandem_gated_hold_npu2(const uint8_t* a, const float* sums, const bfloat16*
   HoldGate<kMicroI8Npu2.r>(sums, scales, RowsOf(a), gate);
 }
 void tandem_gated_multiply_npu2(const uint8_t* a, float* sums, const bfloat16* scales,
-                                const bfloat16* gate, GatedHalf* half) {
-  MultiplyGate<kMicroI8Npu2.r>(sums, scales, gate, RowsOf(a), half);
+                                bfloat16* gate) {
+  MultiplyGate<kMicroI8Npu2.r>(sums, scales, gate, RowsOf(a));
 }
 void tandem_gated_join_npu2(const uint8_t* a, const GatedHalf* first, const GatedHalf* second,
                             uint8_t* sums) {
@@ -138,6 +138,8 @@ void tandem_gated_join_npu2(const uint8_t* a, const GatedHalf* first, const Gate
 void tandem_gated_scales(const uint8_t* b, bfloat16* scales) {
   GatherScales(*reinterpret_cast<const WeightTileHeader*>(b), scales);
 }
+
+void tandem_gated_keep(const GatedHalf* half, GatedHalf* kept) { KeepHalf(half, kept); }
 
 void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums) {
   SetModes();

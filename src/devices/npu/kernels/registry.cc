@@ -24,8 +24,7 @@ void tandem_gated_hold_npu1(const uint8_t* a, const float* sums,
                             tandem::npu::native::bfloat16* gate);
 void tandem_gated_multiply_npu1(const uint8_t* a, float* sums,
                                 const tandem::npu::native::bfloat16* scales,
-                                const tandem::npu::native::bfloat16* gate,
-                                tandem::npu::GatedHalf* half);
+                                tandem::npu::native::bfloat16* gate);
 void tandem_gated_join_npu1(const uint8_t* a, const tandem::npu::GatedHalf* first,
                             const tandem::npu::GatedHalf* second, uint8_t* sums);
 void tandem_gated_hold_npu2(const uint8_t* a, const float* sums,
@@ -33,10 +32,10 @@ void tandem_gated_hold_npu2(const uint8_t* a, const float* sums,
                             tandem::npu::native::bfloat16* gate);
 void tandem_gated_multiply_npu2(const uint8_t* a, float* sums,
                                 const tandem::npu::native::bfloat16* scales,
-                                const tandem::npu::native::bfloat16* gate,
-                                tandem::npu::GatedHalf* half);
+                                tandem::npu::native::bfloat16* gate);
 void tandem_gated_join_npu2(const uint8_t* a, const tandem::npu::GatedHalf* first,
                             const tandem::npu::GatedHalf* second, uint8_t* sums);
+void tandem_gated_keep(const tandem::npu::GatedHalf* half, tandem::npu::GatedHalf* kept);
 void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums);
 void tandem_narrow_i8(const uint8_t* b, const int32_t* sums, int8_t* out);
 void tandem_narrow_i16(const uint8_t* b, const int32_t* sums, int16_t* out);
@@ -85,7 +84,8 @@ constexpr size_t kGatherScales[] = {kTileHeaderBytes, kColumnScaleBytes};
 constexpr size_t kHoldGate[] = {kActivationHeaderBytes, kTileSumBytes, kColumnScaleBytes,
                                 kGateBytes};
 constexpr size_t kMultiplyGate[] = {kActivationHeaderBytes, kTileSumBytes, kColumnScaleBytes,
-                                    kGateBytes, sizeof(GatedHalf)};
+                                    kGateBytes};
+constexpr size_t kKeepHalf[] = {sizeof(GatedHalf), sizeof(GatedHalf)};
 constexpr size_t kJoinHalves[] = {kActivationHeaderBytes, sizeof(GatedHalf), sizeof(GatedHalf),
                                   kTileABytes};
 
@@ -102,6 +102,7 @@ constexpr Kernel kKernels[] = {
     {"narrow_i8", kNarrow1, Caller<tandem_narrow_i8>::Run},
     {"narrow_i16", kNarrow2, Caller<tandem_narrow_i16>::Run},
     {"narrow_bf16", kNarrow2, Caller<tandem_narrow_bf16>::Run},
+    {"gated_keep", kKeepHalf, Caller<tandem_gated_keep>::Run},
     {"gated_scales", kGatherScales, Caller<tandem_gated_scales>::Run},
     {"gated_hold_npu1", kHoldGate, Caller<tandem_gated_hold_npu1>::Run},
     {"gated_multiply_npu1", kMultiplyGate, Caller<tandem_gated_multiply_npu1>::Run},

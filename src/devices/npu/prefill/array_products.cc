@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "core/float_types.h"
 #include "devices/npu/arrays/gemm_configuration.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/gemm/scaled_rows.h"
+#include "devices/npu/timing/gated_time.h"
 #include "devices/npu/timing/gemm_time.h"
 
 namespace tandem::npu {
@@ -26,6 +28,15 @@ std::span<T> Resized(std::vector<T>& buffer, int64_t size) {
   const auto count = static_cast<size_t>(size);
   if (buffer.size() < count) buffer.resize(count);
   return std::span(buffer).first(count);
+}
+
+/// The last word of each column's results.
+std::vector<size_t> EndsOf(const GemmPlan& plan) {
+  const auto columns = static_cast<size_t>(plan.config.device.columns);
+  const auto column_bytes = static_cast<size_t>(plan.c_bytes) / columns;
+  std::vector<size_t> ends;
+  for (size_t i = 1; i <= columns; ++i) ends.push_back(i * column_bytes - 4);
+  return ends;
 }
 
 }  // namespace
@@ -45,10 +56,13 @@ void ArrayProducts::Add(const ProductPlan& plan,
   for (const ProductPart& part : plan.parts) {
     PartKey key = KeyOf(part);
     if (held_.contains(key)) continue;
-    auto packed = std::make_unique<PackedWeights>(part, *backend_);
+    if (part.gated) {
+      gated_.emplace(key.second, std::make_unique<PackedGated>(part, *backend_));
+    } else {
+      packed_.emplace(key.second.front(), std::make_unique<PackedWeights>(part, *backend_));
+    }
     bytes_ += part.bytes;
-    held_.insert(key);
-    packed_.emplace(key.second.front(), std::move(packed));
+    held_.insert(std::move(key));
     done = std::min(total, done + bytes_of(part));
     if (progress) progress(done, total);
   }
@@ -105,9 +119,7 @@ const ArrayProducts::Prepared& ArrayProducts::Prepare(const GemmConfig& config,
     Prepared& prepared = it->second;
     prepared.plan = PlanGemm(config, shape);
     prepared.program = ContextOf(config).Load(GemmStream(prepared.plan));
-    const auto columns = static_cast<size_t>(config.device.columns);
-    const auto column_bytes = static_cast<size_t>(prepared.plan.c_bytes) / columns;
-    for (size_t i = 1; i <= columns; ++i) prepared.marks.push_back(i * column_bytes - 4);
+    prepared.marks = EndsOf(prepared.plan);
     GemmCase gemm;
     gemm.device = config.device;
     gemm.type = config.type;
@@ -122,25 +134,32 @@ const ArrayProducts::Prepared& ArrayProducts::Prepare(const GemmConfig& config,
   return it->second;
 }
 
-void ArrayProducts::PackBytes(const GemmPlan& plan, const float* x, int64_t x_stride, int64_t rows,
-                              std::span<std::byte> a) {
-  const auto k = static_cast<size_t>(plan.shape.k);
-  const auto tiles = static_cast<size_t>(plan.k_steps);
-  const std::span<int8_t> bytes = Resized(bytes_of_rows_, plan.shape.m * plan.shape.k);
-  const std::span<int8_t> exponents = Resized(exponents_, plan.shape.m * plan.k_steps);
-  const std::span<float> factors = Resized(factors_, rows);
-  for (int64_t t = 0; t < rows; ++t) {
-    const std::span<const float> row(x + t * x_stride, k);
-    const auto first = static_cast<size_t>(t);
-    const auto to = bytes.subspan(first * k, k);
-    const auto to_exponents = exponents.subspan(first * tiles, tiles);
-    factors[first] = ScaleRow(row, to, to_exponents);
-    if (parts_ == 1) continue;
-    const auto second = static_cast<size_t>(rows + t);
-    ScaleRest(row, factors[first], to, to_exponents, bytes.subspan(second * k, k),
-              exponents.subspan(second * tiles, tiles));
+const ArrayProducts::PreparedGated& ArrayProducts::PrepareGated(const ProductPart& part,
+                                                                int64_t rows) {
+  if (prepared_gated_.size() >= kMostPrepared) prepared_gated_.clear();
+  const GatedShape shape = GatedShapeOf(part, rows);
+  const auto [it, missing] = prepared_gated_.try_emplace(
+      {part.config.type, {shape.m, shape.gate_k, shape.neurons, shape.n}});
+  if (!missing) return it->second;
+  try {
+    PreparedGated& prepared = it->second;
+    prepared.plan = PlanGated(part.config, shape);
+    ArrayContext& context = ContextOf(part.config);
+    prepared.gate_up = context.Load(EncodeSequence(GatedSequence(prepared.plan)));
+    prepared.down = context.Load(EncodeSequence(GatedDownSequence(prepared.plan)));
+    // h of a block's rows: the last pair's, of each column.
+    const auto columns = static_cast<size_t>(part.config.device.columns);
+    const auto group = kCoreRows * static_cast<size_t>(TileCBytes(part.config));
+    for (size_t i = 0; i < columns; ++i) {
+      prepared.h_marks.push_back(static_cast<size_t>(prepared.plan.c_bytes) - i * group - 4);
+    }
+    prepared.marks = EndsOf(prepared.plan.down);
+    prepared.seconds = ModelGated(GatedCaseOf(part, rows)).seconds;
+  } catch (...) {
+    prepared_gated_.erase(it);
+    throw;
   }
-  PackScaledA(plan, bytes, exponents, a);
+  return it->second;
 }
 
 void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_stride,
@@ -153,8 +172,13 @@ void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_
   const auto c_bytes = static_cast<size_t>(prepared.plan.c_bytes);
   const std::span<std::byte> a = Grown(a_, prepared.plan.a_bytes).bytes().first(a_bytes);
   const std::span<std::byte> c = Grown(c_, prepared.plan.c_bytes).bytes().first(c_bytes);
+  std::span<const float> factors;
   if (bytes) {
-    PackBytes(prepared.plan, x, x_stride, rows, a);
+    bytes_of_rows_.Start(prepared.plan);
+    const ByteRows::Values values{x, x_stride, rows, part.k};
+    factors = parts == 1 ? bytes_of_rows_.Set(values, {0, 0})
+                         : bytes_of_rows_.SetInParts(values, {0, 0}, {rows, 0});
+    bytes_of_rows_.Pack(a);
   } else {
     const auto k = static_cast<size_t>(part.k);
     const std::span<uint16_t> halves = Resized(halves_, rows * part.k);
@@ -180,13 +204,75 @@ void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_
       return;
     }
     const float* const second = parts == 1 ? nullptr : first + rows * part.n;
-    const float factor = factors_[static_cast<size_t>(t)];
+    const float factor = factors[static_cast<size_t>(t)];
     for (size_t i = 0; i < count; ++i) {
       const float sum = second == nullptr ? first[i] : first[i] + second[i];
       y[i] = sum * weights.column_scales()[n + i] * factor;
     }
   });
-  Count(prepared, rows);
+  Count(part.config, rows * WeightsOf(part), prepared.seconds);
+}
+
+bool ArrayProducts::PackGated(const GatedPlan& plan, const GatedCall& call,
+                              const PackedGated& weights, std::span<std::byte> a) {
+  const auto ordinary = [](std::span<const float> factors) {
+    return std::all_of(factors.begin(), factors.end(), [](float factor) { return factor == 1; });
+  };
+  bytes_of_rows_.Start(plan.a);
+  const ByteRows::Values x{call.x, call.x_stride, call.rows, plan.shape.gate_k};
+  if (!ordinary(bytes_of_rows_.Set(x, {0, 0}))) return false;
+  double most_u = 0;
+  if (call.u != nullptr) {
+    const int64_t f = plan.shape.neurons;
+    const ByteRows::Values u{call.u, f, call.rows, f};
+    const int64_t tile = plan.gate_steps;
+    if (!ordinary(bytes_of_rows_.SetInParts(u, {0, tile}, {0, tile + ScaledTiles(f)}))) {
+      return false;
+    }
+    most_u = bytes_of_rows_.MostFrom(tile, plan.a.k_steps);
+  }
+  if (!weights.Holds(bytes_of_rows_.MostFrom(0, plan.gate_steps), most_u)) return false;
+  bytes_of_rows_.Pack(a);
+  return true;
+}
+
+bool ArrayProducts::Gated(const GatedCall& call) {
+  if (parts_ != 1 || call.rows < kLeastRows) return false;
+  const PackedGated* const weights = FindGated(call);
+  if (weights == nullptr) return false;
+  const ProductPart& part = weights->part();
+  const PreparedGated& prepared = PrepareGated(part, call.rows);
+  const GatedPlan& plan = prepared.plan;
+  const auto a_bytes = static_cast<size_t>(plan.a.a_bytes);
+  const auto h_bytes = static_cast<size_t>(plan.c_bytes);
+  const auto c_bytes = static_cast<size_t>(plan.down.c_bytes);
+  const std::span<std::byte> a = Grown(a_, plan.a.a_bytes).bytes().first(a_bytes);
+  if (!PackGated(plan, call, *weights, a)) return false;
+  a_->ToArray();
+  ArrayBuffer& h = Grown(b_, plan.c_bytes);
+  const std::span<std::byte> c = Grown(c_, plan.down.c_bytes).bytes().first(c_bytes);
+  const ArrayArgument first[] = {
+      {a_.get(), a_bytes}, {&weights->gate_up(), weights->gate_up().bytes().size()}, {&h, h_bytes}};
+  const ArrayArgument second[] = {
+      {&h, h_bytes}, {&weights->down(), weights->down().bytes().size()}, {c_.get(), c_bytes}};
+  const ArrayRun list[] = {{prepared.gate_up.get(), first, prepared.h_marks, kNoFloat},
+                           {prepared.down.get(), second, prepared.marks, kNoFloat}};
+  ContextOf(part.config).Run(list, kArrayTimeout);
+  c_->FromArray();
+  const std::span<float> results = Resized(results_, call.rows * part.n);
+  UnpackC(plan.down, c, results);
+  const auto n = static_cast<size_t>(part.n);
+  for (size_t i = 0; i < results.size(); ++i) {
+    call.y[i] = results[i] * weights->column_scales()[i % n];
+  }
+  Count(part.config, call.rows * WeightsOf(part), prepared.seconds);
+  return true;
+}
+
+const PackedGated* ArrayProducts::FindGated(const GatedCall& call) const {
+  const auto found = gated_.find(call.u == nullptr ? KeysOf({call.gate, call.up, call.down})
+                                                   : KeysOf({call.gate, call.down}));
+  return found == gated_.end() ? nullptr : found->second.get();
 }
 
 template <typename Write>
@@ -201,11 +287,10 @@ void ArrayProducts::HandOut(const ProductPart& part, int64_t rows, const Write& 
   }
 }
 
-void ArrayProducts::Count(const Prepared& prepared, int64_t rows) {
-  const GemmConfig& config = prepared.plan.config;
+void ArrayProducts::Count(const GemmConfig& config, int64_t macs, double seconds) {
   ++counts_.calls;
-  counts_.macs += static_cast<uint64_t>(rows * prepared.plan.shape.k * prepared.plan.shape.n);
-  counts_.modelled_seconds += prepared.seconds;
+  counts_.macs += static_cast<uint64_t>(macs);
+  counts_.modelled_seconds += seconds;
   Configure(config);
 }
 

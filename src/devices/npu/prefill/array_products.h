@@ -18,6 +18,8 @@
 #include "devices/npu/arrays/array_backend.h"
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/prefill/array_attention.h"
+#include "devices/npu/prefill/byte_rows.h"
+#include "devices/npu/prefill/packed_gated.h"
 #include "devices/npu/prefill/packed_weights.h"
 #include "devices/products.h"
 
@@ -37,6 +39,11 @@ class ArrayProducts : public ProductEngine {
   /// As ArrayAttention, in the configuration of the products before.
   bool Attend(const AttentionCall& call) override;
 
+  /// Gate, up, GELU and down as one list, where the part was packed as such; not with two parts for
+  /// activations, nor for rows that hold what is no number or could leave what a core can say.
+  /// Factors that are given go the way of up, by an identity matrix, in two parts.
+  bool Gated(const GatedCall& call) override;
+
   const ArrayBackend& backend() const { return *backend_; }
   const std::set<PartKey>& held() const { return held_; }
   uint64_t bytes() const { return bytes_; }
@@ -51,9 +58,18 @@ class ArrayProducts : public ProductEngine {
     std::vector<size_t> marks;  ///< The last word of each column's results.
     double seconds = 0;
   };
+  /// The same of both runs of a list.
+  struct PreparedGated {
+    GatedPlan plan;
+    std::unique_ptr<ArrayProgram> gate_up, down;
+    std::vector<size_t> h_marks, marks;
+    double seconds = 0;
+  };
   using ShapeKey = std::tuple<GemmType, int64_t, int64_t, int64_t>;
 
   const Prepared& Prepare(const GemmConfig& config, const GemmShape& shape);
+  const PreparedGated& PrepareGated(const ProductPart& part, int64_t rows);
+  const PackedGated* FindGated(const GatedCall& call) const;
   /// Whether the matrices of a part are among these: then found_ are their products.
   bool Find(const ProductPart& part, std::span<Product> products);
   /// Multiplies with the weights of a part; found_ get the results.
@@ -61,9 +77,10 @@ class ArrayProducts : public ProductEngine {
   /// write(row, first column, columns, y) for each row of each of found_.
   template <typename Write>
   void HandOut(const ProductPart& part, int64_t rows, const Write& write);
-  void Count(const Prepared& prepared, int64_t rows);
-  /// Rows of k values in parts_ parts of 8 bits, all first ones before the second, as packed A.
-  void PackBytes(const GemmPlan& plan, const float* x, int64_t x_stride, int64_t rows,
+  /// A call of the array.
+  void Count(const GemmConfig& config, int64_t macs, double seconds);
+  /// A of a gated product, packed; whether the core can say all that comes of it.
+  bool PackGated(const GatedPlan& plan, const GatedCall& call, const PackedGated& weights,
                  std::span<std::byte> a);
 
   ArrayContext& ContextOf(const GemmConfig& config);
@@ -78,17 +95,17 @@ class ArrayProducts : public ProductEngine {
   std::map<GemmType, std::unique_ptr<ArrayContext>> contexts_;
   ArrayAttention attention_;
   std::multimap<MatrixKey, std::unique_ptr<PackedWeights>> packed_;  ///< By their first matrix.
+  std::map<MatrixKeys, std::unique_ptr<PackedGated>> gated_;
   std::set<PartKey> held_;
   uint64_t bytes_ = 0;
   std::map<ShapeKey, Prepared> prepared_;
+  std::map<std::pair<GemmType, std::vector<int64_t>>, PreparedGated> prepared_gated_;
   std::optional<GemmConfig> configured_;
   ArrayCounts counts_;
   // Of the product at hand.
   std::vector<Product*> found_;
-  std::unique_ptr<ArrayBuffer> a_, b_, c_;  ///< b_: of attention.
-  std::vector<int8_t> bytes_of_rows_;
-  std::vector<int8_t> exponents_;
-  std::vector<float> factors_;  ///< Of each row.
+  std::unique_ptr<ArrayBuffer> a_, b_, c_;  ///< b_: of attention, and h.
+  ByteRows bytes_of_rows_;
   std::vector<uint16_t> halves_;
   std::vector<float> results_;
 };

@@ -20,6 +20,7 @@ npu::PlanOptions PlanOptionsOf(const NpuOptions& options) {
   return {{options.generation, npu::MaxColumns(options.generation)},
           options.budget,
           options.least_side.value_or(npu::kLeastSide),
+          !options.precise,
           nullptr};
 }
 

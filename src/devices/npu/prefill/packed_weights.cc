@@ -10,15 +10,14 @@
 
 #include "core/error.h"
 #include "core/float_types.h"
-#include "devices/npu/gemm/pack.h"
 #include "formats/quant_blocks.h"
 
 namespace tandem::npu {
 namespace {
 
 /// Rounds to the nearest of -127 to 127 steps; returns the step, of which the largest value has
-/// 127. Where a value is no number: zeros, and that.
-float RoundToBytes(std::span<const float> values, std::span<int8_t> bytes) {
+/// 127, or the next one that bfloat16 has. Where a value is no number: zeros, and that.
+float RoundToBytes(std::span<const float> values, std::span<int8_t> bytes, bool round_step) {
   constexpr float kMost = 127;
   float step = 0;
   for (const float value : values) {
@@ -26,6 +25,7 @@ float RoundToBytes(std::span<const float> values, std::span<int8_t> bytes) {
     step = std::isfinite(value) ? std::max(step, std::abs(value) / kMost) : value - value;
     if (std::isnan(step)) break;
   }
+  if (round_step) step = RoundScaleUp(step);
   // Steps too small to divide by are none.
   const float inverse = 1 / step;
   if (!std::isfinite(inverse)) {
@@ -55,36 +55,44 @@ void ReadQ4(const WeightView& matrix, int64_t row, std::span<int8_t> nibbles,
 
 }  // namespace
 
+float RowPacker::Pack(const WeightView& matrix, int64_t row, int64_t depth, bool round_scale,
+                      ColumnPacker& packer, int64_t column) const {
+  const auto k = static_cast<size_t>(matrix.cols);
+  if (type_ == GemmType::kI4) {
+    std::vector<int8_t> nibbles(static_cast<size_t>(depth));
+    std::vector<float> scales(static_cast<size_t>(depth) / 32);
+    const auto used = std::span(scales).first(k / 32);
+    ReadQ4(matrix, row, nibbles, used);
+    const float scale = packer.Set4(column, nibbles, scales, round_scale);
+    const bool numbers =
+        std::all_of(used.begin(), used.end(), [](float value) { return std::isfinite(value); });
+    return numbers ? scale : NAN;
+  }
+  std::vector<float> values(static_cast<size_t>(depth));
+  matrix.ReadRow(row, values.data());
+  if (type_ == GemmType::kBf16) {
+    std::vector<uint16_t> halves(values.size());
+    std::transform(values.begin(), values.end(), halves.begin(), FloatToBf16);
+    packer.Set(column, halves);
+    return 1;
+  }
+  std::vector<int8_t> bytes(values.size());
+  const float scale = RoundToBytes(values, bytes, round_scale);
+  packer.Set(column, bytes);
+  return scale;
+}
+
 PackedWeights::PackedWeights(const ProductPart& part, ArrayBackend& backend) try : part_(part) {
   const GemmPlan plan = PlanGemm(part.config, {1, part.k, part.n});
   buffer_ = backend.MakeBuffer(static_cast<size_t>(plan.b_bytes));
-  const GemmType type = part.config.type;
-  if (type != GemmType::kBf16) column_scales_.resize(static_cast<size_t>(part.n));
+  const bool scaled = part.config.type != GemmType::kBf16;
   ColumnPacker packer(plan, 0, buffer_->bytes());
-  const auto k = static_cast<size_t>(part.k);
-  std::vector<float> row(k);
-  std::vector<int8_t> integers(type == GemmType::kBf16 ? 0 : k);
-  std::vector<float> scales(type == GemmType::kI4 ? k / 32 : 0);
-  std::vector<uint16_t> halves(type == GemmType::kBf16 ? k : 0);
+  const RowPacker rows(part.config.type);
   int64_t n = 0;
   for (const WeightView& matrix : part.matrices) {
     for (int64_t r = 0; r < matrix.rows; ++r, ++n) {
-      if (type == GemmType::kI4) {
-        ReadQ4(matrix, r, integers, scales);
-        const float scale = packer.Set4(n, integers, scales);
-        const bool numbers = std::all_of(scales.begin(), scales.end(),
-                                         [](float value) { return std::isfinite(value); });
-        column_scales_[static_cast<size_t>(n)] = numbers ? scale : NAN;
-        continue;
-      }
-      matrix.ReadRow(r, row.data());
-      if (type == GemmType::kI8) {
-        column_scales_[static_cast<size_t>(n)] = RoundToBytes(row, integers);
-        packer.Set(n, integers);
-      } else {
-        std::transform(row.begin(), row.end(), halves.begin(), FloatToBf16);
-        packer.Set(n, halves);
-      }
+      const float scale = rows.Pack(matrix, r, part.k, false, packer, n);
+      if (scaled) column_scales_.push_back(scale);
     }
   }
   buffer_->ToArray();

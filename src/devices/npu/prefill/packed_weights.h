@@ -13,9 +13,23 @@
 #include <vector>
 
 #include "devices/npu/arrays/array_backend.h"
+#include "devices/npu/gemm/pack.h"
 #include "devices/npu/prefill/product_plan.h"
 
 namespace tandem::npu {
+
+/// Rows of matrices as columns of packed B of a type.
+class RowPacker {
+ public:
+  explicit RowPacker(GemmType type) : type_(type) {}
+  /// With zeros behind up to `depth`. Returns the column's scale, rounded up to bfloat16 where that
+  /// is wanted; what is no number where the row holds such, 1 of bf16.
+  float Pack(const WeightView& matrix, int64_t row, int64_t depth, bool round_scale,
+             ColumnPacker& packer, int64_t column) const;
+
+ private:
+  GemmType type_;
+};
 
 class PackedWeights {
  public:

@@ -6,9 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
+#include <variant>
 
 #include "devices/npu/gemm/gemm_stream.h"
+#include "devices/npu/gemm/scaled_rows.h"
+#include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/timing/gemm_time.h"
 
 namespace tandem::npu {
@@ -26,16 +30,18 @@ class Planner {
   Planner(const ShapeClass& shape, const PlanOptions& options) : shape_(shape), options_(options) {}
 
   ProductPlan Run(const Program& program, OpRange range) {
-    std::vector<std::vector<WeightView>> groups;
+    std::vector<const Op*> ops;
     for (size_t i = range.begin; i < range.end; ++i) {
       const Op& op = program.ops[i];
-      if ((op.rows == RowSet::kAll ? shape_.rows : shape_.wanted) < kLeastRows) continue;
-      for (std::vector<WeightView>& group : ProductGroups(op.body)) {
-        groups.push_back(std::move(group));
+      if ((op.rows == RowSet::kAll ? shape_.rows : shape_.wanted) >= kLeastRows) ops.push_back(&op);
+    }
+    ChooseIntegers(ops);
+    for (const Op* const op : ops) {
+      if (TakeGated(op->body)) continue;
+      for (const std::vector<WeightView>& group : ProductGroups(op->body)) {
+        Split(group, plan_.parts);
       }
     }
-    ChooseIntegers(groups);
-    for (const std::vector<WeightView>& group : groups) Split(group);
     LeaveOtherTypes();
     KeepToBudget();
     return std::move(plan_);
@@ -44,19 +50,51 @@ class Planner {
  private:
   /// Whether Q4_0 is multiplied as it is: only where it makes up nearly all, for other quantised
   /// types cannot join it.
-  void ChooseIntegers(const std::vector<std::vector<WeightView>>& groups) {
+  void ChooseIntegers(const std::vector<const Op*>& ops) {
     int64_t four = 0;
     int64_t quantised = 0;
-    for (const std::vector<WeightView>& group : groups) {
-      for (const WeightView& matrix : group) {
-        const int64_t weights = matrix.rows * matrix.cols;
-        plan_.all += weights;
-        if (IsFloat(matrix.type)) continue;
-        quantised += weights;
-        if (matrix.type == DType::kQ4_0) four += weights;
+    for (const Op* const op : ops) {
+      for (const std::vector<WeightView>& group : ProductGroups(op->body)) {
+        for (const WeightView& matrix : group) {
+          const int64_t weights = matrix.rows * matrix.cols;
+          plan_.all += weights;
+          if (IsFloat(matrix.type)) continue;
+          quantised += weights;
+          if (matrix.type == DType::kQ4_0) four += weights;
+        }
       }
     }
     four_ = four * 10 >= quantised * 9;
+  }
+
+  /// A dense MLP or a per-layer mix as a list, where all of it is of one quantised type, and wide
+  /// enough.
+  bool TakeGated(const OpBody& body) {
+    const auto* const mlp = std::get_if<GatedMlp>(&body);
+    const auto* const mix = std::get_if<PerLayerMix>(&body);
+    if (!options_.gated || (mlp == nullptr && mix == nullptr)) return false;
+    if (mlp != nullptr && mlp->sparse) return false;
+    ProductPart part;
+    if (mlp != nullptr) {
+      part.matrices = {mlp->gate, mlp->up, mlp->down};
+    } else {
+      part.matrices = {mix->gate, mix->projection};
+    }
+    const GemmType type = TypeOf(part.matrices.front().type);
+    part.config = {options_.device, type, GemmOutput::kF32};
+    part.gated = true;
+    part.k = part.matrices.front().cols;
+    part.n = part.matrices.back().rows;
+    for (const WeightView& matrix : part.matrices) {
+      if (TypeOf(matrix.type) != type) return false;
+      if (std::min(matrix.rows, matrix.cols) < options_.least_side) return false;
+    }
+    if (!ScalesRows(part.config) || !FitsGated(GatedShapeOf(part, 1))) return false;
+    const GatedPlan gated = PlanGated(part.config, GatedShapeOf(part, 1));
+    part.bytes = static_cast<uint64_t>(gated.b_bytes + gated.down.b_bytes) +
+                 static_cast<uint64_t>(part.n) * sizeof(float);
+    plan_.parts.push_back(std::move(part));
+    return true;
   }
 
   GemmType TypeOf(DType type) const {
@@ -65,7 +103,7 @@ class Planner {
   }
 
   /// A part for each type of a group.
-  void Split(const std::vector<WeightView>& group) {
+  void Split(const std::vector<WeightView>& group, std::vector<ProductPart>& parts) {
     for (const GemmType type : {GemmType::kI8, GemmType::kI4, GemmType::kBf16}) {
       ProductPart part;
       part.config = {options_.device, type, GemmOutput::kF32};
@@ -84,9 +122,24 @@ class Planner {
         const GemmPlan gemm = PlanGemm(part.config, {1, part.k, part.n});
         const uint64_t scales = type == GemmType::kBf16 ? 0 : sizeof(float);
         part.bytes = static_cast<uint64_t>(gemm.b_bytes) + static_cast<uint64_t>(part.n) * scales;
-        plan_.parts.push_back(std::move(part));
+        parts.push_back(std::move(part));
       }
     }
+  }
+
+  /// Without the dispatch, at kJudgedRows.
+  double SecondsOf(const ProductPart& part) const {
+    const GemmTime time = [&] {
+      if (part.gated) return ModelGated(GatedCaseOf(part, kJudgedRows));
+      GemmCase gemm;
+      gemm.device = options_.device;
+      gemm.type = part.config.type;
+      gemm.output = part.config.output;
+      gemm.shape = {kJudgedRows, part.k, part.n};
+      gemm.tile = DesignTile(gemm.type);
+      return ModelGemm(gemm);
+    }();
+    return time.seconds - time.dispatch_seconds;
   }
 
   /// The type of most weights stays, and stretches of others that take the array longer than
@@ -94,7 +147,7 @@ class Planner {
   void LeaveOtherTypes() {
     std::array<int64_t, 3> weights{};
     for (const ProductPart& part : plan_.parts) {
-      weights.at(static_cast<size_t>(part.config.type)) += part.k * part.n;
+      weights.at(static_cast<size_t>(part.config.type)) += WeightsOf(part);
     }
     const auto most =
         static_cast<GemmType>(std::max_element(weights.begin(), weights.end()) - weights.begin());
@@ -103,15 +156,7 @@ class Planner {
       const GemmType type = plan_.parts[begin].config.type;
       double seconds = 0;
       for (; end < plan_.parts.size() && plan_.parts[end].config.type == type; ++end) {
-        const ProductPart& part = plan_.parts[end];
-        GemmCase gemm;
-        gemm.device = options_.device;
-        gemm.type = type;
-        gemm.output = part.config.output;
-        gemm.shape = {kJudgedRows, part.k, part.n};
-        gemm.tile = DesignTile(type);
-        const GemmTime time = ModelGemm(gemm);
-        seconds += time.seconds - time.dispatch_seconds;
+        seconds += SecondsOf(plan_.parts[end]);
       }
       if (type == most || seconds > 2 * ModelSwitch(options_.device.generation)) {
         std::move(plan_.parts.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -126,18 +171,29 @@ class Planner {
   void KeepToBudget() {
     std::vector<ProductPart> kept;
     std::set<PartKey> counted;
-    for (ProductPart& part : plan_.parts) {
+    // A list that does not fit may do so in parts: those come in its stead.
+    std::vector<ProductPart> left(std::make_move_iterator(plan_.parts.rbegin()),
+                                  std::make_move_iterator(plan_.parts.rend()));
+    while (!left.empty()) {
+      ProductPart part = std::move(left.back());
+      left.pop_back();
       const PartKey key = KeyOf(part);
       const bool held =
           counted.contains(key) || (options_.held != nullptr && options_.held->contains(key));
       if (!held && part.bytes > options_.budget - plan_.bytes) {
-        LeftOut& left = plan_.left;
-        left.smallest = left.budget == 0 ? part.bytes : std::min(left.smallest, part.bytes);
-        ++left.budget;
+        if (part.gated) {
+          Split({part.matrices.back()}, left);
+          part.matrices.pop_back();
+          Split(part.matrices, left);
+          continue;
+        }
+        LeftOut& out = plan_.left;
+        out.smallest = out.budget == 0 ? part.bytes : std::min(out.smallest, part.bytes);
+        ++out.budget;
         continue;
       }
       if (!held) plan_.bytes += part.bytes;
-      plan_.multiplied += part.k * part.n;
+      plan_.multiplied += WeightsOf(part);
       counted.insert(key);
       kept.push_back(std::move(part));
     }
@@ -159,6 +215,32 @@ MatrixKeys KeysOf(const std::vector<WeightView>& matrices) {
     keys.push_back({matrix.data, matrix.rows, matrix.cols});
   }
   return keys;
+}
+
+int64_t WeightsOf(const ProductPart& part) {
+  int64_t weights = 0;
+  for (const WeightView& matrix : part.matrices) weights += matrix.rows * matrix.cols;
+  return weights;
+}
+
+GatedShape GatedShapeOf(const ProductPart& part, int64_t m) {
+  const int64_t neurons = part.matrices.front().rows;
+  // Factors in two parts, each in whole tiles.
+  const int64_t up_k = part.gives_up() ? 2 * ScaledTiles(neurons) * kTileKI8 : 0;
+  return {m, part.k, up_k, neurons, part.n};
+}
+
+GatedCase GatedCaseOf(const ProductPart& part, int64_t m) {
+  const GatedShape shape = GatedShapeOf(part, m);
+  GatedCase gated;
+  gated.device = part.config.device;
+  gated.type = part.config.type;
+  gated.m = shape.m;
+  gated.gate_k = shape.gate_k;
+  gated.up_k = part.gives_up() ? shape.up_k : shape.gate_k;
+  gated.neurons = shape.neurons;
+  gated.n = shape.n;
+  return gated;
 }
 
 PartKey KeyOf(const ProductPart& part) { return {part.config.type, KeysOf(part.matrices)}; }

@@ -18,7 +18,9 @@
 #include <vector>
 
 #include "devices/device.h"
+#include "devices/npu/gemm/gated_plan.h"
 #include "devices/npu/gemm/gemm_design.h"
+#include "devices/npu/timing/gated_time.h"
 #include "program/program.h"
 
 namespace tandem::npu {
@@ -40,21 +42,33 @@ struct MatrixKey {
 using MatrixKeys = std::vector<MatrixKey>;
 MatrixKeys KeysOf(const std::vector<WeightView>& matrices);
 
-/// What one call multiplies.
+/// What one call multiplies: matrices side by side, or an MLP or per-layer mix as a list of two
+/// runs.
 struct ProductPart {
   GemmConfig config;
-  std::vector<WeightView> matrices;  ///< [n of each, k], side by side.
+  /// [n of each, k], side by side; gated: gate, up [F, k] and down [n, F], or gate and down.
+  std::vector<WeightView> matrices;
+  bool gated = false;  ///< A list.
   int64_t k = 0;
   int64_t n = 0;
   uint64_t bytes = 0;  ///< Packed, their scales included.
+
+  /// Of a list: whether the factors of GELU are given, not products.
+  bool gives_up() const { return matrices.size() == 2; }
 };
 using PartKey = std::pair<GemmType, MatrixKeys>;
 PartKey KeyOf(const ProductPart& part);
+/// Weights of all its matrices.
+int64_t WeightsOf(const ProductPart& part);
+/// A list's products for m rows; to the model of time.
+GatedShape GatedShapeOf(const ProductPart& part, int64_t m);
+GatedCase GatedCaseOf(const ProductPart& part, int64_t m);
 
 struct PlanOptions {
   Device device;
   uint64_t budget = 0;  ///< Bytes of packed weights.
   int64_t least_side = kLeastSide;
+  bool gated = true;  ///< Dense MLPs and per-layer mixes are lists where their types allow it.
   /// Parts that are packed already and cost nothing more. May be null.
   const std::set<PartKey>* held = nullptr;
 };

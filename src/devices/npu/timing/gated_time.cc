@@ -1,0 +1,91 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/timing/gated_time.h"
+
+#include <algorithm>
+
+#include "devices/npu/timing/array_constants.h"
+
+namespace tandem::npu {
+namespace {
+
+/// Vector instructions for 16 values of h, counted in gated_kernels.h; a product of floats is four
+/// (three of bfloat16, and a move). The gate's scale 8; up's scale 5, GELU 62 (its argument 15, the
+/// power 21, the reciprocal 24, x and sign 2), h 6; its size and exponent 6, to a byte 6, and
+/// joined 5: reckoned, never measured.
+constexpr double kGatedSlots = 98;
+/// A core's tiles of h and of sums; what a shim reads at a time where one lies in the room of the
+/// other.
+constexpr double kTileColumns = 128;
+constexpr double kSumBytes = 64 * 64 * 4;
+constexpr double kTileBytes = 128 + 64 * 128;
+constexpr int64_t kCoreRows = kRows - 2;
+
+int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+}  // namespace
+
+GemmTime ModelGated(const GatedCase& gated) {
+  const Generation generation = gated.device.generation;
+  const int64_t columns = gated.device.columns;
+  const int64_t pairs = CeilDivide(gated.neurons, columns * static_cast<int64_t>(kTileColumns));
+  const int64_t padded = pairs * columns * static_cast<int64_t>(kTileColumns);
+  GemmCase product;
+  product.device = gated.device;
+  product.type = gated.type;
+  product.output = GemmOutput::kF32;
+  product.tile = DesignTile(gated.type);
+  product.kernel = gated.kernel;
+  product.clock_hz = gated.clock_hz;
+  const auto model = [&](int64_t k, int64_t n) {
+    product.shape = {gated.m, k, n};
+    return ModelGemm(product);
+  };
+  const GemmTime gate = model(gated.gate_k, padded);
+  const GemmTime up = model(gated.up_k, padded);
+  const int64_t used = CeilDivide(gated.neurons, static_cast<int64_t>(kTileColumns));
+  const GemmTime down = model(used * static_cast<int64_t>(kTileColumns), gated.n);
+
+  const double clock = gated.clock_hz.value_or(ModelClock(generation));
+  const auto m_blocks = static_cast<double>(CeilDivide(gated.m, product.tile.m * kCoreRows));
+  const auto tiles = m_blocks * static_cast<double>(pairs);  // of h, of a core
+  const auto rows = static_cast<double>(DesignTileRows(generation, gated.type, gated.m));
+  // Of four sums one room leaves.
+  const double passes = rows * kTileColumns / 16 * kGatedSlots * SlotCycles(gated.kernel) -
+                        3 * kSumBytes / kStreamBytes;
+  const double rooms = tiles * static_cast<double>(columns * kCoreRows) * kSumBytes;
+  const double group = kCoreRows * kSumBytes;
+  const double first_core = gate.core_seconds + up.core_seconds + tiles * passes / clock;
+  const double first_dram = gate.dram_seconds + up.dram_seconds -
+                            kWriteShare * (DramSeconds(generation, columns, 4 * rooms, kSumBytes) -
+                                           DramSeconds(generation, columns, rooms, group));
+  // A in runs of a tile, once for each block of columns.
+  const double a_bytes = m_blocks * static_cast<double>(used * kCoreRows) * kTileBytes *
+                         static_cast<double>(CeilDivide(gated.n, product.tile.n * columns));
+  const double a_run =
+      static_cast<double>(used) * kTileColumns * static_cast<double>(product.tile.m);
+  const double second_dram = down.dram_seconds +
+                             DramSeconds(generation, columns, a_bytes, kTileBytes) -
+                             DramSeconds(generation, columns, a_bytes, a_run);
+
+  GemmTime time;
+  time.core_seconds = first_core + down.core_seconds;
+  time.dram_seconds = first_dram + second_dram;
+  time.dispatch_seconds = gate.dispatch_seconds;
+  time.dram_bytes = gate.dram_bytes + up.dram_bytes + down.dram_bytes - 3 * rooms;
+  time.seconds = std::max(first_core, first_dram) + std::max(down.core_seconds, second_dram) +
+                 time.dispatch_seconds;
+  time.cycles = time.seconds * clock;
+  const double macs = static_cast<double>(gated.m) * static_cast<double>(gated.neurons) *
+                      static_cast<double>(gated.gate_k + gated.up_k + gated.n);
+  time.tops = 2 * macs / time.seconds / 1e12;
+  time.share_of_peak = macs / (time.cycles * PeakMacs(generation, gated.type) *
+                               static_cast<double>(columns * kCoreRows));
+  const double work = time.seconds - time.dispatch_seconds;
+  time.bound = time.dispatch_seconds > work            ? GemmBound::kDispatch
+               : time.dram_seconds > time.core_seconds ? GemmBound::kDram
+                                                       : GemmBound::kCompute;
+  return time;
+}
+
+}  // namespace tandem::npu

@@ -1,0 +1,32 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How long a gated product and the one behind it take, as one list (devices/npu/gemm/gated_plan.h),
+// by the model of gemm_time.h. Pure function; thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "devices/npu/timing/gemm_time.h"
+
+namespace tandem::npu {
+
+/// y = D (gelu(x G) x (u U)).
+struct GatedCase {
+  Device device;
+  GemmType type = GemmType::kI8;
+  KernelClass kernel = KernelClass::kPeano;
+  int64_t m = 0;
+  int64_t gate_k = 0;
+  int64_t up_k = 0;
+  int64_t neurons = 0;
+  int64_t n = 0;
+  std::optional<double> clock_hz;
+};
+
+/// Both runs. What a second run of a list costs beyond its work is not known, and reckoned as
+/// nothing. Throws as ModelGemm.
+GemmTime ModelGated(const GatedCase& gated);
+
+}  // namespace tandem::npu

@@ -1,0 +1,290 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// MLPs and per-layer mixes as lists: one call each, next to the model's own in double; what cannot
+// be said on the array is left to the host; what is planned as a list.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "devices/npu/arrays/emulated_backend.h"
+#include "devices/npu/prefill/array_products.h"
+#include "devices/npu/prefill/product_plan.h"
+#include "formats/dtype.h"
+
+namespace tandem::npu::test {
+namespace {
+
+constexpr Device kArrays[] = {{Generation::kNpu1, 4}, {Generation::kNpu2, 8}};
+
+double GeluOf(double x) {
+  return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+}
+
+/// A stored matrix whose products of normal rows are normal.
+class Matrix {
+ public:
+  Matrix(DType type, int64_t rows, int64_t cols, std::mt19937_64& random)
+      : bytes_(static_cast<size_t>(rows) * RowBytes(type, cols)),
+        view_{type, rows, cols, RowBytes(type, cols), bytes_.data()} {
+    std::normal_distribution<float> normal;
+    std::vector<float> row(static_cast<size_t>(cols));
+    for (int64_t r = 0; r < rows; ++r) {
+      for (float& value : row) value = normal(random) / std::sqrt(static_cast<float>(cols));
+      QuantizeRow(type, row.data(), bytes_.data() + static_cast<size_t>(r) * view_.row_stride,
+                  cols);
+    }
+  }
+  const WeightView& view() const { return view_; }
+  /// Products of all rows.
+  std::vector<double> Times(std::span<const double> x) const {
+    std::vector<double> y;
+    std::vector<float> row(x.size());
+    for (int64_t r = 0; r < view_.rows; ++r) {
+      view_.ReadRow(r, row.data());
+      double sum = 0;
+      for (size_t i = 0; i < x.size(); ++i) sum += row[i] * x[i];
+      y.push_back(sum);
+    }
+    return y;
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+  WeightView view_;
+};
+
+constexpr int64_t kK = 256;
+constexpr int64_t kN = 200;
+constexpr int64_t kRows = 37;
+
+/// An MLP, or a mix, whose factors are given.
+class Gated {
+ public:
+  Gated(DType type, bool mix, std::mt19937_64& random)
+      : neurons_(mix ? 256 : 768),
+        gate_(type, neurons_, kK, random),
+        up_(type, neurons_, kK, random),
+        down_(type, kN, neurons_, random),
+        mix_(mix),
+        x_(static_cast<size_t>(kRows * kK)),
+        u_(static_cast<size_t>(kRows * neurons_)) {
+    std::normal_distribution<float> normal;
+    for (float& value : x_) value = normal(random);
+    for (float& value : u_) value = normal(random);
+  }
+
+  ProductPlan Plan(const Device& device) const {
+    ProductPart part;
+    const bool four = gate_.view().type == DType::kQ4_0;
+    part.config = {device, four ? GemmType::kI4 : GemmType::kI8, GemmOutput::kF32};
+    part.matrices = {gate_.view(), up_.view(), down_.view()};
+    if (mix_) part.matrices.erase(part.matrices.begin() + 1);
+    part.gated = true;
+    part.k = kK;
+    part.n = kN;
+    ProductPlan plan;
+    plan.parts.push_back(part);
+    return plan;
+  }
+  GatedCall Call(std::vector<float>& y) const {
+    y.assign(static_cast<size_t>(kRows * kN), NAN);
+    return {gate_.view(), mix_ ? WeightView{} : up_.view(), down_.view(), x_.data(), kK,
+            kRows,        mix_ ? u_.data() : nullptr,       y.data()};
+  }
+  /// Of the stored weights.
+  std::vector<double> Want() const {
+    std::vector<double> want;
+    for (int64_t t = 0; t < kRows; ++t) {
+      const auto x = x_.begin() + t * kK;
+      const std::vector<double> row(x, x + kK);
+      std::vector<double> h = gate_.Times(row);
+      std::vector<double> u(u_.begin() + t * neurons_, u_.begin() + (t + 1) * neurons_);
+      if (!mix_) u = up_.Times(row);
+      for (size_t f = 0; f < h.size(); ++f) h[f] = GeluOf(h[f]) * u[f];
+      const std::vector<double> y = down_.Times(h);
+      want.insert(want.end(), y.begin(), y.end());
+    }
+    return want;
+  }
+  std::vector<float>& x() { return x_; }
+  std::vector<float>& u() { return u_; }
+  int64_t weights() const { return neurons_ * (kK * (mix_ ? 1 : 2) + kN); }
+
+ private:
+  int64_t neurons_;
+  Matrix gate_, up_, down_;
+  bool mix_;
+  std::vector<float> x_, u_;
+};
+
+double ErrorOf(const std::vector<float>& got, const std::vector<double>& want) {
+  double error = 0;
+  double size = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    error += (got[i] - want[i]) * (got[i] - want[i]);
+    size += want[i] * want[i];
+  }
+  return std::sqrt(error / size);
+}
+
+TEST(NpuGatedProducts, MlpsAndMixesAreOneCallEach) {
+  std::mt19937_64 random(1);
+  for (const Device& device : kArrays) {
+    for (const DType type : {DType::kQ8_0, DType::kQ4_0, DType::kQ4_K}) {
+      for (const bool mix : {false, true}) {
+        SCOPED_TRACE(::testing::Message() << DTypeName(type) << " " << mix);
+        const Gated gated(type, mix, random);
+        ArrayProducts array(device, MakeEmulatedBackend(device.generation));
+        array.Add(gated.Plan(device), {});
+        std::vector<float> y;
+        ASSERT_TRUE(array.Gated(gated.Call(y)));
+        EXPECT_EQ(array.counts().calls, 1U);
+        EXPECT_EQ(array.counts().macs, static_cast<uint64_t>(kRows * gated.weights()));
+        EXPECT_GT(array.counts().modelled_seconds, 0);
+        // Values of x and h are off by up to 2/127.5 of the largest of 128, which of h is many
+        // times the others; weights by 1/127 of theirs.
+        EXPECT_LT(ErrorOf(y, gated.Want()), 0.035);
+        // Few rows are the host's, as are other matrices.
+        GatedCall few = gated.Call(y);
+        few.rows = kLeastRows - 1;
+        EXPECT_FALSE(array.Gated(few));
+        GatedCall others = gated.Call(y);
+        std::swap(others.gate, others.down);
+        EXPECT_FALSE(array.Gated(others));
+        EXPECT_EQ(array.counts().calls, 1U);
+      }
+    }
+  }
+}
+
+// What the core has no numbers for.
+TEST(NpuGatedProducts, RowsBeyondTheCoreAreTheHosts) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  std::mt19937_64 random(2);
+  for (const bool mix : {false, true}) {
+    Gated gated(DType::kQ8_0, mix, random);
+    ArrayProducts array(kArrays[0], MakeEmulatedBackend(kArrays[0].generation));
+    array.Add(gated.Plan(kArrays[0]), {});
+    std::vector<float> y;
+    std::vector<std::vector<float>*> inputs = {&gated.x()};
+    if (mix) inputs.push_back(&gated.u());
+    for (std::vector<float>* const values : inputs) {
+      for (const float bad : {NAN, kInfinity, 1e30F}) {
+        const float good = (*values)[200];
+        (*values)[200] = bad;
+        EXPECT_FALSE(array.Gated(gated.Call(y))) << bad;
+        EXPECT_TRUE(std::isnan(y[0]));
+        (*values)[200] = good;
+      }
+    }
+    EXPECT_EQ(array.counts().calls, 0U);
+    // Large together, each for itself is not.
+    for (float& value : gated.x()) value *= 1e12F;
+    EXPECT_EQ(array.Gated(gated.Call(y)), mix);
+    for (float& value : gated.u()) value *= 1e12F;
+    EXPECT_FALSE(array.Gated(gated.Call(y)));
+    // Nothing stays nothing.
+    std::fill(gated.x().begin(), gated.x().end(), 0.0F);
+    std::fill(gated.u().begin(), gated.u().end(), 0.0F);
+    ASSERT_TRUE(array.Gated(gated.Call(y)));
+    EXPECT_EQ(y, std::vector<float>(y.size(), 0.0F));
+  }
+}
+
+TEST(NpuGatedProducts, WeightsThatAreNoNumbersAreTheHosts) {
+  std::mt19937_64 random(3);
+  Gated gated(DType::kQ8_0, false, random);
+  ProductPlan plan = gated.Plan(kArrays[1]);
+  std::vector<float> row(kK, 1);
+  row[17] = NAN;
+  std::vector<std::byte> bytes(static_cast<size_t>(plan.parts[0].matrices[1].rows) * kK * 4);
+  std::memcpy(bytes.data(), row.data(), kK * 4);
+  GatedCall call = {};
+  std::vector<float> y;
+  call = gated.Call(y);
+  call.up = {DType::kF32, call.up.rows, kK, kK * 4, bytes.data()};
+  plan.parts[0].matrices[1] = call.up;
+  ArrayProducts array(kArrays[1], MakeEmulatedBackend(kArrays[1].generation));
+  array.Add(plan, {});
+  EXPECT_FALSE(array.Gated(call));
+  EXPECT_EQ(array.counts().calls, 0U);
+}
+
+/// A dense MLP, a sparse one, a mix; nobody reads their weights.
+class Ops {
+ public:
+  explicit Ops(DType type, int64_t k = 256, int64_t f = 512, int64_t p = 128) {
+    const ValueId x = program_.AddValue("x", RowSet::kAll, 1, k);
+    const auto matrix = [&](int64_t rows, int64_t cols) {
+      const size_t row = RowBytes(type, cols);
+      return WeightView{type, rows, cols, row, reinterpret_cast<const std::byte*>(++address_)};
+    };
+    for (const bool sparse : {false, true}) {
+      GatedMlp op;
+      op.h = op.out = x;
+      op.gate = matrix(f, k);
+      op.up = matrix(f, k);
+      op.down = matrix(k, f);
+      op.sparse = sparse;
+      program_.ops.push_back({op, RowSet::kAll, kNoId});
+    }
+    PerLayerMix mix;
+    mix.streams = mix.pli = x;
+    mix.gate = matrix(p, k);
+    mix.projection = matrix(k, p);
+    program_.ops.push_back({mix, RowSet::kAll, kNoId});
+  }
+  ProductPlan Plan(const PlanOptions& options) const {
+    return PlanProducts(program_, {0, program_.ops.size()}, {256, 1}, options);
+  }
+
+ private:
+  uintptr_t address_ = 0;
+  Program program_;
+};
+
+std::string Kinds(const ProductPlan& plan) {
+  std::string kinds;
+  for (const ProductPart& part : plan.parts) {
+    kinds += part.gated ? 'L' : 'p';
+    kinds += std::to_string(part.matrices.size());
+  }
+  return kinds;
+}
+
+TEST(NpuGatedProducts, DenseMlpsAndMixesArePlannedAsLists) {
+  PlanOptions options{kArrays[0], UINT64_MAX, kLeastSide, true, nullptr};
+  for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
+    const Ops ops(type);
+    EXPECT_EQ(Kinds(ops.Plan(options)), "L3p2p1L2");
+    EXPECT_EQ(ops.Plan(options).multiplied, ops.Plan(options).all);
+    options.gated = false;
+    EXPECT_EQ(Kinds(ops.Plan(options)), "p2p1p2p1p1p1");
+    options.gated = true;
+  }
+  // Floats have no such design; narrow ones stay with the host; sums longer than a stream has.
+  EXPECT_EQ(Kinds(Ops(DType::kF32).Plan(options)), "p2p1p2p1p1p1");
+  EXPECT_EQ(Kinds(Ops(DType::kQ8_0, 256, 512, 96).Plan(options)), "L3p2p1");
+  EXPECT_EQ(Kinds(Ops(DType::kQ8_0, kMostGemmSum / 32 * 32, 128, 128).Plan(options)),
+            "p2p1p2p1p1p1");
+}
+
+TEST(NpuGatedProducts, WhatIsBeyondTheBudgetAsAListMayFitInParts) {
+  const Ops ops(DType::kQ8_0);
+  PlanOptions options{kArrays[0], UINT64_MAX, kLeastSide, true, nullptr};
+  const uint64_t list = ops.Plan(options).parts[0].bytes;
+  options.budget = list - 1;
+  const ProductPlan plan = ops.Plan(options);
+  EXPECT_EQ(Kinds(plan).substr(0, 2), "p2");
+  EXPECT_LE(plan.bytes, options.budget);
+  EXPECT_GT(plan.left.budget, 0);
+}
+
+}  // namespace
+}  // namespace tandem::npu::test
