@@ -350,7 +350,7 @@ TEST(NpuProbe, Xclbins) {
       {"another generation", [](Machine& m) { m.WriteManifest("npu2", "1234"); }, "xclbin",
        CheckState::kBroken, "only for npu2", "GENERATION=npu1"},
       {"another version", [](Machine& m) { m.WriteManifest("npu1", "99"); }, "xclbin",
-       CheckState::kBroken, "another version of its design", "make npu-kernels"},
+       CheckState::kBroken, "of another version of Tandem", "make npu-kernels"},
       {"missing", [](Machine& m) { m.Remove("kernels/gemm.xclbin"); }, "xclbin",
        CheckState::kBroken, "gemm.xclbin", "make npu-kernels"},
       {"cut", [](Machine& m) { m.WriteXclbin(1000, 1024); }, "xclbin", CheckState::kBroken,

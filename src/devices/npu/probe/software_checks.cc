@@ -150,11 +150,7 @@ NpuCheck CheckXrt(const NpuProbeOptions& options, const Distribution& distributi
 NpuCheck CheckKernelSet(const NpuProbeOptions& options, Generation generation) {
   const std::string_view name = GenerationName(generation);
   const std::string folder = Printable(options.kernels.string(), 400);
-  NpuCheck check = {"xclbin",
-                    CheckState::kBroken,
-                    folder,
-                    {},
-                    fmt::format("make npu-kernels GENERATION={}", name)};
+  NpuCheck check = {"xclbin", CheckState::kBroken, folder, {}, BuildCommand(generation)};
   KernelSet set;
   try {
     set = LoadKernelSet(options.kernels);
@@ -175,15 +171,13 @@ NpuCheck CheckKernelSet(const NpuProbeOptions& options, Generation generation) {
     }
     try {
       CheckXclbin(built.xclbin);
+      const auto want = wanted.find(built.name);
+      if (want == wanted.end()) continue;
+      if (CheckVersion(set, built.name, generation, want->second)) ++matching;
     } catch (const Error& error) {
       check.reason = error.message();
       return check;
     }
-    const auto want = wanted.find(built.name);
-    if (want == wanted.end()) continue;
-    check.reason = WhyStale(built, want->second);
-    if (!check.reason.empty()) return check;
-    ++matching;
   }
   if (matching == 0) {
     check.reason = others.empty() ? "none of this program's designs is there"

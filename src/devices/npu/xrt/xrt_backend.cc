@@ -247,7 +247,7 @@ class XrtContext : public ArrayContext {
 class XrtBackend : public ArrayBackend {
  public:
   XrtBackend(std::shared_ptr<XrtDevice> device, XrtOptions options)
-      : device_(std::move(device)), options_(std::move(options)), emulated_(NpuIsEmulated()) {}
+      : device_(std::move(device)), options_(std::move(options)) {}
 
   std::string description() const override {
     return fmt::format("{} through XRT {} ({} at {})", GenerationName(options_.generation),
@@ -260,7 +260,7 @@ class XrtBackend : public ArrayBackend {
   }
   std::unique_ptr<ArrayContext> Configure(const ArrayConfiguration& configuration) override {
     device_->CheckUsable();
-    XclbinBytes xclbin = FindXclbin(configuration, emulated_);
+    XclbinBytes xclbin = files_.Find(configuration);
     return std::make_unique<XrtContext>(device_, std::move(xclbin.bytes), std::move(xclbin.kernel),
                                         configuration.name + ".xclbin", options_.gops);
   }
@@ -268,7 +268,8 @@ class XrtBackend : public ArrayBackend {
  private:
   std::shared_ptr<XrtDevice> device_;
   XrtOptions options_;
-  bool emulated_;
+  bool emulated_ = NpuIsEmulated();
+  XclbinFiles files_{emulated_};
 };
 
 }  // namespace
