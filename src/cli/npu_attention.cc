@@ -77,6 +77,12 @@ int RunAttention(const AttentionSettings& settings) {
         ErrorKind::kInvalidArgument,
         fmt::format("-q {}: the queries are the last of --kv {} positions", settings.rows, keys));
   }
+  if (settings.shape.heads % settings.shape.kv_heads != 0) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--heads {}: no multiple of --kv-heads {}, which share them evenly",
+                            settings.shape.heads, settings.shape.kv_heads));
+  }
+  RequireDesign(config);
   const npu::KernelClass kernel =
       settings.kernel == "chess" ? npu::KernelClass::kChess : npu::KernelClass::kPeano;
   std::optional<double> clock;
@@ -94,8 +100,8 @@ int RunAttention(const AttentionSettings& settings) {
               nullptr);
     return kExitOk;
   }
-  if (!settings.save.empty()) MakeSaveFolder(settings.save);
   const auto runner = MakeRunner(settings.device, config);
+  if (!settings.save.empty()) MakeSaveFolder(settings.save);
   const npu::AttentionTrial trial =
       npu::TryAttentionOn(*runner, config, settings.shape, settings.rows, keys, settings.window,
                           settings.seed, npu::kArrayTimeout);
@@ -147,7 +153,7 @@ void AddNpuAttention(CLI::App& npu, Action& action) {
       ->default_str("emulator");
   AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up values")
       ->default_str("1");
-  AddText(command, "--save", settings->save, "FOLDER",
+  AddSave(command, settings->save,
           "Write q.npy, k.npy, v.npy, o.npy and the instruction stream attention.bin there");
   AddJson(command, settings->output);
   command.final_callback(

@@ -47,7 +47,7 @@ struct SelfTestSettings {
   bool full = false;
   std::string save;
   std::string fault = "none";
-  int fault_step = 4;
+  std::optional<int> fault_step;
 };
 
 /// Breaks one step of the test, as an array would.
@@ -128,6 +128,10 @@ int RunSelfTest(const SelfTestSettings& settings) {
   const auto generation =
       settings.generation == "npu1" ? npu::Generation::kNpu1 : npu::Generation::kNpu2;
   const auto fault = std::find(kFaults.begin(), kFaults.end(), settings.fault) - kFaults.begin();
+  if (settings.fault_step && fault == 0) {
+    throw Error(ErrorKind::kInvalidArgument, "--inject-step: in which step what --inject says");
+  }
+  const int fault_step = settings.fault_step.value_or(4);
   const npu::Device device{generation, npu::MaxColumns(generation)};
   BrokenRunner emulator(device, static_cast<npu::Fault>(fault));
   std::unique_ptr<npu::ArrayRunner> xrt;
@@ -146,9 +150,9 @@ int RunSelfTest(const SelfTestSettings& settings) {
   options.full_size = settings.full;
   options.timeout = std::chrono::milliseconds(static_cast<int64_t>(settings.timeout * 1000));
   int number = 0;
-  if (settings.fault_step == 1) emulator.BreakNext();
+  if (fault_step == 1) emulator.BreakNext();
   options.on_step = [&](const npu::SelfTestStep& step) {
-    if (++number + 1 == settings.fault_step) emulator.BreakNext();
+    if (++number + 1 == fault_step) emulator.BreakNext();
     if (settings.output.json) return;
     Print(fmt::format("{:>2} {:<7} {:<18} {} ({} run{}, {:.3f} s)\n", number,
                       step.ok ? "ok" : "FAILED", step.name, step.what, step.runs,
@@ -158,11 +162,11 @@ int RunSelfTest(const SelfTestSettings& settings) {
   };
   const npu::SelfTestReport report = npu::RunSelfTest(runner, options);
   if (fault != 0 && report.ok()) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("--inject {}: nothing came of it in step {}", settings.fault,
-                            settings.fault_step),
-                fmt::format("there are {} steps; not every fault can show in each of them",
-                            report.planned));
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("--inject {}: nothing came of it in step {}", settings.fault, fault_step),
+        fmt::format("there are {} steps; not every fault can show in each of them",
+                    report.planned));
   }
   const Json json = ReportOf(settings, report, emulated);
   if (!settings.save.empty()) {
@@ -198,8 +202,7 @@ void AddNpuSelfTest(CLI::App& npu, Action& action) {
       ->default_str("10");
   command.add_flag("--full", settings->full,
                    "The layer as large as one of Gemma 3n E2B: emulated, half a minute");
-  AddText(command, "--save", settings->save, "FOLDER",
-          "Where to write stream and memory of the run that failed");
+  AddSave(command, settings->save, "Where to write stream and memory of the run that failed");
   AddChoice(command, "--inject", settings->fault, kFaults,
             "Break a run on purpose, to see what comes of it (emulator)")
       ->default_str("none");

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/npu_report.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -106,6 +107,7 @@ int RunXclbin(const XclbinSettings& settings) {
                           : settings.type == "bf16" ? "f32"
                                                     : "i32";
   config.output = npu::ParseGemmOutput(out).value();
+  RequireDesign(config);
   const npu::ArrayConfiguration configuration = npu::GemmConfiguration(config);
   const std::vector<std::byte> bytes = npu::MakeEmulatedXclbin(configuration);
   AtomicFile file(settings.target);
