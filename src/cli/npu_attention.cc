@@ -87,6 +87,12 @@ int RunAttention(const AttentionSettings& settings) {
       settings.kernel == "chess" ? npu::KernelClass::kChess : npu::KernelClass::kPeano;
   std::optional<double> clock;
   if (settings.clock) clock = *settings.clock * 1e9;
+  const auto reckon = [&] {
+    return npu::ModelAttention(
+        npu::WorkOf(npu::PlanAttention(config, settings.shape,
+                                       npu::CausalRows(settings.rows, keys, settings.window))),
+        kernel, clock);
+  };
   if (settings.model_only) {
     if (!settings.save.empty()) {
       throw Error(ErrorKind::kInvalidArgument, "--save: --model-only computes nothing");
@@ -94,21 +100,20 @@ int RunAttention(const AttentionSettings& settings) {
     if (settings.device != "emulator") {
       throw Error(ErrorKind::kInvalidArgument, "--device: --model-only computes nothing");
     }
-    const npu::AttentionPlan plan = npu::PlanAttention(
-        config, settings.shape, npu::CausalRows(settings.rows, keys, settings.window));
-    ReportRun(settings.output, npu::ModelAttention(npu::WorkOf(plan), kernel, clock), nullptr,
-              nullptr);
+    ReportRun(settings.output, reckon(), nullptr, nullptr);
     return kExitOk;
   }
-  const auto runner = MakeRunner(settings.device, config);
+  const npu::GemmTime model = reckon();
+  ProgressLine progress("attending", ProgressLine::Elsewhere::kSilent, settings.output.json);
+  const auto runner = MakeRunner(settings.device, config, progress, model.dram_bytes);
   if (!settings.save.empty()) MakeSaveFolder(settings.save);
   const npu::AttentionTrial trial =
       npu::TryAttentionOn(*runner, config, settings.shape, settings.rows, keys, settings.window,
                           settings.seed, npu::kArrayTimeout);
+  progress.Clear();
   if (!settings.save.empty()) Save(settings.save, trial);
   const NpuOutcome outcome{trial.ok, trial.max_abs_error};
-  ReportRun(settings.output, npu::ModelAttention(npu::WorkOf(trial.plan), kernel, clock), &outcome,
-            runner.get());
+  ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }
 

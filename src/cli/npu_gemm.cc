@@ -184,15 +184,18 @@ int RunGemm(const GemmSettings& settings) {
   RequireDesign(config, "--model-only reckons others");
   RequireReach(gemm.shape);
   RequireSize(gemm.shape);
-  const auto runner = MakeRunner(settings.device, config);
+  npu::GemmCase own = gemm;
+  own.layout = npu::GemmLayout::kPacked;
+  const npu::GemmTime model = npu::ModelGemm(own);
+  ProgressLine progress("multiplying", ProgressLine::Elsewhere::kSilent, settings.output.json);
+  const auto runner = MakeRunner(settings.device, config, progress, model.dram_bytes);
   if (!settings.save.empty()) MakeSaveFolder(settings.save);
   const npu::GemmTrial trial =
       npu::TryGemmOn(*runner, config, gemm.shape, settings.seed, npu::kArrayTimeout);
+  progress.Clear();
   if (!settings.save.empty()) Save(settings.save, trial);
-  npu::GemmCase own = gemm;
-  own.layout = npu::GemmLayout::kPacked;
   const NpuOutcome outcome{trial.ok, trial.max_abs_error};
-  ReportRun(settings.output, npu::ModelGemm(own), &outcome, runner.get());
+  ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }
 

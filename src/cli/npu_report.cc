@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <string_view>
 #include <system_error>
 #include <vector>
@@ -97,10 +98,16 @@ void RequireDesign(const npu::GemmConfig& config, const std::string& instead) {
 }
 
 std::unique_ptr<npu::BackendRunner> MakeRunner(const std::string& device,
-                                               const npu::GemmConfig& config) {
+                                               const npu::GemmConfig& config,
+                                               ProgressLine& progress, double bytes) {
   const npu::Generation generation = config.device.generation;
+  const auto show = [&progress, total = static_cast<uint64_t>(bytes)](uint64_t done) {
+    // Headers of tiles come on top of what the model counts.
+    progress.Update(std::min(done, total), total + 1);
+  };
   auto runner = std::make_unique<npu::BackendRunner>(
-      device == "xrt" ? npu::MakeXrtBackend({generation, 0}) : npu::MakeEmulatedBackend(generation),
+      device == "xrt" ? npu::MakeXrtBackend({generation, 0})
+                      : npu::MakeEmulatedBackend(generation, show),
       config.device);
   runner->Configure({npu::GemmDesignName(config), npu::MakeGemmDesign(config)});
   return runner;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cli/options.h"
+#include "cli/output.h"
 #include "devices/npu/arrays/backend_runner.h"
 #include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/timing/gemm_time.h"
@@ -25,8 +26,10 @@ void RequireDesign(const npu::GemmConfig& config, const std::string& instead = {
 
 /// The array behind --device ("emulator", "xrt"), configured. Throws Error as MakeXrtBackend and
 /// ArrayBackend::Configure.
+/// An emulated run of about `bytes` to and from the host is shown on `progress`.
 std::unique_ptr<npu::BackendRunner> MakeRunner(const std::string& device,
-                                               const npu::GemmConfig& config);
+                                               const npu::GemmConfig& config,
+                                               ProgressLine& progress, double bytes);
 
 /// What came of a run, against its reference.
 struct NpuOutcome {

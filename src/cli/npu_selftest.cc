@@ -108,6 +108,14 @@ void PrintProblem(const std::string& problem) {
   }
 }
 
+void PrintStep(int number, const npu::SelfTestStep& step) {
+  Print(fmt::format("{:>2} {:<7} {:<18} {} ({} run{}, {:.3f} s)\n", number,
+                    step.ok ? "ok" : "FAILED", step.name, step.what, step.runs,
+                    step.runs == 1 ? "" : "s", step.seconds));
+  PrintProblem(step.problem);
+  FlushOutput();
+}
+
 void TellWhatToSend(const SelfTestSettings& settings, const npu::SelfTestReport& report) {
   Print(fmt::format("{} of {} steps passed. What came after rests on this and was not tried.\n",
                     report.steps.size() - 1, report.planned));
@@ -149,16 +157,17 @@ int RunSelfTest(const SelfTestSettings& settings) {
   options.seed = settings.seed;
   options.full_size = settings.full;
   options.timeout = std::chrono::milliseconds(static_cast<int64_t>(settings.timeout * 1000));
+  ProgressLine progress("testing", ProgressLine::Elsewhere::kSilent, settings.output.json);
+  options.on_start = [&](int done, int planned, const std::string& name) {
+    progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(planned), name);
+  };
   int number = 0;
   if (fault_step == 1) emulator.BreakNext();
   options.on_step = [&](const npu::SelfTestStep& step) {
     if (++number + 1 == fault_step) emulator.BreakNext();
     if (settings.output.json) return;
-    Print(fmt::format("{:>2} {:<7} {:<18} {} ({} run{}, {:.3f} s)\n", number,
-                      step.ok ? "ok" : "FAILED", step.name, step.what, step.runs,
-                      step.runs == 1 ? "" : "s", step.seconds));
-    PrintProblem(step.problem);
-    FlushOutput();
+    progress.Clear();
+    PrintStep(number, step);
   };
   const npu::SelfTestReport report = npu::RunSelfTest(runner, options);
   if (fault != 0 && report.ok()) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cli/process.h"
+#include "cli/terminal.h"
 #include "formats/npy.h"
 
 namespace tandem::test {
@@ -276,6 +277,35 @@ TEST(Npu, MultipliesOnTheEmulatedArray) {
     refuse({"--device", "xrt", "--save", folder / "none"}, there["problem"].get<std::string>(), 0);
     EXPECT_FALSE(std::filesystem::exists(folder / "none"));
   }
+}
+
+// Where somebody watches, and nowhere else.
+TEST(Npu, ShowsHowFarItIs) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"npu", "gemm", "-m", "64", "-k", "512", "-n", "256"},
+      {"npu", "attention", "-q", "64"},
+      {"npu", "selftest"}};
+  const std::vector<std::string> labels = {"multiplying", "attending", "testing"};
+  for (size_t i = 0; i < commands.size(); ++i) {
+    Terminal watched(commands[i], {});
+    EXPECT_NE(watched.WaitFor(labels[i] + "   0%"), "") << watched.screen();
+    // It vanishes before the result, which begins its own line.
+    EXPECT_NE(watched.WaitFor("\r" + std::string(i < 2 ? "npu1, emulated: right" : " 1 ok")), "")
+        << watched.screen();
+    EXPECT_EQ(watched.Wait(), 0);
+    std::vector<std::string> json = commands[i];
+    json.push_back("--json");
+    Terminal quiet(json, {});
+    EXPECT_EQ(quiet.Wait(), 0);
+    EXPECT_EQ(quiet.screen().find(labels[i]), std::string::npos) << quiet.screen();
+    EXPECT_EQ(Tandem(commands[i]).err, "");
+  }
+}
+
+TEST(Npu, PromptsShowHowFarTheyAre) {
+  Terminal watched({"run", "-p", "hello", "--temp", "0", "--prefill", "npu", "-n", "1"}, {});
+  EXPECT_NE(watched.WaitFor("reading the prompt   0%"), "") << watched.screen();
+  EXPECT_EQ(watched.Wait(), 0);
 }
 
 TEST(Npu, WritesXclbins) {
