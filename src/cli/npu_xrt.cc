@@ -20,6 +20,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "devices/npu/arrays/gemm_configuration.h"
+#include "devices/npu/probe/npu_probe.h"
 #include "devices/npu/xrt/npu_node.h"
 #include "devices/npu/xrt/xclbin_file.h"
 #include "devices/npu/xrt/xrt_backend.h"
@@ -49,7 +50,7 @@ Found Look() {
 /// Exit status 1 where the NPU cannot be used.
 int RunInfo(const OutputOptions& output) {
   const Found found = Look();
-  const uint64_t pinnable = npu::PinnableBytes();
+  const uint64_t pinnable = npu::LockableBytes();
   if (output.json) {
     Json json = {{"usable", !found.problem.has_value()},
                  {"emulated", npu::NpuIsEmulated()},

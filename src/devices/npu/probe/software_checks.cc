@@ -68,14 +68,14 @@ std::string VersionText(const Library& library) {
 
 }  // namespace
 
+uint64_t LockableBytes() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return UINT64_MAX;
+  return limit.rlim_cur;
+}
+
 NpuCheck CheckMemlock(const NpuProbeOptions& options) {
-  uint64_t limit = UINT64_MAX;
-  if (options.memlock) {
-    limit = *options.memlock;
-  } else if (struct rlimit now = {};
-             ::getrlimit(RLIMIT_MEMLOCK, &now) == 0 && now.rlim_cur != RLIM_INFINITY) {
-    limit = now.rlim_cur;
-  }
+  const uint64_t limit = options.memlock.value_or(LockableBytes());
   NpuCheck check = {"memlock", CheckState::kOk, {}, {}, {}};
   if (limit == UINT64_MAX) {
     check.value = "unlimited";

@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "devices/npu/probe/npu_probe.h"
 #include "devices/npu/xrt/npu_node.h"
 #include "devices/npu/xrt/plugin_library.h"
 #include "devices/npu/xrt/xclbin_file.h"
@@ -62,7 +63,7 @@ std::string TextOf(const TandemXrtError& error) {
     case kTandemXrtDenied:
       throw Error(ErrorKind::kIo, text, "sudo usermod -aG render $USER, then log in anew");
     case kTandemXrtNoMemory: {
-      const uint64_t limit = PinnableBytes();
+      const uint64_t limit = LockableBytes();
       throw Error(ErrorKind::kResource, text,
                   limit == UINT64_MAX
                       ? std::string("a smaller --npu-budget")
