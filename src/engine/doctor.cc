@@ -109,7 +109,7 @@ DoctorReport Diagnose(const std::filesystem::path& root) {
   report.gpu_complaints = CheckRenderNodes("/dev/dri");
   if (!probe.problem.empty()) {
     report.gpu_complaints.push_back({"gpu", "broken", probe.problem, probe.mend});
-  };
+  }
   report.emulated_npus = {"npu1", "npu2"};
   report.npu = DiagnoseNpu(root);
   report.auto_device = "cpu";
