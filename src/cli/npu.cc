@@ -15,6 +15,7 @@
 #include "cli/npu_attention.h"
 #include "cli/npu_designs.h"
 #include "cli/npu_gemm.h"
+#include "cli/npu_mlp.h"
 #include "cli/npu_selftest.h"
 #include "cli/npu_xrt.h"
 #include "cli/output.h"
@@ -48,18 +49,32 @@ void WriteWords(const std::string& target, const npu::Stream& stream) {
             4 * words.size());
 }
 
+/// The words of what a file says; what is wrong with it is said with its name.
+template <typename Encode>
+npu::Stream Encoded(const EncodeSettings& settings, const Encode& encode) {
+  try {
+    return encode();
+  } catch (const Error& error) {
+    throw Error(error.kind(),
+                fmt::format("{}: {}", Printable(settings.input, 400), error.message()),
+                error.hint());
+  }
+}
+
 int RunEncode(const EncodeSettings& settings) {
   const npu::Sequence sequence = npu::LoadSequence(settings.input);
   const auto flow =
       settings.flow == "elf" ? npu::ArgumentFlow::kElf : npu::ArgumentFlow::kInstructionBuffer;
-  WriteWords(settings.target, npu::EncodeSequence(sequence, flow));
+  WriteWords(settings.target,
+             Encoded(settings, [&] { return npu::EncodeSequence(sequence, flow); }));
   return kExitOk;
 }
 
 int RunConfig(const EncodeSettings& settings) {
   const npu::Design design = npu::LoadDesign(settings.input);
+  const npu::ProgramLoader programs = npu::ProgramsBeside(settings.input);
   WriteWords(settings.target,
-             npu::EncodeConfiguration(design, npu::ProgramsBeside(settings.input)));
+             Encoded(settings, [&] { return npu::EncodeConfiguration(design, programs); }));
   return kExitOk;
 }
 
@@ -163,6 +178,7 @@ void AddNpuCommand(CLI::App& app, Action& action) {
   AddNpuGemm(npu, action);
   AddNpuInfo(npu, action);
   AddNpuXclbin(npu, action);
+  AddNpuMlp(npu, action);
   AddNpuAttention(npu, action);
   AddNpuSelfTest(npu, action);
 }

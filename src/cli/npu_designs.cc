@@ -94,8 +94,8 @@ Json ToJson(const npu::NamedDesign& named, bool with_tiles) {
                {"what", named.what},
                {"generation", npu::GenerationName(named.device.generation)},
                {"columns", named.device.columns},
-               {"kernel_source", named.kernel_source},
-               {"kernel_object", npu::KernelObject(named.kernel_source, named.device.generation)},
+               {"kernel_source", npu::KernelSourceOf(design)},
+               {"kernel_object", npu::KernelObjectOf(design)},
                {"kernels", KernelsOf(design)},
                {"tiles", uses.size()},
                {"cores", design.cores.size()},
@@ -165,7 +165,7 @@ void Describe(const npu::NamedDesign& named) {
   const std::vector<npu::TileUse> uses = npu::UseOf(design);
   Print(fmt::format("{}: {}, on {}\nkernels: {} of {}\n", named.name, named.what,
                     npu::DeviceName(named.device), fmt::join(KernelsOf(design), ", "),
-                    named.kernel_source));
+                    npu::KernelSourceOf(design)));
   for (const npu::TileKind kind : kKinds) {
     const KindUse use = Fullest(uses, kind);
     const npu::TileResources& all = npu::ResourcesOf(kind);
@@ -205,12 +205,13 @@ int Write(const DesignsSettings& settings, const npu::NamedDesign& named) {
                                                    : npu::EncodeSequence(named.example()));
     return kExitOk;
   }
+  const npu::Design design = named.make();
   npu::MlirOptions options;
   options.calls =
       settings.calls == "function" ? npu::MlirCalls::kFunction : npu::MlirCalls::kPointer;
-  options.kernel_object = npu::KernelObject(named.kernel_source, named.device.generation);
+  options.kernel_object = npu::KernelObjectOf(design);
   options.sequence = named.example();
-  const std::string text = npu::DesignMlir(named.make(), options);
+  const std::string text = npu::DesignMlir(design, options);
   if (settings.target.empty()) {
     Print(text);
   } else {

@@ -141,6 +141,8 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
   push.next = VectorAt(tail.next_weight);
   push.eps = tail.eps;
   push.mix = cut ? *tail.cut : tail.mix;
+  // Else it may be what the product's own results meet.
+  if (!tail.other.empty()) push.other = Quad(tail.other);
   for (const Part& part : {tail.y, tail.a, tail.b, tail.other}) {
     if (!part.empty()) accesses.push_back(In(part));
   }
@@ -174,7 +176,6 @@ void FusedLowering::RunTail(const Tail& tail) {
   Accesses accesses;
   Describe(tail, constants, push, accesses);
   push.rows = static_cast<uint32_t>(rows() * tail.width / 4);
-  push.other = Quad(tail.other);
   recorder_.Dispatch(Kernel::kFusedTail, WithSubgroup(constants), CommonBindings({}), push.Words(),
                      GridOf(rows()), accesses);
 }
@@ -276,7 +277,6 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
       // Of several pieces one stores what others read later.
       Accesses all;
       Describe(*head, constants, push, all);
-      if (!head->other.empty()) push.other = Quad(head->other);
       for (const Access& access : all) {
         if (&piece == &pieces.front() || !access.writes) accesses.push_back(access);
       }

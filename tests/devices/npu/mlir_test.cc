@@ -36,7 +36,7 @@ int Count(const std::string& text, const std::string& part) {
 }
 
 MlirOptions OptionsOf(const NamedDesign& named, MlirCalls calls = MlirCalls::kPointer) {
-  return {calls, KernelObject(named.kernel_source, named.device.generation), named.example()};
+  return {calls, KernelObjectOf(named.make()), named.example()};
 }
 
 Design GoldenDesign(const Entry& entry) {

@@ -23,9 +23,10 @@ class BackendRunner : public ArrayRunner {
   void Configure(const Configuration& configuration) override;
   void Run(const Stream& stream, std::span<const std::span<std::byte>> arguments,
            std::chrono::milliseconds timeout) override;
+  void RunList(std::span<const ListedRun> list, std::chrono::milliseconds timeout) override;
 
   const ArrayBackend& backend() const { return *backend_; }
-  /// Of the last run, without the copies.
+  /// Of the last run or list, without the copies.
   double seconds() const { return seconds_; }
 
  private:

@@ -12,20 +12,21 @@
 
 namespace tandem::npu {
 
-std::string KernelObject(const std::string& source, Generation generation) {
-  if (source.empty()) return {};
-  return fmt::format("{}.{}.o", source.substr(0, source.find_last_of('.')),
-                     generation == Generation::kNpu1 ? "aie2" : "aie2p");
-}
-
 std::string KernelSourceOf(const Design& design) {
   return design.cores.empty() ? "" : "gemm_kernels.cc";
+}
+
+std::string KernelObjectOf(const Design& design) {
+  if (design.cores.empty()) return {};
+  const std::string source = KernelSourceOf(design);
+  return fmt::format("{}.{}.o", source.substr(0, source.find_last_of('.')),
+                     design.device.generation == Generation::kNpu1 ? "aie2" : "aie2p");
 }
 
 std::string DesignFingerprint(const Design& design) {
   MlirOptions options;
   options.calls = MlirCalls::kFunction;
-  options.kernel_object = KernelObject(KernelSourceOf(design), design.device.generation);
+  options.kernel_object = KernelObjectOf(design);
   StreamHash hash;
   hash.AddText(DesignMlir(design, options));
   std::string digits;

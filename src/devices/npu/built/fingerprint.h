@@ -10,12 +10,10 @@
 
 namespace tandem::npu {
 
-/// Name of the object that `source`, a file in devices/npu/kernels, is compiled to for a
-/// generation: "gemm_kernels.aie2.o"; empty for none.
-std::string KernelObject(const std::string& source, Generation generation);
-
-/// The file that has what a design's cores call; empty where it has none.
+/// The file in devices/npu/kernels that has what a design's cores call, and the object that it is
+/// compiled to for the design's generation, "gemm_kernels.aie2.o"; empty where it has no cores.
 std::string KernelSourceOf(const Design& design);
+std::string KernelObjectOf(const Design& design);
 
 /// 16 digits that change with the design: who built an xclbin of it earlier has another one. The
 /// kernels' source does not count, its name does. Throws as DesignMlir.

@@ -22,6 +22,12 @@ struct Configuration {
   Design design;
 };
 
+/// A run of a list. Memory that several take as arguments is theirs together.
+struct ListedRun {
+  const Stream* stream = nullptr;
+  std::span<const std::span<std::byte>> arguments;
+};
+
 class ArrayRunner {
  public:
   virtual ~ArrayRunner() = default;
@@ -39,6 +45,11 @@ class ArrayRunner {
   /// or says that it is done when it is not. The array must be configured again then.
   virtual void Run(const Stream& stream, std::span<const std::span<std::byte>> arguments,
                    std::chrono::milliseconds timeout) = 0;
+  /// Runs of one configuration in their order, at one go where the array takes lists. Throws as
+  /// Run.
+  virtual void RunList(std::span<const ListedRun> list, std::chrono::milliseconds timeout) {
+    for (const ListedRun& run : list) Run(*run.stream, run.arguments, timeout);
+  }
 };
 
 }  // namespace tandem::npu

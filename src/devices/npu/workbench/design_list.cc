@@ -29,7 +29,6 @@ void AddProducts(Generation generation, std::vector<NamedDesign>& list) {
                               GemmOutputName(output));
     design.device = config.device;
     design.make = [config] { return MakeGemmDesign(config); };
-    design.kernel_source = KernelSourceOf(design.make());
     design.example = [config] {
       // A tile of each core, of two steps.
       const GemmShape tile = DesignTile(config.type);
@@ -43,10 +42,9 @@ void AddProducts(Generation generation, std::vector<NamedDesign>& list) {
 void AddTrials(Generation generation, std::vector<NamedDesign>& list) {
   const Device device = {generation, MaxColumns(generation)};
   list.push_back({CopyDesignName(device), "a copy through the memory tiles, for the self-test",
-                  device, "", [device] { return MakeCopyDesign(device); },
+                  device, [device] { return MakeCopyDesign(device); },
                   [device] { return CopySequence(device, 2); }});
   list.push_back({OneCoreDesignName(device), "one core and one tile, for the self-test", device,
-                  KernelSourceOf(MakeOneCoreDesign(device)),
                   [device] { return MakeOneCoreDesign(device); },
                   [device] { return OneCoreSequence(device, 1); }});
 }

@@ -18,7 +18,6 @@ struct NamedDesign {
   std::string name;  ///< "gemm-i8-i32-npu1"
   std::string what;  ///< For people, one line.
   Device device;
-  std::string kernel_source;  ///< File in devices/npu/kernels that has them; empty for none.
   std::function<Design()> make;
   std::function<Sequence()> example;  ///< A smallest run that every part of it takes part in.
 };

@@ -21,6 +21,7 @@
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/kernels/native_aie.h"
 #include "devices/npu/runner/emulator_runner.h"
+#include "devices/npu/workbench/differences.h"
 
 namespace tandem::npu {
 namespace {
@@ -67,27 +68,6 @@ std::vector<float> ScaledProduct(const GemmPlan& plan, std::span<const int8_t> a
   }
   return c;
 }
-
-/// Counts results that are wrong, and keeps the first.
-class Differences {
- public:
-  explicit Differences(int64_t columns) : columns_(columns) {}
-
-  void Add(size_t index, double got, double want) {
-    if (count_++ > 0) return;
-    const auto at = static_cast<int64_t>(index);
-    first_ = fmt::format("the first at [{},{}]: {:.9g}, not {:.9g}", at / columns_, at % columns_,
-                         got, want);
-  }
-  std::string Text(size_t all) const {
-    return count_ == 0 ? "" : fmt::format("{} of {}, {}", count_, all, first_);
-  }
-
- private:
-  int64_t columns_;
-  size_t count_ = 0;
-  std::string first_;
-};
 
 class Trial {
  public:

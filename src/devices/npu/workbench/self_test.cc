@@ -15,6 +15,7 @@
 #include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/kernels/gemm_tile.h"
+#include "devices/npu/workbench/gated_trial.h"
 #include "devices/npu/workbench/gemm_trial.h"
 #include "devices/npu/workbench/trial_designs.h"
 
@@ -36,17 +37,22 @@ class Recorder : public ArrayRunner {
   }
   void Run(const Stream& stream, std::span<const std::span<std::byte>> arguments,
            std::chrono::milliseconds timeout) override {
-    evidence.stream = stream;
+    const ListedRun run{&stream, arguments};
+    RunList({&run, 1}, timeout);
+  }
+  /// Of a list the last run is kept, which has what came of it all.
+  void RunList(std::span<const ListedRun> list, std::chrono::milliseconds timeout) override {
+    evidence.stream = *list.back().stream;
     evidence.arguments.clear();
     const auto keep = [&] {
-      for (const auto argument : arguments) {
+      for (const auto argument : list.back().arguments) {
         evidence.arguments.emplace_back(argument.begin(), argument.end());
       }
     };
     ++runs;
     const auto start = std::chrono::steady_clock::now();
     try {
-      runner_.Run(stream, arguments, timeout);
+      runner_.RunList(list, timeout);
     } catch (...) {
       keep();
       throw;
@@ -113,6 +119,9 @@ class Tester {
   }
 
   bool Try(const Planned& planned) {
+    if (options_.on_start) {
+      options_.on_start(static_cast<int>(report_.steps.size()), report_.planned, planned.name);
+    }
     runner_.runs = 0;
     runner_.seconds = 0;
     runner_.evidence = {};
@@ -276,7 +285,8 @@ class Tester {
     return {};
   }
 
-  /// Q, K and V; O; gate and up; down; the per-layer gate and projection.
+  /// Q, K and V; O; gate, up, GELU and down of a dense layer, as a list; those of a sparse one,
+  /// whose gates the host cuts; the per-layer gate and projection, as a list.
   std::string Layer(const std::pair<GemmType, GemmOutput>& type) {
     const int64_t tokens = options_.full_size ? 128 : 24;
     const int64_t d = options_.full_size ? 2048 : 256;
@@ -289,12 +299,19 @@ class Tester {
         {"o", {tokens, heads, d}},
         {"gate and up", {tokens, d, 2 * ffn}},
         {"down", {tokens, ffn, d}},
-        {"the per-layer gate", {tokens, d, per_layer}},
-        {"the per-layer projection", {tokens, per_layer, d}},
+    };
+    const std::pair<const char*, GatedShape> lists[] = {
+        {"gate, up, GELU and down", {tokens, d, 0, ffn, d}},
+        {"the per-layer mix", {tokens, d, 2 * per_layer, per_layer, d}},
     };
     for (const auto& [name, shape] : products) {
       const std::string difference = Product(type, shape);
       if (!difference.empty()) return fmt::format("{}: {}", name, difference);
+    }
+    for (const auto& [name, shape] : lists) {
+      const GatedTrial trial =
+          TryGatedOn(runner_, ConfigOf(type), shape, options_.seed, options_.timeout);
+      if (!trial.ok) return fmt::format("{}: {}", name, trial.difference);
     }
     return {};
   }

@@ -28,10 +28,10 @@ layout(constant_id = 9) const uint kTogether = 1;      // heads whose parts are 
 const uint kThreads = gl_WorkGroupSize.x;
 
 const uint kKeyLanes = kQuads % 16 == 0 && kSubgroup >= 16 ? 16 : 8;  // that read a key
-const uint kTile = kThreads / kKeyLanes;  // positions at a time
-const uint kLanes = kThreads / kQuads;  // that read values, a quad each
-const uint kKeyQuads = kQuads / kKeyLanes;                   // of a lane
-const uint kValues = (kTile + kLanes - 1) / kLanes;        // of a lane
+const uint kTile = kThreads / kKeyLanes;                               // positions at a time
+const uint kLanes = kThreads / kQuads;               // that read values, a quad each
+const uint kKeyQuads = kQuads / kKeyLanes;           // of a lane
+const uint kValues = (kTile + kLanes - 1) / kLanes;  // of a lane
 const uint kPairs = (kQuads / 2 + kSubgroup - 1) / kSubgroup;  // of quads that RoPE turns together
 
 layout(buffer_reference, std430, buffer_reference_align = 8) buffer Halves { uvec2 quad[]; };
@@ -179,14 +179,16 @@ void main() {
   uvec4 keys[kKeyQuads], values[kValues];
   [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = uvec4(0);
   [[unroll]] for (uint j = 0; j < kValues; ++j) values[j] = uvec4(0);
-  // Of a tile, the slots: those of visible positions wrap around at most once.
-// Keys and values of a tile are asked for together, before anything waits.
+  // Keys and values of a tile are asked for together, before anything waits. The slots of its
+  // visible positions wrap around at most once.
 #define LOAD_KEYS(base)                                                                       \
   if ((base) + key_at < there) {                                                              \
     uint slot = (base) % capacity + key_at;                                                   \
     slot -= slot < capacity ? 0 : capacity;                                                   \
     const uint key = slot * stride + own + key_lane;                                          \
-    [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = Raw(bases.xy, key + kKeyLanes * j);     \
+    [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) {                                         \
+      keys[j] = Raw(bases.xy, key + kKeyLanes * j);                                           \
+    }                                                                                         \
   }
 #define LOAD_VALUES(base)                                                                     \
   {                                                                                           \

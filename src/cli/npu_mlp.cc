@@ -1,0 +1,135 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// tandem npu mlp: gate, up, GELU and down as one list of runs on the NPU, emulated or modelled.
+#include "cli/npu_mlp.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/exit_code.h"
+#include "cli/npu_report.h"
+#include "cli/output.h"
+#include "devices/npu/gemm/gated_plan.h"
+#include "devices/npu/timing/gated_time.h"
+#include "devices/npu/workbench/gated_trial.h"
+
+namespace tandem::cli {
+namespace {
+
+struct MlpSettings {
+  OutputOptions output;
+  npu::GatedShape shape;
+  std::string type = "i8";
+  std::string generation = "npu1";
+  int columns = 0;
+  std::optional<double> clock;
+  std::string kernel = "peano";
+  bool model_only = false;
+  std::string device = "emulator";
+  uint64_t seed = 1;
+};
+
+npu::GatedCase CaseOf(const MlpSettings& settings, const npu::GemmConfig& config) {
+  npu::GatedCase gated;
+  gated.device = config.device;
+  gated.type = config.type;
+  gated.kernel = settings.kernel == "chess" ? npu::KernelClass::kChess : npu::KernelClass::kPeano;
+  gated.m = settings.shape.m;
+  gated.gate_k = settings.shape.gate_k;
+  gated.up_k = settings.shape.up_k > 0 ? settings.shape.up_k : settings.shape.gate_k;
+  gated.neurons = settings.shape.neurons;
+  gated.n = settings.shape.n;
+  if (settings.clock) gated.clock_hz = *settings.clock * 1e9;
+  return gated;
+}
+
+/// Weights, packed and as their reference has them, and results.
+void RequireSize(const npu::GatedShape& shape) {
+  constexpr double kMost = 8e9;
+  const auto inputs = static_cast<double>(shape.gate_k + std::max(shape.gate_k, shape.up_k));
+  const double weights =
+      static_cast<double>(shape.neurons) * (inputs + static_cast<double>(shape.n));
+  const double values =
+      static_cast<double>(shape.m) * (inputs + static_cast<double>(shape.neurons + shape.n));
+  const double bytes = 10 * weights + 24 * values;
+  if (bytes <= kMost) return;
+  throw Error(ErrorKind::kResource,
+              fmt::format("an MLP of this size takes about {:.1f} GB to make and check, 8 at most",
+                          bytes / 1e9),
+              "--model-only reckons any size");
+}
+
+int RunMlp(const MlpSettings& settings) {
+  const npu::GemmConfig config = {ArrayOf(settings.generation, settings.columns),
+                                  settings.type == "i4" ? npu::GemmType::kI4 : npu::GemmType::kI8,
+                                  npu::GemmOutput::kF32};
+  const npu::GemmTime model = npu::ModelGated(CaseOf(settings, config));
+  if (settings.model_only) {
+    if (settings.device != "emulator") {
+      throw Error(ErrorKind::kInvalidArgument, "--device: --model-only multiplies nothing");
+    }
+    ReportRun(settings.output, model, nullptr, nullptr);
+    return kExitOk;
+  }
+  RequireDesign(config, "--model-only reckons others");
+  RequireSize(settings.shape);
+  ProgressLine progress("multiplying", ProgressLine::Elsewhere::kSilent, settings.output.json);
+  const auto runner = MakeRunner(settings.device, config, progress, model.dram_bytes);
+  const npu::GatedTrial trial =
+      npu::TryGatedOn(*runner, config, settings.shape, settings.seed, npu::kArrayTimeout);
+  progress.Clear();
+  const NpuOutcome outcome{trial.ok, trial.max_abs_error};
+  ReportRun(settings.output, model, &outcome, runner.get());
+  return trial.ok ? kExitOk : kExitFailure;
+}
+
+}  // namespace
+
+void AddNpuMlp(CLI::App& npu, Action& action) {
+  auto settings = std::make_shared<MlpSettings>();
+  CLI::App& command =
+      *npu.add_subcommand("mlp",
+                          "Gate, up, GELU and down as one list of runs on the NPU, emulated or "
+                          "not, and how long it takes")
+           ->group("Commands");
+  const auto side = [&](const char* name, int64_t& target, int64_t most, const char* help) {
+    return AddInteger<int64_t>(command, name, target, 1, most, help);
+  };
+  side("-m", settings->shape.m, npu::kMostGemmRows, "Rows of the activations (tokens)")->required();
+  side("-k", settings->shape.gate_k, npu::kMostGemmSum, "Inputs of the gate, and of up")
+      ->required();
+  side("--up", settings->shape.up_k, npu::kMostGemmSum, "Inputs of up's own")
+      ->default_str("the gate's");
+  side("--neurons", settings->shape.neurons, npu::kMostGemmSum, "Results of gate and up")
+      ->required();
+  side("-n", settings->shape.n, npu::kMostGemmColumns, "Results of down")->required();
+  AddChoice(command, "--type", settings->type, {"i8", "i4"}, "Type of the weights")
+      ->default_str("i8");
+  AddChoice(command, "--generation", settings->generation, {"npu1", "npu2"},
+            "npu1: Phoenix, Hawk Point; npu2: Strix, Krackan")
+      ->default_str("npu1");
+  AddInteger<int>(command, "--columns", settings->columns, 1, 8, "Columns of the array")
+      ->default_str("all");
+  AddReal(command, "--clock", settings->clock, 0.1, 10, "Clock of the cores in GHz")
+      ->default_str("1.0 for npu1, 1.8 for npu2");
+  AddChoice(command, "--kernel-class", settings->kernel, {"chess", "peano"},
+            "Whose compiler made the kernel: AMD's licensed one, or the open one")
+      ->default_str("peano");
+  command.add_flag("--model-only", settings->model_only, "Multiply nothing, only reckon the time");
+  AddChoice(command, "--device", settings->device, {"emulator", "xrt"},
+            "Where to multiply: on the emulator, or on the NPU behind AMD's XRT")
+      ->default_str("emulator");
+  AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up matrices")
+      ->default_str("1");
+  AddJson(command, settings->output);
+  command.final_callback(
+      [settings, &action] { action = [settings] { return RunMlp(*settings); }; });
+}
+
+}  // namespace tandem::cli
