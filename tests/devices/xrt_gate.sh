@@ -50,6 +50,15 @@ for generation in npu1 npu2; do
 
   gate $generation "" 'Works.*'
   nothing_open
+  # A list is one command to the driver.
+  gate $generation "" 'Lists.*'
+  nothing_open
+  commands=$(grep -c '^ioctl 0x46' "$log")
+  [[ $commands == 6 ]] || fail "six lists were $commands commands"
+  for fault in timeout@3 error@3 nothing@3; do
+    gate $generation $fault 'Lists.*'
+    nothing_open
+  done
   for fault in timeout@3 abort@3 error@3 nothing@3; do
     gate $generation $fault 'FaultOnce.*'
     nothing_open
@@ -69,6 +78,11 @@ for generation in npu1 npu2; do
     grep -q ': right' "$scratch/out" || fail "gemm $type is wrong"
   done
 
+  for type in i8 i4; do
+    tandem $generation npu mlp --device xrt --generation $generation --type $type -m 37 -k 300 --neurons 700 -n 200 \
+      >"$scratch/out" || fail "mlp $type failed"
+    grep -q ': right' "$scratch/out" || fail "mlp $type is wrong"
+  done
   tandem $generation npu attention --device xrt --generation $generation -q 40 --kv 90 --window 64 \
     >"$scratch/out" || fail "attention failed"
   grep -q ': right' "$scratch/out" || fail "attention is wrong"

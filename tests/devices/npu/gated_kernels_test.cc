@@ -13,16 +13,13 @@
 #include <string>
 #include <vector>
 
+#include "devices/npu/gelu.h"
 #include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/kernels/registry.h"
 
 namespace tandem::npu::test {
 namespace {
-
-double GeluOf(double x) {
-  return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
-}
 
 TEST(NpuGatedKernels, GeluIsWithinItsBound) {
   kernels::SetModes();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "devices/npu/arrays/emulated_backend.h"
+#include "devices/npu/gated_model.h"
 #include "devices/npu/prefill/array_products.h"
 #include "devices/npu/prefill/product_plan.h"
 #include "formats/dtype.h"
@@ -21,107 +22,6 @@ namespace tandem::npu::test {
 namespace {
 
 constexpr Device kArrays[] = {{Generation::kNpu1, 4}, {Generation::kNpu2, 8}};
-
-double GeluOf(double x) {
-  return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
-}
-
-/// A stored matrix whose products of normal rows are normal.
-class Matrix {
- public:
-  Matrix(DType type, int64_t rows, int64_t cols, std::mt19937_64& random)
-      : bytes_(static_cast<size_t>(rows) * RowBytes(type, cols)),
-        view_{type, rows, cols, RowBytes(type, cols), bytes_.data()} {
-    std::normal_distribution<float> normal;
-    std::vector<float> row(static_cast<size_t>(cols));
-    for (int64_t r = 0; r < rows; ++r) {
-      for (float& value : row) value = normal(random) / std::sqrt(static_cast<float>(cols));
-      QuantizeRow(type, row.data(), bytes_.data() + static_cast<size_t>(r) * view_.row_stride,
-                  cols);
-    }
-  }
-  const WeightView& view() const { return view_; }
-  /// Products of all rows.
-  std::vector<double> Times(std::span<const double> x) const {
-    std::vector<double> y;
-    std::vector<float> row(x.size());
-    for (int64_t r = 0; r < view_.rows; ++r) {
-      view_.ReadRow(r, row.data());
-      double sum = 0;
-      for (size_t i = 0; i < x.size(); ++i) sum += row[i] * x[i];
-      y.push_back(sum);
-    }
-    return y;
-  }
-
- private:
-  std::vector<std::byte> bytes_;
-  WeightView view_;
-};
-
-constexpr int64_t kK = 256;
-constexpr int64_t kN = 200;
-constexpr int64_t kRows = 37;
-
-/// An MLP, or a mix, whose factors are given.
-class Gated {
- public:
-  Gated(DType type, bool mix, std::mt19937_64& random)
-      : neurons_(mix ? 256 : 768),
-        gate_(type, neurons_, kK, random),
-        up_(type, neurons_, kK, random),
-        down_(type, kN, neurons_, random),
-        mix_(mix),
-        x_(static_cast<size_t>(kRows * kK)),
-        u_(static_cast<size_t>(kRows * neurons_)) {
-    std::normal_distribution<float> normal;
-    for (float& value : x_) value = normal(random);
-    for (float& value : u_) value = normal(random);
-  }
-
-  ProductPlan Plan(const Device& device) const {
-    ProductPart part;
-    const bool four = gate_.view().type == DType::kQ4_0;
-    part.config = {device, four ? GemmType::kI4 : GemmType::kI8, GemmOutput::kF32};
-    part.matrices = {gate_.view(), up_.view(), down_.view()};
-    if (mix_) part.matrices.erase(part.matrices.begin() + 1);
-    part.gated = true;
-    part.k = kK;
-    part.n = kN;
-    ProductPlan plan;
-    plan.parts.push_back(part);
-    return plan;
-  }
-  GatedCall Call(std::vector<float>& y) const {
-    y.assign(static_cast<size_t>(kRows * kN), NAN);
-    return {gate_.view(), mix_ ? WeightView{} : up_.view(), down_.view(), x_.data(), kK,
-            kRows,        mix_ ? u_.data() : nullptr,       y.data()};
-  }
-  /// Of the stored weights.
-  std::vector<double> Want() const {
-    std::vector<double> want;
-    for (int64_t t = 0; t < kRows; ++t) {
-      const auto x = x_.begin() + t * kK;
-      const std::vector<double> row(x, x + kK);
-      std::vector<double> h = gate_.Times(row);
-      std::vector<double> u(u_.begin() + t * neurons_, u_.begin() + (t + 1) * neurons_);
-      if (!mix_) u = up_.Times(row);
-      for (size_t f = 0; f < h.size(); ++f) h[f] = GeluOf(h[f]) * u[f];
-      const std::vector<double> y = down_.Times(h);
-      want.insert(want.end(), y.begin(), y.end());
-    }
-    return want;
-  }
-  std::vector<float>& x() { return x_; }
-  std::vector<float>& u() { return u_; }
-  int64_t weights() const { return neurons_ * (kK * (mix_ ? 1 : 2) + kN); }
-
- private:
-  int64_t neurons_;
-  Matrix gate_, up_, down_;
-  bool mix_;
-  std::vector<float> x_, u_;
-};
 
 double ErrorOf(const std::vector<float>& got, const std::vector<double>& want) {
   double error = 0;
@@ -139,13 +39,13 @@ TEST(NpuGatedProducts, MlpsAndMixesAreOneCallEach) {
     for (const DType type : {DType::kQ8_0, DType::kQ4_0, DType::kQ4_K}) {
       for (const bool mix : {false, true}) {
         SCOPED_TRACE(::testing::Message() << DTypeName(type) << " " << mix);
-        const Gated gated(type, mix, random);
+        const GatedModel gated(type, mix, random);
         ArrayProducts array(device, MakeEmulatedBackend(device.generation));
         array.Add(gated.Plan(device), {});
         std::vector<float> y;
         ASSERT_TRUE(array.Gated(gated.Call(y)));
         EXPECT_EQ(array.counts().calls, 1U);
-        EXPECT_EQ(array.counts().macs, static_cast<uint64_t>(kRows * gated.weights()));
+        EXPECT_EQ(array.counts().macs, static_cast<uint64_t>(kGatedRows * gated.weights()));
         EXPECT_GT(array.counts().modelled_seconds, 0);
         // Values of x and h are off by up to 2/127.5 of the largest of 128, which of h is many
         // times the others; weights by 1/127 of theirs.
@@ -168,7 +68,7 @@ TEST(NpuGatedProducts, RowsBeyondTheCoreAreTheHosts) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   std::mt19937_64 random(2);
   for (const bool mix : {false, true}) {
-    Gated gated(DType::kQ8_0, mix, random);
+    GatedModel gated(DType::kQ8_0, mix, random);
     ArrayProducts array(kArrays[0], MakeEmulatedBackend(kArrays[0].generation));
     array.Add(gated.Plan(kArrays[0]), {});
     std::vector<float> y;
@@ -199,16 +99,16 @@ TEST(NpuGatedProducts, RowsBeyondTheCoreAreTheHosts) {
 
 TEST(NpuGatedProducts, WeightsThatAreNoNumbersAreTheHosts) {
   std::mt19937_64 random(3);
-  Gated gated(DType::kQ8_0, false, random);
+  GatedModel gated(DType::kQ8_0, false, random);
   ProductPlan plan = gated.Plan(kArrays[1]);
-  std::vector<float> row(kK, 1);
+  std::vector<float> row(kGatedK, 1);
   row[17] = NAN;
-  std::vector<std::byte> bytes(static_cast<size_t>(plan.parts[0].matrices[1].rows) * kK * 4);
-  std::memcpy(bytes.data(), row.data(), kK * 4);
+  std::vector<std::byte> bytes(static_cast<size_t>(plan.parts[0].matrices[1].rows) * kGatedK * 4);
+  std::memcpy(bytes.data(), row.data(), kGatedK * 4);
   GatedCall call = {};
   std::vector<float> y;
   call = gated.Call(y);
-  call.up = {DType::kF32, call.up.rows, kK, kK * 4, bytes.data()};
+  call.up = {DType::kF32, call.up.rows, kGatedK, kGatedK * 4, bytes.data()};
   plan.parts[0].matrices[1] = call.up;
   ArrayProducts array(kArrays[1], MakeEmulatedBackend(kArrays[1].generation));
   array.Add(plan, {});

@@ -16,9 +16,12 @@
 #include <vector>
 
 #include "core/error.h"
+#include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/arrays/gemm_configuration.h"
+#include "devices/npu/gated_model.h"
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/gemm/pack.h"
+#include "devices/npu/prefill/array_products.h"
 #include "devices/npu/xrt/npu_node.h"
 #include "devices/npu/xrt/xrt_backend.h"
 
@@ -165,6 +168,27 @@ TEST(Works, BuffersAreSharedWithOtherDevices) {
 TEST(Works, TheOtherGenerationIsRefused) {
   const Generation other = Present() == Generation::kNpu1 ? Generation::kNpu2 : Generation::kNpu1;
   ExpectError(ErrorKind::kUnsupported, "was asked for", [&] { MakeXrtBackend({other, 0}); });
+}
+
+// An MLP and a mix of a prompt's step: both runs of each are one submission (xrt_gate.sh counts
+// them), and what comes of them is the emulator's, bit for bit.
+TEST(Lists, MlpsAndMixesAreTheEmulators) {
+  std::mt19937_64 random(5);
+  const Device device{Present(), MaxColumns(Present())};
+  ArrayProducts there(device, Backend());
+  ArrayProducts here(device, MakeEmulatedBackend(device.generation));
+  for (const bool mix : {false, true}) {
+    const test::GatedModel gated(mix ? DType::kQ4_0 : DType::kQ8_0, mix, random);
+    there.Add(gated.Plan(device), {});
+    here.Add(gated.Plan(device), {});
+    std::vector<float> want;
+    std::vector<float> got;
+    ASSERT_TRUE(here.Gated(gated.Call(want)));
+    for (int round = 0; round < 3; ++round) {
+      ASSERT_TRUE(there.Gated(gated.Call(got)));
+      ASSERT_EQ(got, want);
+    }
+  }
 }
 
 // One command fails, in a list or alone: the work is done all the same.
