@@ -7,7 +7,9 @@ The products of the layers that run for every token of a prompt, in 4-bit weight
 tokens, one call per layer and chunk: what the array could do. Attention, norms, per-layer inputs and what the
 host does are not in it. With --as-built all products of a prompt's steps of 512 tokens, a call for each group
 that shares an input, and the ways of multiplying them: activations in one or two 8-bit parts by 4- or 8-bit
-weights, summed in float, or both in bf16; by Peano. With --attention the attention of the same layers, in steps of 512. Prints the tables of docs/npu.md.
+weights, summed in float, or both in bf16; by Peano. Of one part dense MLPs and per-layer mixes are lists, GELU
+on the array, as they are made, and for comparison a call for each product, GELU on the host, which the time is
+without. With --attention the attention of the same layers, in steps of 512. Prints the tables of docs/npu.md.
 """
 import functools
 import json
@@ -18,15 +20,18 @@ import sys
 # owner only keys and values do.
 MODELS = {"E2B": (19, 8192), "E4B": (19, 16384)}
 MACHINES = {"Phoenix": ("npu1", 1.0), "Hawk Point": ("npu1", 1.6), "Strix": ("npu2", 1.8)}
+# Of the layers that run for all tokens: those whose gates are cut, by the host.
+SPARSE = 10
 # Of the layers that run for all tokens: with a window, without. Both models have the same heads.
 WINDOWED, FULL, WINDOW = 16, 3, 512
 PEAK_MACS = {"npu1": 16 * 512, "npu2": 32 * 512}
 CHUNK = 512
 STEP = 512  # of a session, where nothing else is asked for
-# Type of the array, rows for each token, bytes of a weight.
-WAYS = {"i4 x one part": ("i4", 1, 4416 / 8192), "i8 x one part": ("i8", 1, 8256 / 8192),
-        "i4 x two parts": ("i4", 2, 4416 / 8192), "i8 x two parts": ("i8", 2, 8256 / 8192),
-        "bf16": ("bf16", 1, 2 * 8256 / 8192)}
+# Type of the array, rows for each token, bytes of a weight, whether there are lists.
+WAYS = {"i4 x one part, lists": ("i4", 1, 4416 / 8192, True), "i8 x one part, lists": ("i8", 1, 8256 / 8192, True),
+        "i4 x one part": ("i4", 1, 4416 / 8192, False), "i8 x one part": ("i8", 1, 8256 / 8192, False),
+        "i4 x two parts": ("i4", 2, 4416 / 8192, False), "i8 x two parts": ("i8", 2, 8256 / 8192, False),
+        "bf16": ("bf16", 1, 2 * 8256 / 8192, False)}
 
 
 @functools.lru_cache(None)
@@ -36,6 +41,22 @@ def product(tandem, machine, kernel, m, k, n, kind="i4", out="i32"):
                "--clock", str(clock), "--kernel-class", kernel, "-m", str(m), "-k", str(k), "-n", str(n)]
     time = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return max(time["core_us"], time["dram_us"]) * 1e-6, time["dispatch_us"] * 1e-6
+
+
+@functools.lru_cache(None)
+def gated(tandem, machine, kernel, m, k, up, neurons, n, kind):
+    generation, clock = MACHINES[machine]
+    command = [tandem, "npu", "mlp", "--model-only", "--json", "--type", kind, "--generation", generation, "--clock",
+               str(clock), "--kernel-class", kernel, "-m", str(m), "-k", str(k), "--neurons", str(neurons), "-n", str(n)]
+    command += ["--up", str(up)] if up else []
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["time_us"] * 1e-6
+
+
+def gated_weights(machine, k, up, neurons, n):
+    """Weights of a list in whole tiles: 128 neurons for each column of the array at a time."""
+    columns = 4 if MACHINES[machine][0] == "npu1" else 8
+    padded = -(-neurons // (128 * columns)) * 128 * columns
+    return padded * (k + (up or k)) + neurons * n
 
 
 @functools.lru_cache(None)
@@ -70,17 +91,27 @@ def weights_of(layers, neurons):
     return layers * sum(k * n for k, n in products(neurons)) + 2048 * 1024
 
 
+def calls_of(layers, neurons, listed):
+    """Products and lists of a step, with how many there are of each."""
+    # Beside those of the layers: per-layer gates and projections, the streams of AltUp, the per-layer inputs.
+    calls = [(1, one) for one in (KEYS_AND_VALUES, (2048, 3 * 2048), (2048, 256 * (layers + 1)))]
+    if not listed:
+        return calls + [(layers, one) for one in products(neurons) + [(2048, 256), (256, 2048)]], []
+    attention_s, mlp = products(neurons)[:2], products(neurons)[2:]
+    calls += [(layers, one) for one in attention_s] + [(SPARSE, one) for one in mlp]
+    # Inputs, those of up if others, neurons, results. The mix's inputs have two parts.
+    return calls, [(layers - SPARSE, (2048, 0, neurons, 2048)), (layers, (2048, 2 * 256, 256, 2048))]
+
+
 def as_built(tandem):
-    print("| model | machine | way | 32 tokens | 128 | 512 | 2048 | tokens/s at 2048 | weights |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| model | machine | way | calls | 32 tokens | 128 | 512 | 2048 | tokens/s at 2048 | weights |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for model, (layers, neurons) in MODELS.items():
-        # Beside those of the layers: per-layer gates and projections, the streams of AltUp, the per-layer inputs.
-        inputs = 256 * (layers + 1)
-        calls = [(layers, one) for one in products(neurons) + [(2048, 256), (256, 2048)]]
-        calls += [(1, one) for one in (KEYS_AND_VALUES, (2048, 3 * 2048), (2048, inputs))]
-        weights = sum(times * k * n for times, (k, n) in calls)
         for machine in ("Phoenix", "Strix"):
-            for way, (kind, parts, size) in WAYS.items():
+            for way, (kind, parts, size, listed) in WAYS.items():
+                calls, lists = calls_of(layers, neurons, listed)
+                weights = sum(times * k * n for times, (k, n) in calls)
+                weights += sum(times * gated_weights(machine, *shape) for times, shape in lists)
                 cells = []
                 for tokens in (32, 128, 512, 2048):
                     seconds = 0
@@ -88,8 +119,11 @@ def as_built(tandem):
                         rows = parts * min(STEP, tokens - start)
                         seconds += sum(times * sum(product(tandem, machine, "peano", rows, k, n, kind, "f32"))
                                        for times, (k, n) in calls)
+                        seconds += sum(times * gated(tandem, machine, "peano", rows, *shape, kind)
+                                       for times, shape in lists)
                     cells.append(f"{1000 * seconds:.0f} ms")
-                print(f"| {model} | {machine} | {way} | {' | '.join(cells)} | {2048 / seconds:.0f} | "
+                count = sum(times for times, _ in calls + lists)
+                print(f"| {model} | {machine} | {way} | {count} | {' | '.join(cells)} | {2048 / seconds:.0f} | "
                       f"{weights * size / 1e9:.2f} GB |")
 
 
