@@ -43,9 +43,10 @@ std::string ArrayText(const PhaseProfile& phase) {
   const ArrayProfile& array = phase.array;
   if (array.calls == 0) return {};
   return fmt::format(
-      "npu, emulated: {} calls, {:.1f} million multiply-adds; modelled, not measured: {:.2f} ms, "
+      "npu, emulated: {} calls of {} runs, {:.1f} million multiply-adds; modelled, not measured: "
+      "{:.2f} ms, "
       "and {:.1f} ms for {} configuration{} at worst\n",
-      array.calls, static_cast<double>(array.macs) * 1e-6, array.seconds * 1e3,
+      array.calls, array.runs, static_cast<double>(array.macs) * 1e-6, array.seconds * 1e3,
       array.switch_seconds * 1e3, array.switches, array.switches == 1 ? "" : "s");
 }
 
@@ -117,6 +118,7 @@ Json PhaseJson(const PhaseProfile& phase, const MachineLimits& limits) {
           {"kernel_times", std::move(kernels)},
           {"npu",
            {{"calls", phase.array.calls},
+            {"runs", phase.array.runs},
             {"configurations", phase.array.switches},
             {"macs", phase.array.macs},
             {"modelled_seconds", phase.array.seconds},

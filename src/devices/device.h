@@ -88,6 +88,7 @@ struct KernelCounts {
 /// model of the array's time.
 struct ArrayCounts {
   uint64_t calls = 0;     ///< Of the array: a run, or a list of runs.
+  uint64_t runs = 0;      ///< In them: as many calls as it would be without lists.
   uint64_t switches = 0;  ///< Of them, those that needed another configuration than before.
   uint64_t macs = 0;      ///< Multiply-adds of the products, padding and second parts left out.
   double modelled_seconds = 0;  ///< Of the calls.
@@ -95,6 +96,7 @@ struct ArrayCounts {
 
   ArrayCounts& operator+=(const ArrayCounts& other) {
     calls += other.calls;
+    runs += other.runs;
     switches += other.switches;
     macs += other.macs;
     modelled_seconds += other.modelled_seconds;
@@ -104,6 +106,7 @@ struct ArrayCounts {
   /// What came after `before`.
   friend ArrayCounts operator-(ArrayCounts counts, const ArrayCounts& before) {
     counts.calls -= before.calls;
+    counts.runs -= before.runs;
     counts.switches -= before.switches;
     counts.macs -= before.macs;
     counts.modelled_seconds -= before.modelled_seconds;

@@ -170,6 +170,7 @@ PhaseProfile SumSteps(std::span<const StepTimes> steps, double seconds, DType kv
     phase.kernels += step.kernels.kernels;
     phase.dependent_kernels += step.kernels.dependent;
     phase.array.calls += step.array.calls;
+    phase.array.runs += step.array.runs;
     phase.array.switches += step.array.switches;
     phase.array.macs += step.array.macs;
     phase.array.seconds += step.array.modelled_seconds;

@@ -73,6 +73,7 @@ struct KernelLine {
 /// What an NPU has multiplied, and how long it takes for it: not measured but modelled.
 struct ArrayProfile {
   uint64_t calls = 0;
+  uint64_t runs = 0;      ///< In them, some of which are lists.
   uint64_t switches = 0;  ///< Calls that needed another configuration than the one before.
   uint64_t macs = 0;      ///< Multiply-adds of the products.
   double seconds = 0;     ///< Of the calls.

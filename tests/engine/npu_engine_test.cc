@@ -117,6 +117,41 @@ TEST(NpuEngine, PromptsAreMultipliedThereAndNothingElseIs) {
   EXPECT_EQ(engine.impl().scoring, nullptr);
 }
 
+// Five calls are a layer of Gemma 3n, six a sparse one, and seven where nothing is a list.
+TEST(NpuEngine, MlpsAndPerLayerMixesAreOneCallEach) {
+  gemma3n::HyperParams params = testing::RandomParams(1);
+  params.layers = 4;
+  params.shared_kv_layers = 1;
+  params.width = params.ple_width = params.vocab = params.ple_vocab = 128;
+  params.heads = 4;
+  params.kv_heads = 2;
+  params.head_dim = 64;
+  params.altup_inputs = 2;
+  params.altup_active = 0;
+  params.ffn.assign(4, 256);
+  params.kinds.assign(4, gemma3n::LayerKind::kSliding);
+  params.sparsity = {1.6F, std::nullopt, std::nullopt, std::nullopt};
+  params.Validate("four layers");
+  for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
+    const auto model = test::TinyModel(params, 5, type);
+    for (const bool precise : {false, true}) {
+      EngineOptions options = test::TinyOptions(64);
+      options.prefill = "npu";
+      options.decode = "cpu";
+      options.precise = precise;
+      Engine engine(model, options);
+      const Counting prompt(*engine.impl().prefill);
+      Append(*engine.NewSession(), RandomIds(40, 1, 128));
+      // Of the third layer keys and values alone are needed for all tokens; beside the layers the
+      // second stream of AltUp and the per-layer inputs.
+      constexpr uint64_t kOthers = 1 + 2;
+      EXPECT_EQ(prompt.counts().runs, 7U + 7 + kOthers);
+      EXPECT_EQ(prompt.counts().calls, precise ? 7U + 7 + kOthers : 6U + 5 + kOthers);
+      EXPECT_LE(prompt.counts().switches, 1U);
+    }
+  }
+}
+
 // Close to the CPU's, which rounds activations otherwise, whatever the chunks and the generation.
 TEST(NpuEngine, LogitsAreNextToTheCpus) {
   const Ids ids = RandomIds(70, 4, 2400);

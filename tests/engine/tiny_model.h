@@ -14,15 +14,16 @@
 
 namespace tandem::test {
 
-/// A model without a tokenizer of this shape.
-inline std::shared_ptr<const Model> TinyModel(const gemma3n::HyperParams& params, uint64_t seed) {
+/// A model without a tokenizer of this shape; matrices in `type` where its blocks fit.
+inline std::shared_ptr<const Model> TinyModel(const gemma3n::HyperParams& params, uint64_t seed,
+                                              DType type = DType::kF32) {
   // Keeps the weights that the model points into.
   struct Kept {
     testing::RandomModel random;
     std::shared_ptr<const Model> model;
   };
   auto kept = std::make_shared<Kept>();
-  kept->random = testing::MakeRandomModel(params, seed);
+  kept->random = testing::MakeRandomModel(params, seed, type);
   auto data = std::make_unique<ModelData>();
   data->source.name = "random model";
   data->text = MakeGemma3n(kept->random.params, std::move(kept->random.weights));

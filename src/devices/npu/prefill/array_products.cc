@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "core/float_types.h"
@@ -210,7 +211,7 @@ void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_
       y[i] = sum * weights.column_scales()[n + i] * factor;
     }
   });
-  Count(part.config, rows * WeightsOf(part), prepared.seconds);
+  Count(part.config, 1, rows * WeightsOf(part), prepared.seconds);
 }
 
 bool ArrayProducts::PackGated(const GatedPlan& plan, const GatedCall& call,
@@ -265,7 +266,7 @@ bool ArrayProducts::Gated(const GatedCall& call) {
   for (size_t i = 0; i < results.size(); ++i) {
     call.y[i] = results[i] * weights->column_scales()[i % n];
   }
-  Count(part.config, call.rows * WeightsOf(part), prepared.seconds);
+  Count(part.config, std::size(list), call.rows * WeightsOf(part), prepared.seconds);
   return true;
 }
 
@@ -287,8 +288,9 @@ void ArrayProducts::HandOut(const ProductPart& part, int64_t rows, const Write& 
   }
 }
 
-void ArrayProducts::Count(const GemmConfig& config, int64_t macs, double seconds) {
+void ArrayProducts::Count(const GemmConfig& config, uint64_t runs, int64_t macs, double seconds) {
   ++counts_.calls;
+  counts_.runs += runs;
   counts_.macs += static_cast<uint64_t>(macs);
   counts_.modelled_seconds += seconds;
   Configure(config);
@@ -341,6 +343,7 @@ bool ArrayProducts::Attend(const AttentionCall& call) {
   const auto work = attention_.Attend(call, runner);
   if (!work) return false;
   counts_.calls += work->calls;
+  counts_.runs += work->calls;
   counts_.macs += work->macs;
   counts_.modelled_seconds += work->seconds;
   Configure(config);

@@ -78,7 +78,7 @@ class ArrayProducts : public ProductEngine {
   template <typename Write>
   void HandOut(const ProductPart& part, int64_t rows, const Write& write);
   /// A call of the array.
-  void Count(const GemmConfig& config, int64_t macs, double seconds);
+  void Count(const GemmConfig& config, uint64_t runs, int64_t macs, double seconds);
   /// A of a gated product, packed; whether the core can say all that comes of it.
   bool PackGated(const GatedPlan& plan, const GatedCall& call, const PackedGated& weights,
                  std::span<std::byte> a);
