@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "core/error.h"
 #include "devices/npu/kernels/gemm_tile.h"
@@ -49,16 +50,34 @@ std::vector<uint32_t> Places(int64_t rows, int64_t columns, int r, int c, bool b
   return places;
 }
 
-/// Copies the part of a row-major matrix [height, width] that a tile at (top, left) covers.
+/// Calls copy(place in the tile, column, count) for the first `count` columns of a row, whose
+/// places are side by side in each `Run` of them.
+template <int Run, typename Copy>
+void ForRuns(const uint32_t* place, int64_t count, const Copy& copy) {
+  int64_t column = 0;
+  for (; column + Run <= count; column += Run) {
+    copy(place[column], column, std::integral_constant<size_t, Run>());
+  }
+  if (column < count) copy(place[column], column, static_cast<size_t>(count - column));
+}
+template <typename Copy>
+void ForRuns(int run, const uint32_t* place, int64_t count, const Copy& copy) {
+  // Of blocks' columns there are no other counts.
+  run == 8 ? ForRuns<8>(place, count, copy) : ForRuns<4>(place, count, copy);
+}
+
+/// Copies the part of a row-major matrix [height, width] that a tile at (top, left) covers, whose
+/// blocks have `run` columns.
 template <typename T>
 void CopyTile(std::span<const T> matrix, int64_t height, int64_t width, int64_t top, int64_t left,
-              int64_t rows, int64_t columns, const std::vector<uint32_t>& places, T* tile) {
+              int64_t rows, int64_t columns, int run, const std::vector<uint32_t>& places,
+              T* tile) {
   for (int64_t row = 0; row < std::min(rows, height - top); ++row) {
     const T* const from = matrix.data() + (top + row) * width + left;
-    const uint32_t* const place = places.data() + row * columns;
-    for (int64_t column = 0; column < std::min(columns, width - left); ++column) {
-      tile[place[column]] = from[column];
-    }
+    ForRuns(run, places.data() + row * columns, std::min(columns, width - left),
+            [&](uint32_t place, int64_t column, auto count) {
+              std::memcpy(tile + place, from + column, count * sizeof(T));
+            });
   }
 }
 
@@ -84,7 +103,7 @@ void PackRows(const GemmPlan& plan, std::span<const T> rows, std::span<const int
         }
         std::memcpy(tile, &header, sizeof header);
         CopyTile(rows, plan.shape.m, plan.shape.k, top, k * plan.tile.k, plan.tile_rows,
-                 plan.tile.k, places, reinterpret_cast<T*>(tile + kActivationHeaderBytes));
+                 plan.tile.k, micro.s, places, reinterpret_cast<T*>(tile + kActivationHeaderBytes));
         tile += TileABytes(plan.config);
       }
     }
@@ -119,7 +138,7 @@ void PackColumns(const GemmPlan& plan, std::span<const T> rows, int shift,
   const MicroShape micro = MicroOf(plan.config);
   const auto places = Places(plan.tile.k, plan.tile.n, micro.s, micro.t, true);
   ForTilesOfB(plan, shift, out, [&](std::byte* tile, int64_t k, int64_t n) {
-    CopyTile(rows, plan.shape.k, plan.shape.n, k, n, plan.tile.k, plan.tile.n, places,
+    CopyTile(rows, plan.shape.k, plan.shape.n, k, n, plan.tile.k, plan.tile.n, micro.t, places,
              reinterpret_cast<T*>(tile + kTileHeaderBytes));
   });
 }
@@ -193,7 +212,7 @@ void PackB4(const GemmPlan& plan, std::span<const int8_t> weights, std::span<con
   std::vector<int8_t> wide(static_cast<size_t>(plan.tile.k * plan.tile.n));
   ForTilesOfB(plan, 0, out, [&](std::byte* tile, int64_t k, int64_t n) {
     std::fill(wide.begin(), wide.end(), int8_t{0});
-    CopyTile(weights, plan.shape.k, plan.shape.n, k, n, plan.tile.k, plan.tile.n, places,
+    CopyTile(weights, plan.shape.k, plan.shape.n, k, n, plan.tile.k, plan.tile.n, micro.t, places,
              wide.data());
     std::byte* const nibbles = tile + kTileHeaderBytes;
     for (size_t i = 0; i < wide.size(); i += 2) {
@@ -324,10 +343,11 @@ void UnpackC(const GemmPlan& plan, std::span<const std::byte> packed, std::span<
           const int64_t left = (n * columns + column) * plan.tile.n;
           for (int64_t row = 0; row < plan.tile_rows && top + row < plan.shape.m; ++row) {
             T* const to = rows.data() + (top + row) * plan.shape.n + left;
-            const uint32_t* const place = places.data() + row * plan.tile.n;
-            for (int64_t i = 0; i < plan.tile.n && left + i < plan.shape.n; ++i) {
-              to[i] = tile[place[i]];
-            }
+            ForRuns(micro.t, places.data() + row * plan.tile.n,
+                    std::min(plan.tile.n, plan.shape.n - left),
+                    [&](uint32_t place, int64_t at, auto count) {
+                      std::memcpy(to + at, tile + place, count * sizeof(T));
+                    });
           }
           tile += plan.tile.m * plan.tile.n;
         }

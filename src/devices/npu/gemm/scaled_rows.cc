@@ -3,6 +3,8 @@
 #include "devices/npu/gemm/scaled_rows.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -14,18 +16,30 @@ namespace {
 
 constexpr size_t kTile = kTileKI8;
 constexpr float kMost = 127;
+constexpr uint32_t kInfinity = 0x7F800000;
 /// Exponents of a row's largest tile that need no factor.
 constexpr int kFarExponent = 60;
 /// The factor's own, where a row is tiny: a float has it.
 constexpr int kLeastFactor = -120;
 
-/// The smallest exponent by which `most` still rounds to 127 steps; kLeastExponent where there is
+/// The bits of the largest size: sizes are ordered as their bits are, infinity and what is no
+/// number above all others. Loops over floats are written for vectors of plain x86-64.
+uint32_t MostBits(std::span<const float> values) {
+  int32_t most = 0;
+  for (const float value : values) {
+    const auto size = static_cast<int32_t>(std::bit_cast<uint32_t>(value) & 0x7FFFFFFF);
+    most = most < size ? size : most;
+  }
+  return static_cast<uint32_t>(most);
+}
+
+/// The smallest exponent by which a size still rounds to 127 steps; less than any where there is
 /// nothing.
-int ExponentOf(double most) {
+int ExponentOf(float most) {
   if (most == 0) return std::numeric_limits<int16_t>::min();
   int exponent = 0;
-  const double fraction = std::frexp(most, &exponent);  // 0.5 <= fraction < 1
-  return exponent - 7 + (fraction * 128 >= kMost + 0.5 ? 1 : 0);
+  const float fraction = std::frexp(most, &exponent);  // 0.5 <= fraction < 1
+  return exponent - 7 + (fraction * 128 >= kMost + 0.5F ? 1 : 0);
 }
 
 /// Calls visit(first, count, tile) for the tiles of k values.
@@ -36,15 +50,17 @@ void ForTiles(size_t k, const Visit& visit) {
   }
 }
 
-/// Rounds a tile to its own exponent. value(i) of the tile's.
-template <typename Value>
-void RoundTile(size_t count, const Value& value, int8_t* integers, int8_t& exponent) {
-  double most = 0;
-  for (size_t i = 0; i < count; ++i) most = std::max(most, std::abs(value(i)));
+/// Rounds a tile to its own exponent. Powers of two are exact in float: what they lose is far below
+/// half a step.
+void RoundTile(std::span<const float> values, int8_t* integers, int8_t& exponent) {
+  const auto most = std::bit_cast<float>(MostBits(values));
   exponent = static_cast<int8_t>(std::clamp(ExponentOf(most), kLeastExponent, kMostExponent));
-  const double inverse = std::ldexp(1.0, -exponent);
-  for (size_t i = 0; i < count; ++i) {
-    integers[i] = static_cast<int8_t>(std::nearbyint(value(i) * inverse));
+  const float inverse = std::ldexp(1.0F, -exponent);
+  // Added to this, a number below 2^22 is rounded to an integer, ties to even.
+  constexpr float kRounds = 3 << 22;
+  for (size_t i = 0; i < values.size(); ++i) {
+    integers[i] =
+        static_cast<int8_t>(static_cast<int32_t>((values[i] * inverse + kRounds) - kRounds));
   }
 }
 
@@ -60,23 +76,20 @@ int64_t ScaledTiles(int64_t k) { return (k + kTileKI8 - 1) / kTileKI8; }
 
 float ScaleRow(std::span<const float> x, std::span<int8_t> integers, std::span<int8_t> exponents) {
   CheckSizes(x.size(), integers.size(), exponents.size());
-  float most = 0;
-  for (const float value : x) {
-    if (!std::isfinite(value)) {
-      std::fill(integers.begin(), integers.end(), int8_t{0});
-      std::fill(exponents.begin(), exponents.end(), static_cast<int8_t>(kLeastExponent));
-      return std::numeric_limits<float>::quiet_NaN();
-    }
-    most = std::max(most, std::abs(value));
+  const uint32_t bits = MostBits(x);
+  if (bits >= kInfinity) {
+    std::fill(integers.begin(), integers.end(), int8_t{0});
+    std::fill(exponents.begin(), exponents.end(), static_cast<int8_t>(kLeastExponent));
+    return std::numeric_limits<float>::quiet_NaN();
   }
-  const int exponent = ExponentOf(most);
-  const bool far = most > 0 && std::abs(exponent) > kFarExponent;
+  const int exponent = ExponentOf(std::bit_cast<float>(bits));
+  const bool far = bits != 0 && std::abs(exponent) > kFarExponent;
   const int shift = far ? std::max(exponent, kLeastFactor) : 0;
-  const double near = std::ldexp(1.0, -shift);
+  const float near = std::ldexp(1.0F, -shift);
+  std::array<float, kTile> moved;
   ForTiles(x.size(), [&](size_t first, size_t count, size_t tile) {
-    RoundTile(
-        count, [&](size_t i) { return x[first + i] * near; }, integers.data() + first,
-        exponents[tile]);
+    for (size_t i = 0; i < count; ++i) moved[i] = x[first + i] * near;
+    RoundTile(std::span(moved).first(count), integers.data() + first, exponents[tile]);
   });
   return std::ldexp(1.0F, shift);
 }
@@ -91,12 +104,15 @@ void ScaleRest(std::span<const float> x, float factor, std::span<const int8_t> i
     std::fill(rest_exponents.begin(), rest_exponents.end(), static_cast<int8_t>(kLeastExponent));
     return;
   }
-  const double near = 1.0 / factor;
+  const float near = 1 / factor;
+  std::array<float, kTile> left;
   ForTiles(x.size(), [&](size_t first, size_t count, size_t tile) {
-    const double step = std::ldexp(1.0, exponents[tile]);
-    RoundTile(
-        count, [&](size_t i) { return x[first + i] * near - integers[first + i] * step; },
-        rest.data() + first, rest_exponents[tile]);
+    const float step = std::ldexp(1.0F, exponents[tile]);
+    // Exact: what is left has no more bits than x.
+    for (size_t i = 0; i < count; ++i) {
+      left[i] = x[first + i] * near - static_cast<float>(integers[first + i]) * step;
+    }
+    RoundTile(std::span(left).first(count), rest.data() + first, rest_exponents[tile]);
   });
 }
 
