@@ -53,10 +53,12 @@ def gated(tandem, machine, kernel, m, k, up, neurons, n, kind):
 
 
 def gated_weights(machine, k, up, neurons, n):
-    """Weights of a list in whole tiles: 128 neurons for each column of the array at a time."""
+    """Weights of a list in whole tiles: 128 neurons for each column of the array at a time, or 64 where that is enough;
+    those are 128 of the second product all the same."""
     columns = 4 if MACHINES[machine][0] == "npu1" else 8
-    padded = -(-neurons // (128 * columns)) * 128 * columns
-    return padded * (k + (up or k)) + neurons * n
+    of_tile = 64 if neurons <= 64 * columns else 128
+    padded = -(-neurons // (of_tile * columns)) * of_tile * columns
+    return padded * (k + (up or k)) + -(-neurons // of_tile) * 128 * n
 
 
 @functools.lru_cache(None)

@@ -33,6 +33,9 @@ TEST(NpuGated, BothProductsAreThoseOfTheReference) {
            {GatedShape{1, 1, 0, 1, 1}, GatedShape{64, 384, 0, 128, 64},
             GatedShape{17, 500, 0, 300, 70}, GatedShape{260, 129, 0, 200, 65},
             GatedShape{40, 256, 130, 96, 256}, GatedShape{33, 200, 512, 1100, 20},
+            // As many neurons as tiles of 64 hold, and one more.
+            GatedShape{19, 256, 512, 64 * config.device.columns, 70},
+            GatedShape{19, 130, 0, 64 * config.device.columns + 1, 70},
             GatedShape{side(100), side(700), 0, side(1500), side(300)}}) {
         SCOPED_TRACE(::testing::Message()
                      << GemmDesignName(config) << " " << shape.m << "x" << shape.gate_k << "/"

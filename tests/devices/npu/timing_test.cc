@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "devices/npu/timing/gated_time.h"
 #include "devices/npu/timing/gemm_time.h"
 
 namespace tandem::npu::test {
@@ -116,6 +117,35 @@ TEST(NpuTiming, FollowsItsParts) {
     const double rows = ModelGemm(whole).dram_seconds;
     whole.layout = GemmLayout::kPacked;
     EXPECT_LT(ModelGemm(whole).dram_seconds, 0.7 * rows);
+  }
+}
+
+// A list against a call for each product.
+TEST(NpuTiming, ListsSaveCallsAndCostAPassBetweenSums) {
+  for (const Generation generation : {Generation::kNpu1, Generation::kNpu2}) {
+    GatedCase gated;
+    gated.device = {generation, MaxColumns(generation)};
+    gated.gate_k = gated.up_k = gated.n = 2048;
+    gated.neurons = 8192;
+    const auto apart = [&](double GemmTime::*time) {
+      GemmCase gemm = Case(generation, {gated.m, 2048, 2 * gated.neurons});
+      gemm.output = GemmOutput::kF32;
+      const double first = ModelGemm(gemm).*time;
+      gemm.shape = {gated.m, gated.neurons, 2048};
+      return first + ModelGemm(gemm).*time;
+    };
+    gated.m = 32;
+    const GemmTime few = ModelGated(gated);
+    EXPECT_EQ(few.dispatch_seconds, apart(&GemmTime::dispatch_seconds) / 2);
+    EXPECT_LT(few.seconds, apart(&GemmTime::seconds));
+    EXPECT_LT(few.dram_bytes, apart(&GemmTime::dram_bytes));
+    gated.m = 512;
+    const GemmTime many = ModelGated(gated);
+    EXPECT_GT(many.core_seconds, apart(&GemmTime::core_seconds));
+    EXPECT_LT(many.core_seconds, 1.3 * apart(&GemmTime::core_seconds));
+    // Few neurons are spread over all columns.
+    EXPECT_EQ(GatedHalves(gated.device, 64 * gated.device.columns), 1);
+    EXPECT_EQ(GatedHalves(gated.device, 64 * gated.device.columns + 1), 2);
   }
 }
 

@@ -11,6 +11,7 @@
 #include "core/float_types.h"
 #include "devices/npu/gemm/transfers.h"
 #include "devices/npu/kernels/gated_tile.h"
+#include "devices/npu/timing/gated_time.h"
 
 namespace tandem::npu {
 namespace {
@@ -32,16 +33,17 @@ constexpr int64_t kGroupWords = kCoreRows * kSumWords;
 /// Of both products, in whole tiles.
 constexpr int64_t kMostInputs = kMostGemmSum / kTileKI8 * kTileKI8;
 
-/// Sums of a tile of h: gate and up of both halves.
-constexpr int64_t kSums = 4;
-
-uint32_t FlagsOf(bool first_half, bool up, int64_t step, int64_t steps) {
+/// Of a tile of gate or up in a sum. `first`, `last`: whether the half of h is that of its tile.
+uint32_t FlagsOf(bool first, bool last, bool up, int64_t step, int64_t steps) {
   uint32_t flags = 0;
-  if (step == 0) flags |= first_half && !up ? kFirstOfSum : kNextSum;
+  if (step == 0) flags |= first && !up ? kFirstOfSum : kNextSum;
   if (step < kScaleParts) flags |= kBringsScales;
   if (step + 1 < steps) return flags;
   if (!up) return flags | kHoldsGate;
-  return flags | (first_half ? kGatesFirst : kGatesSecond | kLastOfSum);
+  flags |= kGates;
+  if (first) flags |= kKeepsHalf;
+  if (last) flags |= kJoinsHalves | kLastOfSum;
+  return flags;
 }
 
 }  // namespace
@@ -75,11 +77,13 @@ GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape) {
   const int64_t steps = plan.gate_steps + (plan.shared() ? 0 : plan.up_steps);
   plan.a = PlanGemm(config, {shape.m, steps * kTileKI8, 1});
   const int64_t columns = config.device.columns;
-  plan.pairs = CeilDivide(shape.neurons, columns * kGatedColumns);
-  const int64_t tiles = CeilDivide(shape.neurons, kGatedColumns);
+  plan.halves = GatedHalves(config.device, shape.neurons);
+  plan.tiles = CeilDivide(shape.neurons, columns * plan.tile_neurons());
+  const int64_t tiles = CeilDivide(shape.neurons, plan.tile_neurons());
   plan.down = PlanGemm(config, {shape.m, tiles * kGatedColumns, shape.n});
-  plan.b_bytes = columns * plan.pairs * 2 * (plan.gate_steps + plan.up_steps) * TileBBytes(config);
-  plan.c_bytes = plan.a.m_blocks * plan.pairs * columns * kCoreRows * TileCBytes(config);
+  plan.b_bytes =
+      columns * plan.tiles * plan.halves * (plan.gate_steps + plan.up_steps) * TileBBytes(config);
+  plan.c_bytes = plan.a.m_blocks * plan.tiles * columns * kCoreRows * TileCBytes(config);
   return plan;
 }
 
@@ -91,7 +95,8 @@ Sequence GatedSequence(const GatedPlan& plan) {
   transfers.device = plan.config().device;
   transfers.bytes = {plan.a.a_bytes, plan.b_bytes, plan.c_bytes};
   transfers.m_blocks = plan.a.m_blocks;
-  transfers.a_runs = plan.pairs * (plan.shared() ? kSums : kSums / 2);
+  // Gate's and up's inputs, where they are the same, one after the other.
+  transfers.a_runs = plan.tiles * plan.halves * (plan.shared() ? 2 : 1);
   transfers.a = [=](int row, int64_t block) {
     return Piece{row * row_words + block * block_words, block_words};
   };
@@ -100,14 +105,14 @@ Sequence GatedSequence(const GatedPlan& plan) {
   };
   transfers.c = [&](int column) {
     return Piece{column * kGroupWords,     kGroupWords / kGroupRows,     kGroupRows,
-                 kGroupWords / kGroupRows, plan.a.m_blocks * plan.pairs, columns * kGroupWords};
+                 kGroupWords / kGroupRows, plan.a.m_blocks * plan.tiles, columns * kGroupWords};
   };
   return SequenceOf(transfers);
 }
 
 Sequence GatedDownSequence(const GatedPlan& plan) {
   const int64_t columns = plan.config().device.columns;
-  const int64_t block_words = plan.pairs * columns * kGroupWords;
+  const int64_t block_words = plan.tiles * columns * kGroupWords;
   const auto of_column = [columns](int64_t bytes) {
     return [words = bytes / columns / 4](int column) { return Piece{column * words, words}; };
   };
@@ -136,12 +141,14 @@ GatedPacker::GatedPacker(const GatedPlan& plan, std::span<std::byte> out)
   }
   std::fill(out.begin(), out.end(), std::byte{});
   std::byte* tile = out.data();
-  for (int64_t sum = 0; sum < plan.config().device.columns * plan.pairs * kSums; ++sum) {
+  const int64_t halves = plan.config().device.columns * plan.tiles * plan.halves;
+  for (int64_t sum = 0; sum < 2 * halves; ++sum) {
     const bool up = sum % 2 != 0;
+    const int64_t half = sum / 2 % plan.halves;
     const int64_t steps = up ? plan.up_steps : plan.gate_steps;
     for (int64_t step = 0; step < steps; ++step) {
       WeightTileHeader header;
-      header.flags = FlagsOf(sum % kSums < 2, up, step, steps);
+      header.flags = FlagsOf(half == 0, half + 1 == plan.halves, up, step, steps);
       header.scale_part = static_cast<uint32_t>(step < kScaleParts ? step : 0);
       std::memcpy(tile, &header, sizeof header);
       tile += TileBBytes(plan.config());
@@ -153,10 +160,11 @@ int64_t GatedPacker::TileIndex(int64_t n, int64_t k_step) const {
   const bool up = n >= plan_.padded_neurons();
   const int64_t neuron = up ? n - plan_.padded_neurons() : n;
   const int64_t columns = plan_.config().device.columns;
-  const int64_t pair = neuron / kGatedColumns / columns;
-  const int64_t column = neuron / kGatedColumns % columns;
-  const int64_t half = neuron % kGatedColumns / kTileN;
-  return ((column * plan_.pairs + pair) * 2 + half) * (plan_.gate_steps + plan_.up_steps) +
+  const int64_t tile = neuron / plan_.tile_neurons() / columns;
+  const int64_t column = neuron / plan_.tile_neurons() % columns;
+  const int64_t half = neuron % plan_.tile_neurons() / kTileN;
+  return ((column * plan_.tiles + tile) * plan_.halves + half) *
+             (plan_.gate_steps + plan_.up_steps) +
          (up ? plan_.gate_steps : 0) + k_step;
 }
 

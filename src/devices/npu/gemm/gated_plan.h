@@ -14,6 +14,7 @@
 
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/gemm/pack.h"
+#include "devices/npu/kernels/gemm_tile.h"
 
 namespace tandem::npu {
 
@@ -30,23 +31,30 @@ struct GatedShape {
 ///
 /// The first one's:
 ///   A as GemmPlan's: gate's tiles, and behind them up's where it sees others
-///   B [column][pair][half][gate, up][k step][tile]
-///   C [m block][pair][column][core row], a tile of h in the first bytes of each tile of sums
-/// The second one's A are the first tiles of that C, a pair of each column after the other: 128
-/// neurons each, in their order. What those have beyond the neurons is zeros.
+///   B [column][tile of h][half][gate, up][k step][tile]
+///   C [m block][tile of h][column][core row], h in the first bytes of each tile of sums
+/// The second one's A are the first tiles of that C, one of each column after the other: 128
+/// neurons each, in their order; or, where there are no more than 64 for a column, 64, and the same
+/// again. What those have beyond the neurons is zeros.
 struct GatedPlan {
   GatedShape shape;
   GemmPlan a;     ///< What A is packed by: [m, all k steps].
   GemmPlan down;  ///< The second product but for where its A lies.
   int64_t gate_steps = 0;
   int64_t up_steps = 0;  ///< The same ones where up sees the same x.
-  int64_t pairs = 0;     ///< Of tiles of 64 columns, for each column of the array.
+  int64_t tiles = 0;     ///< Of h, for each column of the array.
+  int64_t halves = 0;    ///< Of a tile of h that have neurons of their own: 2, or 1.
   int64_t b_bytes = 0;   ///< Of the first product.
   int64_t c_bytes = 0;
 
   const GemmConfig& config() const { return a.config; }
   bool shared() const { return shape.up_k == 0; }
-  int64_t padded_neurons() const { return down.shape.k; }
+  int64_t tile_neurons() const { return halves * kTileN; }
+  int64_t padded_neurons() const { return down.k_steps * tile_neurons(); }
+  /// Where a neuron is in the second product's sums.
+  int64_t DownPlace(int64_t neuron) const {
+    return neuron / tile_neurons() * kTileKI8 + neuron % tile_neurons();
+  }
 };
 
 /// Whether a sum of both products, what the first one's A has and what the second one returns are

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -168,16 +167,16 @@ class Maker {
     const auto kernel = [&](const char* name) {
       return fmt::format("gated_{}_{}", name, GenerationName(config_.device.generation));
     };
-    const auto when = [&](uint32_t flag, std::initializer_list<CallStep> calls) {
+    const auto when = [&](uint32_t flag, CallStep call) {
       WhenStep step{b, 0, flag, {}};
-      for (const CallStep& call : calls) Add(step.body, call);
+      Add(step.body, std::move(call));
       Add(steps, step);
     };
-    when(kBringsScales, {{"gated_scales", {b, parts.scales}}});
-    when(kHoldsGate, {{kernel("hold"), {a, parts.sums, parts.scales, parts.gate}}});
-    const CallStep multiply = {kernel("multiply"), {a, parts.sums, parts.scales, parts.gate}};
-    when(kGatesFirst, {multiply, {"gated_keep", {parts.gate, parts.scores}}});
-    when(kGatesSecond, {multiply, {kernel("join"), {a, parts.scores, parts.gate, parts.sums}}});
+    when(kBringsScales, {"gated_scales", {b, parts.scales}});
+    when(kHoldsGate, {kernel("hold"), {a, parts.sums, parts.scales, parts.gate}});
+    when(kGates, {kernel("multiply"), {a, parts.sums, parts.scales, parts.gate}});
+    when(kKeepsHalf, {"gated_keep", {parts.gate, parts.scores}});
+    when(kJoinsHalves, {kernel("join"), {a, parts.scores, parts.gate, parts.sums}});
   }
 
   /// A tile of keys, or of values, when it is there. Before a job's first keys the queries of all

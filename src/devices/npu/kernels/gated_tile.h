@@ -6,8 +6,9 @@
 // Also included by AIE compilers.
 //
 // A core sums four times for such a tile: the gate's first 64 columns, up's, the gate's others,
-// up's. What is done with complete sums, the tile of B that ends them says. The result leaves in
-// the first bytes of the room of sums, once.
+// up's. Where there are few columns, twice: both halves of the tile are the same then, and the
+// product behind has no weights for the second. What is done with complete sums, the tile of B that
+// ends them says. The result leaves in the first bytes of the room of sums, once.
 #pragma once
 
 #include <cstddef>
@@ -18,11 +19,12 @@
 namespace tandem::npu {
 
 // Flags of a tile of B beside kFirstOfSum, of the first sum alone, and kLastOfSum, of the last.
-inline constexpr uint32_t kNextSum = 4;       ///< Sums start from zero where the last ones were.
-inline constexpr uint32_t kBringsScales = 8;  ///< A part of the columns' scales.
-inline constexpr uint32_t kHoldsGate = 16;    ///< Sums are complete: the gate,
-inline constexpr uint32_t kGatesFirst = 32;   ///< or up of the first half, which is kept,
-inline constexpr uint32_t kGatesSecond = 64;  ///< or of the second, which completes the tile.
+inline constexpr uint32_t kNextSum = 4;        ///< Sums start from zero where the last ones were.
+inline constexpr uint32_t kBringsScales = 8;   ///< A part of the columns' scales.
+inline constexpr uint32_t kHoldsGate = 16;     ///< Sums are complete: the gate,
+inline constexpr uint32_t kGates = 32;         ///< or up, which becomes a half of h.
+inline constexpr uint32_t kKeepsHalf = 64;     ///< It is the first,
+inline constexpr uint32_t kJoinsHalves = 128;  ///< and the second.
 
 /// 64 scales come with a sum's first three tiles, which it has at least.
 inline constexpr int kScaleParts = 3;

@@ -46,7 +46,7 @@ PackedGated::PackedGated(const ProductPart& part, ArrayBackend& backend) try : p
   const RowPacker rows(part.config.type);
   const auto pack = [&](const WeightView& matrix, int64_t first, double& most) {
     for (int64_t f = 0; f < matrix.rows; ++f) {
-      const float scale = rows.Pack(matrix, f, part.k, /*round_scale=*/true, packer, first + f);
+      const float scale = rows.Pack(matrix, f, {part.k}, /*round_scale=*/true, packer, first + f);
       packer.SetScale(first + f, std::isfinite(scale) ? scale : 0);
       // No number stays none.
       most = std::isfinite(scale) ? std::max(most, 127.0 * scale) : NAN;
@@ -60,9 +60,10 @@ PackedGated::PackedGated(const ProductPart& part, ArrayBackend& backend) try : p
     pack(part.matrices[1], packer.UpColumn(0), most_up_);
   }
   ColumnPacker down_packer(plan.down, 0, down_->bytes());
+  const ColumnLayout layout{plan.down.shape.k, plan.tile_neurons(),
+                            plan.DownPlace(plan.tile_neurons())};
   for (int64_t n = 0; n < part.n; ++n) {
-    column_scales_.push_back(
-        rows.Pack(part.matrices.back(), n, plan.padded_neurons(), false, down_packer, n));
+    column_scales_.push_back(rows.Pack(part.matrices.back(), n, layout, false, down_packer, n));
   }
   gate_up_->ToArray();
   down_->ToArray();

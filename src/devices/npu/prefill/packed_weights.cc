@@ -53,23 +53,38 @@ void ReadQ4(const WeightView& matrix, int64_t row, std::span<int8_t> nibbles,
   }
 }
 
+/// A column of that layout, zeros where it has nothing.
+template <typename T>
+std::vector<T> Spread(const std::vector<T>& values, const ColumnLayout& layout) {
+  std::vector<T> column(static_cast<size_t>(layout.depth));
+  const auto run = static_cast<size_t>(layout.run);
+  for (size_t first = 0; first < values.size(); first += run) {
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(first),
+                std::min(run, values.size() - first),
+                column.begin() + static_cast<std::ptrdiff_t>(first / run) * layout.stride);
+  }
+  return column;
+}
+
 }  // namespace
 
-float RowPacker::Pack(const WeightView& matrix, int64_t row, int64_t depth, bool round_scale,
-                      ColumnPacker& packer, int64_t column) const {
+float RowPacker::Pack(const WeightView& matrix, int64_t row, const ColumnLayout& layout,
+                      bool round_scale, ColumnPacker& packer, int64_t column) const {
   const auto k = static_cast<size_t>(matrix.cols);
   if (type_ == GemmType::kI4) {
-    std::vector<int8_t> nibbles(static_cast<size_t>(depth));
-    std::vector<float> scales(static_cast<size_t>(depth) / 32);
-    const auto used = std::span(scales).first(k / 32);
-    ReadQ4(matrix, row, nibbles, used);
-    const float scale = packer.Set4(column, nibbles, scales, round_scale);
+    std::vector<int8_t> nibbles(k);
+    std::vector<float> scales(k / 32);
+    ReadQ4(matrix, row, nibbles, scales);
+    const ColumnLayout blocks{layout.depth / 32, layout.run / 32, layout.stride / 32};
+    const float scale =
+        packer.Set4(column, Spread(nibbles, layout), Spread(scales, blocks), round_scale);
     const bool numbers =
-        std::all_of(used.begin(), used.end(), [](float value) { return std::isfinite(value); });
+        std::all_of(scales.begin(), scales.end(), [](float value) { return std::isfinite(value); });
     return numbers ? scale : NAN;
   }
-  std::vector<float> values(static_cast<size_t>(depth));
+  std::vector<float> values(k);
   matrix.ReadRow(row, values.data());
+  values = Spread(values, layout);
   if (type_ == GemmType::kBf16) {
     std::vector<uint16_t> halves(values.size());
     std::transform(values.begin(), values.end(), halves.begin(), FloatToBf16);
@@ -91,7 +106,7 @@ PackedWeights::PackedWeights(const ProductPart& part, ArrayBackend& backend) try
   int64_t n = 0;
   for (const WeightView& matrix : part.matrices) {
     for (int64_t r = 0; r < matrix.rows; ++r, ++n) {
-      const float scale = rows.Pack(matrix, r, part.k, false, packer, n);
+      const float scale = rows.Pack(matrix, r, {part.k}, false, packer, n);
       if (scaled) column_scales_.push_back(scale);
     }
   }

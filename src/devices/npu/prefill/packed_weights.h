@@ -18,13 +18,21 @@
 
 namespace tandem::npu {
 
+/// Where a row's weights are in a column: runs, `stride` apart. All are multiples of 32 where types
+/// of 32 are packed as they are.
+struct ColumnLayout {
+  int64_t depth = 0;
+  int64_t run = depth;
+  int64_t stride = depth;
+};
+
 /// Rows of matrices as columns of packed B of a type.
 class RowPacker {
  public:
   explicit RowPacker(GemmType type) : type_(type) {}
-  /// With zeros behind up to `depth`. Returns the column's scale, rounded up to bfloat16 where that
-  /// is wanted; what is no number where the row holds such, 1 of bf16.
-  float Pack(const WeightView& matrix, int64_t row, int64_t depth, bool round_scale,
+  /// With zeros where the layout has no weights. Returns the column's scale, rounded up to bfloat16
+  /// where that is wanted; what is no number where the row holds such, 1 of bf16.
+  float Pack(const WeightView& matrix, int64_t row, const ColumnLayout& layout, bool round_scale,
              ColumnPacker& packer, int64_t column) const;
 
  private:

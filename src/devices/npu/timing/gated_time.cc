@@ -16,7 +16,8 @@ namespace {
 constexpr double kGatedSlots = 98;
 /// A core's tiles of h and of sums; what a shim reads at a time where one lies in the room of the
 /// other.
-constexpr double kTileColumns = 128;
+constexpr int64_t kTileColumns = 128;
+constexpr int64_t kHalfColumns = 64;
 constexpr double kSumBytes = 64 * 64 * 4;
 constexpr double kTileBytes = 128 + 64 * 128;
 constexpr int64_t kCoreRows = kRows - 2;
@@ -25,11 +26,17 @@ int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 }  // namespace
 
+int64_t GatedHalves(const Device& device, int64_t neurons) {
+  return neurons <= device.columns * kHalfColumns ? 1 : 2;
+}
+
 GemmTime ModelGated(const GatedCase& gated) {
   const Generation generation = gated.device.generation;
   const int64_t columns = gated.device.columns;
-  const int64_t pairs = CeilDivide(gated.neurons, columns * static_cast<int64_t>(kTileColumns));
-  const int64_t padded = pairs * columns * static_cast<int64_t>(kTileColumns);
+  const int64_t halves = GatedHalves(gated.device, gated.neurons);
+  const int64_t neurons = halves * kHalfColumns;  // of a tile
+  const int64_t column_tiles = CeilDivide(gated.neurons, columns * neurons);
+  const int64_t padded = column_tiles * columns * neurons;
   GemmCase product;
   product.device = gated.device;
   product.type = gated.type;
@@ -43,27 +50,29 @@ GemmTime ModelGated(const GatedCase& gated) {
   };
   const GemmTime gate = model(gated.gate_k, padded);
   const GemmTime up = model(gated.up_k, padded);
-  const int64_t used = CeilDivide(gated.neurons, static_cast<int64_t>(kTileColumns));
-  const GemmTime down = model(used * static_cast<int64_t>(kTileColumns), gated.n);
+  const int64_t used = CeilDivide(gated.neurons, neurons);
+  const GemmTime down = model(used * kTileColumns, gated.n);
 
   const double clock = gated.clock_hz.value_or(ModelClock(generation));
   const auto m_blocks = static_cast<double>(CeilDivide(gated.m, product.tile.m * kCoreRows));
-  const auto tiles = m_blocks * static_cast<double>(pairs);  // of h, of a core
+  const double tiles = m_blocks * static_cast<double>(column_tiles);  // of h, of a core
+  const auto sums = static_cast<double>(2 * halves);
   const auto rows = static_cast<double>(DesignTileRows(generation, gated.type, gated.m));
-  // Of four sums one room leaves.
-  const double passes = rows * kTileColumns / 16 * kGatedSlots * SlotCycles(gated.kernel) -
-                        3 * kSumBytes / kStreamBytes;
+  // Of all sums one room leaves.
+  const double passes =
+      rows * static_cast<double>(neurons) / 16 * kGatedSlots * SlotCycles(gated.kernel) -
+      (sums - 1) * kSumBytes / kStreamBytes;
   const double rooms = tiles * static_cast<double>(columns * kCoreRows) * kSumBytes;
   const double group = kCoreRows * kSumBytes;
   const double first_core = gate.core_seconds + up.core_seconds + tiles * passes / clock;
-  const double first_dram = gate.dram_seconds + up.dram_seconds -
-                            kWriteShare * (DramSeconds(generation, columns, 4 * rooms, kSumBytes) -
-                                           DramSeconds(generation, columns, rooms, group));
+  const double first_dram =
+      gate.dram_seconds + up.dram_seconds -
+      kWriteShare * (DramSeconds(generation, columns, sums * rooms, kSumBytes) -
+                     DramSeconds(generation, columns, rooms, group));
   // A in runs of a tile, once for each block of columns.
   const double a_bytes = m_blocks * static_cast<double>(used * kCoreRows) * kTileBytes *
                          static_cast<double>(CeilDivide(gated.n, product.tile.n * columns));
-  const double a_run =
-      static_cast<double>(used) * kTileColumns * static_cast<double>(product.tile.m);
+  const auto a_run = static_cast<double>(used * kTileColumns * product.tile.m);
   const double second_dram = down.dram_seconds +
                              DramSeconds(generation, columns, a_bytes, kTileBytes) -
                              DramSeconds(generation, columns, a_bytes, a_run);
@@ -72,7 +81,7 @@ GemmTime ModelGated(const GatedCase& gated) {
   time.core_seconds = first_core + down.core_seconds;
   time.dram_seconds = first_dram + second_dram;
   time.dispatch_seconds = gate.dispatch_seconds;
-  time.dram_bytes = gate.dram_bytes + up.dram_bytes + down.dram_bytes - 3 * rooms;
+  time.dram_bytes = gate.dram_bytes + up.dram_bytes + down.dram_bytes - (sums - 1) * rooms;
   time.seconds = std::max(first_core, first_dram) + std::max(down.core_seconds, second_dram) +
                  time.dispatch_seconds;
   time.cycles = time.seconds * clock;

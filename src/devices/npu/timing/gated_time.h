@@ -25,6 +25,10 @@ struct GatedCase {
   std::optional<double> clock_hz;
 };
 
+/// Halves of a tile of h, 64 neurons each, that have neurons of their own: where 64 are enough for
+/// each column of the array, one; those behind are sums without weights.
+int64_t GatedHalves(const Device& device, int64_t neurons);
+
 /// Both runs. What a second run of a list costs beyond its work is not known, and reckoned as
 /// nothing. Throws as ModelGemm.
 GemmTime ModelGated(const GatedCase& gated);

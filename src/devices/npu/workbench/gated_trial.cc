@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "devices/npu/gemm/scaled_rows.h"
-#include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/workbench/differences.h"
 
 namespace tandem::npu {
@@ -57,7 +56,7 @@ class Trial {
     }
     ColumnPacker down_packer(plan().down, 0, down);
     for (int64_t n = 0; n < plan().shape.n; ++n) {
-      down_.push_back(Pack(down_packer, n, plan().padded_neurons(), nullptr));
+      down_.push_back(Pack(down_packer, n, plan().down.shape.k, nullptr));
     }
     // Whatever was there before.
     constexpr std::byte kBefore{0xA5};
@@ -119,9 +118,10 @@ class Trial {
     const auto k = static_cast<size_t>(depth);
     const int64_t used = scaled != nullptr ? depth : plan().shape.neurons;
     std::vector<int8_t> weights(k);
-    for (size_t i = 0; i < static_cast<size_t>(used); ++i) {
-      weights[i] = static_cast<int8_t>(four ? static_cast<int>(random_() % 16) - 8
-                                            : static_cast<int>(random_() % 255) - 127);
+    for (int64_t i = 0; i < used; ++i) {
+      const int64_t place = scaled != nullptr ? i : plan().DownPlace(i);
+      weights[static_cast<size_t>(place)] = static_cast<int8_t>(
+          four ? static_cast<int>(random_() % 16) - 8 : static_cast<int>(random_() % 255) - 127);
     }
     std::vector<double> values(weights.begin(), weights.end());
     const float root = std::sqrt(static_cast<float>(used));
@@ -156,12 +156,13 @@ class Trial {
       slack[f] = std::abs(up) * (std::ldexp(1.13 * std::abs(gate), -9) + 7e-4 * std::abs(gate));
     }
     // A byte of h is within 0.75 of its step, which is 2/127.5 of the tile's largest at most.
-    for (size_t first = 0; first < h.size(); first += kGatedColumns) {
+    const auto of_tile = static_cast<size_t>(plan().tile_neurons());
+    for (size_t first = 0; first < h.size(); first += of_tile) {
       double most = 0;
-      for (size_t f = first; f < first + kGatedColumns; ++f) {
+      for (size_t f = first; f < first + of_tile; ++f) {
         most = std::max(most, std::abs(h[f]) + slack[f]);
       }
-      for (size_t f = first; f < first + kGatedColumns; ++f) slack[f] += 0.75 * 2 * most / 127.5;
+      for (size_t f = first; f < first + of_tile; ++f) slack[f] += 0.75 * 2 * most / 127.5;
     }
   }
 
@@ -180,8 +181,9 @@ class Trial {
         double want = 0;
         double bound = 1e-12;
         for (size_t f = 0; f < gate_.size(); ++f) {
-          want += w[f] * h[f];
-          bound += std::abs(w[f]) * (slack[f] + 1e-5 * std::abs(h[f]));
+          const double weight = w[static_cast<size_t>(plan().DownPlace(static_cast<int64_t>(f)))];
+          want += weight * h[f];
+          bound += std::abs(weight) * (slack[f] + 1e-5 * std::abs(h[f]));
         }
         const double result = double{got[t * n + i]} * down_scales_[i];
         const double error = std::abs(result - want);
