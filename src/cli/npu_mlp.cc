@@ -78,6 +78,14 @@ int RunMlp(const MlpSettings& settings) {
     return kExitOk;
   }
   RequireDesign(config, "--model-only reckons others");
+  if (!npu::FitsGated(settings.shape)) {
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("-k {} and --up {}: Tandem's designs take {} together at most, in tiles "
+                    "of 128",
+                    settings.shape.gate_k, settings.shape.up_k, npu::kMostGatedSum),
+        "--model-only reckons any size");
+  }
   RequireSize(settings.shape);
   ProgressLine progress("multiplying", ProgressLine::Elsewhere::kSilent, settings.output.json);
   const auto runner = MakeRunner(settings.device, config, progress, model.dram_bytes);
@@ -102,11 +110,11 @@ void AddNpuMlp(CLI::App& npu, Action& action) {
     return AddInteger<int64_t>(command, name, target, 1, most, help);
   };
   side("-m", settings->shape.m, npu::kMostGemmRows, "Rows of the activations (tokens)")->required();
-  side("-k", settings->shape.gate_k, npu::kMostGemmSum, "Inputs of the gate, and of up")
+  side("-k", settings->shape.gate_k, npu::kMostGatedSum, "Inputs of the gate, and of up")
       ->required();
-  side("--up", settings->shape.up_k, npu::kMostGemmSum, "Inputs of up's own")
+  side("--up", settings->shape.up_k, npu::kMostGatedSum, "Inputs of up's own")
       ->default_str("the gate's");
-  side("--neurons", settings->shape.neurons, npu::kMostGemmSum, "Results of gate and up")
+  side("--neurons", settings->shape.neurons, npu::kMostGatedSum, "Results of gate and up")
       ->required();
   side("-n", settings->shape.n, npu::kMostGemmColumns, "Results of down")->required();
   AddChoice(command, "--type", settings->type, {"i8", "i4"}, "Type of the weights")

@@ -30,9 +30,6 @@ static_assert(kTileABytes % (4 * kTileRows) == 0 && kRowWords < 1024);
 constexpr int64_t kGroupRows = 32;
 constexpr int64_t kGroupWords = kCoreRows * kSumWords;
 
-/// Of both products, in whole tiles.
-constexpr int64_t kMostInputs = kMostGemmSum / kTileKI8 * kTileKI8;
-
 /// Of a tile of gate or up in a sum. `first`, `last`: whether the half of h is that of its tile.
 uint32_t FlagsOf(bool first, bool last, bool up, int64_t step, int64_t steps) {
   uint32_t flags = 0;
@@ -51,9 +48,9 @@ uint32_t FlagsOf(bool first, bool last, bool up, int64_t step, int64_t steps) {
 bool FitsGated(const GatedShape& shape) {
   if (shape.gate_k < 1 || shape.up_k < 0 || shape.neurons < 1 || shape.n < 1) return false;
   // Sums first: whatever the sides, they must not overflow.
-  if (shape.gate_k > kMostInputs || shape.up_k > kMostInputs) return false;
+  if (shape.gate_k > kMostGatedSum || shape.up_k > kMostGatedSum) return false;
   const int64_t inputs = StepsOf(shape.gate_k) + (shape.up_k == 0 ? 0 : StepsOf(shape.up_k));
-  return inputs * kTileKI8 <= kMostInputs && shape.neurons <= kMostInputs &&
+  return inputs * kTileKI8 <= kMostGatedSum && shape.neurons <= kMostGatedSum &&
          shape.n <= kMostGemmColumns;
 }
 
@@ -67,7 +64,7 @@ GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("a gated product of {} and {} inputs, {} neurons and {} results: at "
                             "most {} of the first two together and of the third, and {}",
-                            shape.gate_k, shape.up_k, shape.neurons, shape.n, kMostInputs,
+                            shape.gate_k, shape.up_k, shape.neurons, shape.n, kMostGatedSum,
                             kMostGemmColumns));
   }
   GatedPlan plan;

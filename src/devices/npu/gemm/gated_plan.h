@@ -57,6 +57,9 @@ struct GatedPlan {
   }
 };
 
+/// Sums of both products, in whole tiles.
+inline constexpr int64_t kMostGatedSum = kMostGemmSum / kTileKI8 * kTileKI8;
+
 /// Whether a sum of both products, what the first one's A has and what the second one returns are
 /// within what a stream takes.
 bool FitsGated(const GatedShape& shape);

@@ -1,0 +1,64 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// tandem npu mlp as its user calls it.
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/process.h"
+
+namespace tandem::test {
+namespace {
+
+TEST(NpuMlp, MultipliesAsAList) {
+  const auto mlp = [](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"npu", "mlp"};
+    for (const auto& [side, size] :
+         {std::pair("-m", "20"), {"-k", "200"}, {"--neurons", "300"}, {"-n", "70"}}) {
+      if (std::find(more.begin(), more.end(), side) == more.end()) {
+        arguments.insert(arguments.end(), {side, size});
+      }
+    }
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Tandem(arguments);
+  };
+  for (const std::string generation : {"npu1", "npu2"}) {
+    for (const std::string type : {"i8", "i4"}) {
+      const Finished run = mlp({"--generation", generation, "--type", type, "--json"});
+      ASSERT_EQ(run.code, 0) << run.err;
+      const auto json = nlohmann::json::parse(run.out);
+      EXPECT_EQ(json["ok"], true);
+      EXPECT_GT(json["max_abs_error"], 0);
+      EXPECT_EQ(json["modelled"], true);
+      EXPECT_EQ(json["device"], generation + ", emulated");
+    }
+  }
+  EXPECT_EQ(mlp({"--up", "130", "--seed", "9"}).code, 0);
+  const Finished model = mlp({"-m", "9999", "--neurons", "16384", "--model-only", "--json"});
+  ASSERT_EQ(model.code, 0) << model.err;
+  EXPECT_EQ(nlohmann::json::parse(model.out)["max_abs_error"], nullptr);
+  const auto refuse = [&](const std::vector<std::string>& more, const std::string& says,
+                          int code = 2) {
+    const Finished run = mlp(more);
+    EXPECT_EQ(run.code, code) << run.err;
+    EXPECT_NE(run.err.find(says), std::string::npos) << run.err;
+    EXPECT_LE(Lines(run.err).size(), 2U) << run.err;
+  };
+  refuse({"-k", "131071"}, "-k");
+  refuse({"-k", "130944", "--up", "1"}, "130944 together");
+  refuse({"--neurons", "0"}, "--neurons");
+  refuse({"--columns", "3"}, "--columns 3");
+  refuse({"--type", "bf16"}, "--type");
+  refuse({"--model-only", "--device", "xrt"}, "--device");
+  const Finished large = mlp({"-k", "130000", "--neurons", "130000"});
+  EXPECT_NE(large.code, 0);
+  EXPECT_NE(large.err.find("8 at most"), std::string::npos) << large.err;
+}
+
+}  // namespace
+}  // namespace tandem::test
