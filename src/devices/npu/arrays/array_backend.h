@@ -18,19 +18,23 @@
 namespace tandem::npu {
 
 /// Memory that the host and the arrays share. Caches are the caller's care: what the host wrote an
-/// array sees after ToArray(), what an array wrote the host sees after FromArray().
+/// array sees after ToArray(), what an array wrote the host sees after FromArray(). Both take time
+/// by the bytes: of a part, the bytes [first, first + count) and those that share a line with them.
 class ArrayBuffer {
  public:
   virtual ~ArrayBuffer() = default;
   std::span<std::byte> bytes() const { return bytes_; }
-  virtual void ToArray() {}
-  virtual void FromArray() {}
+  void ToArray() { Sync(true, 0, bytes_.size()); }
+  void ToArray(size_t first, size_t count) { Sync(true, first, count); }
+  void FromArray() { Sync(false, 0, bytes_.size()); }
+  void FromArray(size_t first, size_t count) { Sync(false, first, count); }
   /// A dma-buf of it, for other devices: a descriptor that is the caller's to close. Throws Error
   /// kUnsupported where there is none.
   virtual int Export();
 
  protected:
   explicit ArrayBuffer(std::span<std::byte> bytes) : bytes_(bytes) {}
+  virtual void Sync(bool /*to_array*/, size_t /*first*/, size_t /*count*/) {}
 
  private:
   std::span<std::byte> bytes_;

@@ -107,7 +107,11 @@ ArrayContext& ArrayProducts::ContextOf(const GemmConfig& config) {
 
 ArrayBuffer& ArrayProducts::Grown(std::unique_ptr<ArrayBuffer>& buffer, int64_t bytes) {
   const auto size = static_cast<size_t>(bytes);
-  if (buffer == nullptr || buffer->bytes().size() < size) buffer = backend_->MakeBuffer(size);
+  if (buffer == nullptr || buffer->bytes().size() < size) {
+    buffer = backend_->MakeBuffer(size);
+    // Lines that the host's caches have of its first contents must not overwrite what arrays write.
+    buffer->ToArray();
+  }
   return *buffer;
 }
 
@@ -190,12 +194,12 @@ void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_
     }
     PackA(prepared.plan, halves, a);
   }
-  a_->ToArray();
+  a_->ToArray(0, a_bytes);
   const ArrayArgument arguments[] = {
       {a_.get(), a_bytes}, {&weights.buffer(), weights.bytes().size()}, {c_.get(), c_bytes}};
   const ArrayRun run{prepared.program.get(), arguments, prepared.marks, kNoFloat};
   ContextOf(part.config).Run({&run, 1}, kArrayTimeout);
-  c_->FromArray();
+  c_->FromArray(0, c_bytes);
   const std::span<float> results = Resized(results_, parts * rows * part.n);
   UnpackC(prepared.plan, c, results);
   HandOut(part, rows, [&](int64_t t, size_t n, size_t count, float* y) {
@@ -249,7 +253,7 @@ bool ArrayProducts::Gated(const GatedCall& call) {
   const auto c_bytes = static_cast<size_t>(plan.down.c_bytes);
   const std::span<std::byte> a = Grown(a_, plan.a.a_bytes).bytes().first(a_bytes);
   if (!PackGated(plan, call, *weights, a)) return false;
-  a_->ToArray();
+  a_->ToArray(0, a_bytes);
   ArrayBuffer& h = Grown(b_, plan.c_bytes);
   const std::span<std::byte> c = Grown(c_, plan.down.c_bytes).bytes().first(c_bytes);
   const ArrayArgument first[] = {
@@ -259,7 +263,7 @@ bool ArrayProducts::Gated(const GatedCall& call) {
   const ArrayRun list[] = {{prepared.gate_up.get(), first, prepared.h_marks, kNoFloat},
                            {prepared.down.get(), second, prepared.marks, kNoFloat}};
   ContextOf(part.config).Run(list, kArrayTimeout);
-  c_->FromArray();
+  c_->FromArray(0, c_bytes);
   const std::span<float> results = Resized(results_, call.rows * part.n);
   UnpackC(plan.down, c, results);
   const auto n = static_cast<size_t>(part.n);
@@ -310,7 +314,7 @@ class ArrayProducts::Runner : public AttentionRunner {
     std::array<ArrayArgument, std::size(bytes)> arguments;
     for (size_t i = 0; i < arguments.size(); ++i) {
       ArrayBuffer& buffer = own_.Grown(Of(i), bytes[i]);
-      buffer.ToArray();
+      buffer.ToArray(0, static_cast<size_t>(bytes[i]));
       arguments[i] = {&buffer, static_cast<size_t>(bytes[i])};
     }
     ArrayContext& context = own_.ContextOf(config_);
@@ -323,7 +327,7 @@ class ArrayProducts::Runner : public AttentionRunner {
     }
     const ArrayRun run{program.get(), arguments, marks, kNoFloat};
     context.Run({&run, 1}, kArrayTimeout);
-    own_.c_->FromArray();
+    own_.c_->FromArray(0, static_cast<size_t>(plan.sum_bytes));
   }
 
  private:

@@ -164,10 +164,10 @@ void* MakeBuffer(void* device, void* context, int32_t kind, uint64_t bytes, void
   });
 }
 
-int SyncBuffer(void* buffer, int to_device, TandemXrtError* error) {
+int SyncBuffer(void* buffer, int to_device, uint64_t first, uint64_t bytes, TandemXrtError* error) {
   return Guarded(error, 1, [&] {
-    static_cast<Buffer*>(buffer)->bo.sync(to_device != 0 ? XCL_BO_SYNC_BO_TO_DEVICE
-                                                         : XCL_BO_SYNC_BO_FROM_DEVICE);
+    static_cast<Buffer*>(buffer)->bo.sync(
+        to_device != 0 ? XCL_BO_SYNC_BO_TO_DEVICE : XCL_BO_SYNC_BO_FROM_DEVICE, bytes, first);
     return 0;
   });
 }

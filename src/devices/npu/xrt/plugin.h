@@ -13,7 +13,7 @@ extern "C" {
 
 /// Changes with every change below.
 enum {
-  kTandemXrtAbi = 1
+  kTandemXrtAbi = 2
 };
 
 enum TandemXrtErrorKind : int32_t {
@@ -63,7 +63,9 @@ struct TandemXrtApi {
   void* (*make_buffer)(void* device, void* context, int32_t kind, uint64_t bytes, void** memory,
                        TandemXrtError* error);
   void (*destroy_buffer)(void* buffer);
-  int (*sync_buffer)(void* buffer, int to_device, TandemXrtError* error);
+  /// Of whole lines of the cache inside the buffer.
+  int (*sync_buffer)(void* buffer, int to_device, uint64_t first, uint64_t bytes,
+                     TandemXrtError* error);
   int (*export_buffer)(void* buffer, int* descriptor, TandemXrtError* error);
   /// Runs a list and waits for it.
   int (*run)(void* context, const TandemXrtRun* runs, uint32_t count, uint32_t timeout_ms,

@@ -94,8 +94,6 @@ class XrtBuffer : public ArrayBuffer {
   XrtBuffer(const XrtBuffer&) = delete;
   XrtBuffer& operator=(const XrtBuffer&) = delete;
 
-  void ToArray() override { Sync(1); }
-  void FromArray() override { Sync(0); }
   int Export() override {
     TandemXrtError error{};
     int descriptor = -1;
@@ -110,9 +108,13 @@ class XrtBuffer : public ArrayBuffer {
   XrtBuffer(std::shared_ptr<XrtDevice> device, void* handle, std::span<std::byte> bytes)
       : ArrayBuffer(bytes), device_(std::move(device)), handle_(handle) {}
 
-  void Sync(int to_device) {
+  void Sync(bool to_array, size_t first, size_t count) override {
+    constexpr size_t kLine = 64;
+    const size_t begin = first / kLine * kLine;
+    const size_t end = std::min(bytes().size(), (first + count + kLine - 1) / kLine * kLine);
+    if (end <= begin) return;
     TandemXrtError error{};
-    if (device_->api.sync_buffer(handle_, to_device, &error) != 0) {
+    if (device_->api.sync_buffer(handle_, to_array ? 1 : 0, begin, end - begin, &error) != 0) {
       Throw("the NPU's memory", error);
     }
   }
@@ -219,7 +221,8 @@ class XrtContext : public ArrayContext {
     for (const ArrayRun& run : runs) {
       if (run.marks.empty()) continue;
       SetMarks(run);
-      run.arguments.back().buffer->ToArray();
+      ArrayBuffer& results = *run.arguments.back().buffer;
+      for (const size_t mark : run.marks) results.ToArray(mark, sizeof(run.mark));
     }
     if (device_->api.run(context_, list.data(), static_cast<uint32_t>(list.size()),
                          static_cast<uint32_t>(timeout.count()), &error) != 0) {
@@ -227,7 +230,8 @@ class XrtContext : public ArrayContext {
     }
     for (const ArrayRun& run : runs) {
       if (run.marks.empty()) continue;
-      run.arguments.back().buffer->FromArray();
+      ArrayBuffer& results = *run.arguments.back().buffer;
+      for (const size_t mark : run.marks) results.FromArray(mark, sizeof(run.mark));
       if (MarksAreGone(run)) continue;
       error = {};
       std::snprintf(error.text, sizeof(error.text), "it said that it was done, and did not work");
