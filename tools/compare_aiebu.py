@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Tandem Authors
 # SPDX-License-Identifier: Apache-2.0
-"""compare_aiebu.py [--gemm|--attention] TANDEM AIEBU_FOLDER [COUNT [SEED]]: our streams through AMD's own tools.
+"""compare_aiebu.py [--gemm|--mlp|--attention] TANDEM AIEBU_FOLDER [COUNT [SEED]]: our streams through AMD's own tools.
 
-Encodes COUNT random sequences of shim transfers (with --gemm, --attention: multiplies COUNT random matrices,
-attends COUNT times on the emulated array), assembles each stream with AMD's aiebu-asm, disassembles it with aiebu-dump, and compares
+Encodes COUNT random sequences of shim transfers (with --gemm, --mlp, --attention: multiplies COUNT random matrices,
+or MLPs, of which it takes either run's stream, or attends COUNT times on the emulated array), assembles each stream with AMD's aiebu-asm, disassembles it with aiebu-dump, and compares
 operation, address and data of every line with `tandem npu insts`. The tools are in XRT 2.25 (Debian:
 libxrt-utils-npu). Exit status 1 when anything differs or is refused.
 """
@@ -47,6 +47,17 @@ def gemm_stream(tandem, rng, folder):
         command += [side, str(rng.randint(1, most))]
     subprocess.run(command, check=True, capture_output=True)
     return f"{folder}/gemm.bin"
+
+
+def mlp_stream(tandem, rng, folder):
+    """The stream of one of both runs of a random MLP."""
+    command = [tandem, "npu", "mlp", "--save", folder, "--json", "--type", rng.choice(["i8", "i4"]),
+               "--generation", rng.choice(["npu1", "npu2"])]
+    for side, most in (("-m", 600), ("-k", 600), ("--neurons", 1500), ("-n", 600)):
+        command += [side, str(rng.randint(1, most))]
+    command += rng.choice([[], ["--up", str(rng.randint(1, 600))]])
+    subprocess.run(command, check=True, capture_output=True)
+    return folder + rng.choice(["/first.bin", "/second.bin"])
 
 
 def attention_stream(tandem, rng, folder):
@@ -97,7 +108,7 @@ def their_lines(folder, stream):
 
 
 def main():
-    makers = {"--gemm": gemm_stream, "--attention": attention_stream}
+    makers = {"--gemm": gemm_stream, "--mlp": mlp_stream, "--attention": attention_stream}
     args = [arg for arg in sys.argv[1:] if arg not in makers]
     make = next((makers[arg] for arg in sys.argv[1:] if arg in makers), None)
     if len(args) < 2:

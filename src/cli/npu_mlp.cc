@@ -8,13 +8,17 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "cli/exit_code.h"
 #include "cli/npu_report.h"
 #include "cli/output.h"
+#include "core/atomic_file.h"
 #include "devices/npu/gemm/gated_plan.h"
 #include "devices/npu/timing/gated_time.h"
 #include "devices/npu/workbench/gated_trial.h"
@@ -33,7 +37,15 @@ struct MlpSettings {
   bool model_only = false;
   std::string device = "emulator";
   uint64_t seed = 1;
+  std::string save;
 };
+
+void SaveStream(const std::filesystem::path& path, const npu::Stream& stream) {
+  const std::vector<uint32_t> words = npu::WriteStream(stream);
+  AtomicFile file(path);
+  file.Write(std::as_bytes(std::span(words)));
+  file.Commit();
+}
 
 npu::GatedCase CaseOf(const MlpSettings& settings, const npu::GemmConfig& config) {
   npu::GatedCase gated;
@@ -71,6 +83,9 @@ int RunMlp(const MlpSettings& settings) {
                                   npu::GemmOutput::kF32};
   const npu::GemmTime model = npu::ModelGated(CaseOf(settings, config));
   if (settings.model_only) {
+    if (!settings.save.empty()) {
+      throw Error(ErrorKind::kInvalidArgument, "--save: --model-only multiplies nothing");
+    }
     if (settings.device != "emulator") {
       throw Error(ErrorKind::kInvalidArgument, "--device: --model-only multiplies nothing");
     }
@@ -89,9 +104,14 @@ int RunMlp(const MlpSettings& settings) {
   RequireSize(settings.shape);
   ProgressLine progress("multiplying", ProgressLine::Elsewhere::kSilent, settings.output.json);
   const auto runner = MakeRunner(settings.device, config, progress, model.dram_bytes);
+  if (!settings.save.empty()) MakeSaveFolder(settings.save);
   const npu::GatedTrial trial =
       npu::TryGatedOn(*runner, config, settings.shape, settings.seed, npu::kArrayTimeout);
   progress.Clear();
+  if (!settings.save.empty()) {
+    SaveStream(std::filesystem::path(settings.save) / "first.bin", trial.first);
+    SaveStream(std::filesystem::path(settings.save) / "second.bin", trial.second);
+  }
   const NpuOutcome outcome{trial.ok, trial.max_abs_error};
   ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
@@ -135,6 +155,8 @@ void AddNpuMlp(CLI::App& npu, Action& action) {
       ->default_str("emulator");
   AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up matrices")
       ->default_str("1");
+  AddText(command, "--save", settings->save, "FOLDER",
+          "Write the instruction streams of both runs there, first.bin and second.bin");
   AddJson(command, settings->output);
   command.final_callback(
       [settings, &action] { action = [settings] { return RunMlp(*settings); }; });

@@ -38,7 +38,11 @@ TEST(NpuMlp, MultipliesAsAList) {
       EXPECT_EQ(json["device"], generation + ", emulated");
     }
   }
-  EXPECT_EQ(mlp({"--up", "130", "--seed", "9"}).code, 0);
+  const TemporaryFolder folder;
+  EXPECT_EQ(mlp({"--up", "130", "--seed", "9", "--save", folder / "out"}).code, 0);
+  for (const std::string stream : {"first.bin", "second.bin"}) {
+    EXPECT_EQ(Tandem({"npu", "insts", folder / ("out/" + stream)}).code, 0);
+  }
   const Finished model = mlp({"-m", "9999", "--neurons", "16384", "--model-only", "--json"});
   ASSERT_EQ(model.code, 0) << model.err;
   EXPECT_EQ(nlohmann::json::parse(model.out)["max_abs_error"], nullptr);
@@ -55,6 +59,7 @@ TEST(NpuMlp, MultipliesAsAList) {
   refuse({"--columns", "3"}, "--columns 3");
   refuse({"--type", "bf16"}, "--type");
   refuse({"--model-only", "--device", "xrt"}, "--device");
+  refuse({"--model-only", "--save", "x"}, "--save");
   const Finished large = mlp({"-k", "130000", "--neurons", "130000"});
   EXPECT_NE(large.code, 0);
   EXPECT_NE(large.err.find("8 at most"), std::string::npos) << large.err;

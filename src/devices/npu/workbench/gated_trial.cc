@@ -62,11 +62,11 @@ class Trial {
     constexpr std::byte kBefore{0xA5};
     Bytes h(static_cast<size_t>(plan().c_bytes), kBefore);
     Bytes c(static_cast<size_t>(plan().down.c_bytes), kBefore);
-    const Stream streams[] = {EncodeSequence(GatedSequence(plan())),
-                              EncodeSequence(GatedDownSequence(plan()))};
+    trial_.first = EncodeSequence(GatedSequence(plan()));
+    trial_.second = EncodeSequence(GatedDownSequence(plan()));
     const std::span<std::byte> first[] = {a_, b, h};
     const std::span<std::byte> second[] = {h, down, c};
-    const ListedRun list[] = {{&streams[0], first}, {&streams[1], second}};
+    const ListedRun list[] = {{&trial_.first, first}, {&trial_.second, second}};
     runner_.RunList(list, timeout_);
     std::vector<float> got(static_cast<size_t>(plan().shape.m * plan().shape.n));
     UnpackC<float>(plan().down, c, got);

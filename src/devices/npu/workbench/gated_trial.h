@@ -16,6 +16,8 @@ namespace tandem::npu {
 
 struct GatedTrial {
   GatedPlan plan;
+  Stream first;     ///< What the array was told for the gated product,
+  Stream second;    ///< and for the one behind it.
   bool ok = false;  ///< Each result is within what its roundings can do, and all are within 5 %.
   double max_abs_error = 0;
   double relative_error = 0;  ///< Of all results together: the root of mean squares.
