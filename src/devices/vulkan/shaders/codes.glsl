@@ -8,7 +8,8 @@
 
 // 127 / highest, correctly rounded as on the CPU, where a device's own division may be off by 2.5
 // in the last place: values half way between two codes would go the other way. What is left over is
-// made exact by halves of the factors' digits, which need no fused multiply-add.
+// made exact by halves of the factors' digits, which need no fused multiply-add; it is so little that
+// q / 127 will do for 1 / highest there.
 float Inverse(float highest) {
   precise const float q = 127.0 / highest;
   if (highest > 1e34) return q;  // the halves' factor would overflow
@@ -19,7 +20,7 @@ float Inverse(float highest) {
   precise const float lost =
       ((q_high * h_high - p) + q_high * h_low + q_low * h_high) + q_low * h_low;
   precise const float rest = (127.0 - p) - lost;
-  precise const float made = q + rest / highest;
+  precise const float made = q + rest * (q * (1.0 / 127.0));
   return made;
 }
 

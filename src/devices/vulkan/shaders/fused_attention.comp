@@ -26,6 +26,7 @@ layout(constant_id = 8) const uint kLeast = 64;        // positions that are wor
 layout(constant_id = 9) const uint kTogether = 1;      // heads whose parts are summed at a time
 
 const uint kThreads = gl_WorkGroupSize.x;
+const uint kSubgroups = kThreads / kSubgroup;
 
 const uint kKeyLanes = kQuads % 16 == 0 && kSubgroup >= 16 ? 16 : 8;  // that read a key
 const uint kTile = kThreads / kKeyLanes;                               // positions at a time
@@ -59,6 +60,12 @@ layout(push_constant) uniform Push {
   float scale;
   float eps;
 } push;
+
+// Every `step`th number from `first` on, `count` of them shared out among `step`: a number of turns
+// that is known, often one. Numbers go beyond `count`.
+#define FOR_OWN(i, first, step, count)                                           \
+  for (uint i = (first), turn_##i = 0; turn_##i < ((count) + (step)-1) / (step); \
+       ++turn_##i, i += (step))
 
 // Queries, then the new key and the new value.
 shared vec4 heads[(kHeads + 2) * kQuads];
@@ -120,7 +127,7 @@ void Bring(uint h, bool newest, uvec4 bases, uint slot, uint own) {
   [[unroll]] for (uint j = 0; j < kPairs; ++j) {
     squares += dot(low[j], low[j]) + dot(high[j], high[j]);
   }
-  const float factor = 1.0 / sqrt(AddAcross(squares) / float(4 * kQuads) + push.eps);
+  const float factor = inversesqrt(AddAcross(squares) / float(4 * kQuads) + push.eps);
   const uvec2 base = h == kHeads ? bases.xy : bases.zw;
   const uint host = h == kHeads ? push.host_keys : push.host_values;
   const uint words = kHalf ? 2 : 4;
@@ -211,9 +218,10 @@ void main() {
     LOAD_KEYS(base)
     LOAD_VALUES(base)
     if (base == begin) {
-      [[dont_unroll]] for (uint h = gl_SubgroupID; h < kLoaded; h += gl_NumSubgroups) {
-        if (h != gl_SubgroupID) Fetch(group, h);
-        Bring(h, newest, bases, last % capacity * stride, own);
+      [[dont_unroll]] for (uint j = 0; j < (kLoaded + kSubgroups - 1) / kSubgroups; ++j) {
+        const uint h = gl_SubgroupID + j * kSubgroups;
+        if (j > 0) Fetch(group, h);
+        if (h < kLoaded) Bring(h, newest, bases, last % capacity * stride, own);
       }
       barrier();
     }
@@ -233,14 +241,16 @@ void main() {
       }
     }
     barrier();
-    [[dont_unroll]] for (uint h = gl_SubgroupID; h < kHeads; h += gl_NumSubgroups) {
+    [[dont_unroll]] FOR_OWN(h, gl_SubgroupID, kSubgroups, kHeads) {
+      if (h >= kHeads) continue;
       float highest = most[h];
-      [[dont_unroll]] for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
-        highest = max(highest, scores[h * kTile + p]);
+      [[dont_unroll]] FOR_OWN(p, gl_SubgroupInvocationID, kSubgroup, kTile) {
+        if (p < count) highest = max(highest, scores[h * kTile + p]);
       }
       highest = MaxAcross(highest);
       float sum = 0.0;
-      [[dont_unroll]] for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
+      [[dont_unroll]] FOR_OWN(p, gl_SubgroupInvocationID, kSubgroup, kTile) {
+        if (p >= count) continue;
         const float weight = exp(scores[h * kTile + p] - highest);
         scores[h * kTile + p] = weight;
         sum += weight;
@@ -291,9 +301,11 @@ void main() {
   if (!LastOf(active_, push.counter + group)) return;
 
   // Weights of the parts of each head, then their sum.
-  [[dont_unroll]] for (uint h = gl_SubgroupID; h < kHeads; h += gl_NumSubgroups) {
+  [[dont_unroll]] FOR_OWN(h, gl_SubgroupID, kSubgroups, kHeads) {
+    if (h >= kHeads) continue;
     float highest = uintBitsToFloat(0xff800000u);
-    [[dont_unroll]] for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
+    [[dont_unroll]] FOR_OWN(s, gl_SubgroupInvocationID, kSubgroup, kSplits) {
+      if (s >= active_) continue;
       const vec4 part = handed[push.statistics4 + (group * kSplits + s) * kHeads + h];
       joined[h * kSplits + s] = part.x;
       sizes[h * kSplits + s] = part.y;
@@ -301,7 +313,8 @@ void main() {
     }
     highest = MaxAcross(highest);
     float sum = 0.0;
-    [[dont_unroll]] for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
+    [[dont_unroll]] FOR_OWN(s, gl_SubgroupInvocationID, kSubgroup, kSplits) {
+      if (s >= active_) continue;
       const float weight = exp(joined[h * kSplits + s] - highest);
       joined[h * kSplits + s] = weight;
       sum += weight * sizes[h * kSplits + s];

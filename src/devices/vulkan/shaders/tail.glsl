@@ -28,7 +28,7 @@ layout(constant_id = 17) const bool kStoreN = false;
 layout(constant_id = 18) const bool kQuantize = false;
 layout(constant_id = 19) const uint kStreams = 1;
 layout(constant_id = 20) const uint kActive = 0;
-layout(constant_id = 21) const uint kEach = 1;  // quads of a thread
+layout(constant_id = 21) const uint kWidth4 = 1;  // quads of v
 layout(constant_id = 22) const bool kScaleNext = true;
 layout(constant_id = 27) const uint kParts = 1;  // that y is the sum of, one after another
 // 1: the steps above. Instead of them: 2: v = max(0, v - (mean + mix * deviation)) of v, stored as
@@ -41,10 +41,17 @@ const uint kSums = kStreams + 1;
 shared float post_sums[kMaxSubgroups];
 shared float next_sums[kMaxSubgroups];
 shared float route_sums[kMaxSubgroups * kSums];
+float MeanOf(float sum) { return sum * (0.25 / float(kWidth4)); }  // over v
 
-// A subgroup adds what subgroups have left in shared memory: a lane has every so many.
-#define FOR_OWN_SUBGROUPS(s) \
-  for (uint s = gl_SubgroupInvocationID; s < gl_NumSubgroups; s += gl_SubgroupSize)
+// A subgroup adds what subgroups have left in shared memory, a lane one of them, or every so many;
+// sums across as many lanes as there are subgroups are then in all of them. Their number is a
+// constant, so this is a load: as a loop it took an H200 0.6 us for five values.
+const uint kSubgroups = gl_WorkGroupSize.x / kSubgroup;
+const uint kFew = kSubgroups < kSubgroup ? kSubgroups : kSubgroup;
+#define ADD_OWN(place, from, stride, sum)                                               \
+  [[unroll]] for (uint j_ = 0; j_ < kSubgroups / kFew; ++j_) {                          \
+    sum += place[(from) + (gl_SubgroupInvocationID % kFew + j_ * kFew) * (stride)];     \
+  }
 
 #define SUM(place, value, result)                        \
   {                                                      \
@@ -52,21 +59,24 @@ shared float route_sums[kMaxSubgroups * kSums];
     if (subgroupElect()) place[gl_SubgroupID] = own_sum; \
     barrier();                                           \
     float part_sum = 0.0;                                \
-    FOR_OWN_SUBGROUPS(s) part_sum += place[s];           \
-    result = AddAcross(part_sum);                        \
+    ADD_OWN(place, 0, 1, part_sum)                       \
+    float few[1] = {part_sum};                           \
+    ADD_ACROSS(few, 1, kFew)                             \
+    result = few[0];                                     \
   }
 
 // Quads beyond the vector are zero and stay so.
-bool Has(uint quad) { return quad < push.width4; }
+const uint kEach = (kWidth4 + gl_WorkGroupSize.x - 1) / gl_WorkGroupSize.x;  // of a thread
+bool Has(uint quad) { return kWidth4 % gl_WorkGroupSize.x == 0 || quad < kWidth4; }
 uint QuadOf(uint j) { return Thread() + j * gl_WorkGroupSize.x; }
 
 // Where the row begins in vectors of rows, and how far planes of a value lie apart, in quads.
 #ifdef ROWS
-#define ROW (WorkgroupNumber() * push.width4)
+#define ROW (WorkgroupNumber() * kWidth4)
 #define PLANE push.rows
 #else
 #define ROW 0u
-#define PLANE push.width4
+#define PLANE kWidth4
 #endif
 
 // A head leaves its results with its workgroup: what others read later its first one stores.
@@ -89,22 +99,21 @@ const bool kStoreStreams = true;
 // Three passes over a vector that a cache holds: short code is worth more than registers (see
 // fused_attention.comp).
 void CutBelow() {
-  const float width = 4.0 * float(push.width4);
   float sum = 0.0;
-  [[dont_unroll]] for (uint quad = Thread(); quad < push.width4; quad += gl_WorkGroupSize.x) {
+  [[dont_unroll]] for (uint quad = Thread(); quad < kWidth4; quad += gl_WorkGroupSize.x) {
     sum += dot(PRODUCT(push.y4 + ROW + quad), vec4(1.0));
   }
   float mean, squares = 0.0;
   SUM(post_sums, sum, mean)
-  mean /= width;
-  [[dont_unroll]] for (uint quad = Thread(); quad < push.width4; quad += gl_WorkGroupSize.x) {
+  mean = MeanOf(mean);
+  [[dont_unroll]] for (uint quad = Thread(); quad < kWidth4; quad += gl_WorkGroupSize.x) {
     const vec4 off = PRODUCT(push.y4 + ROW + quad) - mean;
     squares += dot(off, off);
   }
   float deviation;
   SUM(next_sums, squares, deviation)
-  const float threshold = mean + push.mix_ * sqrt(deviation / width);
-  [[dont_unroll]] for (uint quad = Thread(); quad < push.width4; quad += gl_WorkGroupSize.x) {
+  const float threshold = mean + push.mix_ * sqrt(MeanOf(deviation));
+  [[dont_unroll]] for (uint quad = Thread(); quad < kWidth4; quad += gl_WorkGroupSize.x) {
     const vec4 above = PRODUCT(push.y4 + ROW + quad) - threshold;
     const vec4 cut = mix(above, vec4(0.0), lessThanEqual(above, vec4(0.0)));
     if (kTail == 2) {
@@ -127,7 +136,7 @@ void CutBelow() {
 // been measured by itself.)
 uint Touch(uint workgroup) {
   if (kTail >= 2) return 0;
-  const uint lines = (push.width4 + 7) / 8;
+  const uint lines = (kWidth4 + 7) / 8;
   const uint index = workgroup * gl_WorkGroupSize.x + Thread();
   const uint vector = index / lines, line = 8 * (index % lines);
   uint at = 0xffffffffu;
@@ -135,12 +144,12 @@ uint Touch(uint workgroup) {
   if (vector == 1 && kNext != 0 && kScaleNext) at = push.next;
   if (vector == 2 && kAltUp != 0) at = push.router_norm;
   if (vector >= 3 && vector < 3 + kStreams && kAltUp != 0) {
-    at = push.router + (vector - 3) * push.width4;
+    at = push.router + (vector - 3) * kWidth4;
   }
   return at == 0xffffffffu ? 0u : floatBitsToUint(vectors[at + line].x);
 }
 
-shared float mixing[kStreams * kStreams];
+shared vec4 mixing[kStreams];  // a stream's, of up to four
 
 void Tail() {
   if (kTail >= 2) {
@@ -151,7 +160,7 @@ void Tail() {
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     v[j] = vec4(0.0);
     [[dont_unroll]] for (uint p = 0; p < kParts; ++p) {
-      if (Has(QuadOf(j))) v[j] += PRODUCT(push.y4 + p * push.width4 + ROW + QuadOf(j));
+      if (Has(QuadOf(j))) v[j] += PRODUCT(push.y4 + p * kWidth4 + ROW + QuadOf(j));
     }
   }
   // All that is read, before anything waits.
@@ -170,24 +179,24 @@ void Tail() {
       const uint at = s * PLANE + ROW + QuadOf(j);
       streams[s][j] = kReadsStreams && has ? Quad(streams_from + at) : vec4(0.0);
       router[s][j] =
-          kAltUp != 0 && has ? vectors[push.router + s * push.width4 + QuadOf(j)] : vec4(0.0);
+          kAltUp != 0 && has ? vectors[push.router + s * kWidth4 + QuadOf(j)] : vec4(0.0);
     }
   }
   // Thread i mixes by row i of the coefficients.
-  const uint mixes = kAltUp == 1 ? kStreams : kStreams * kStreams;
+  const uint kMixed = kAltUp == 1 ? 1 : kStreams;  // of a stream
+  const uint mixes = kStreams * kMixed;
   float coefficients[kStreams];
   [[unroll]] for (uint s = 0; s < kStreams; ++s) {
     const uint at = Thread() * kStreams + s;
     coefficients[s] =
         kAltUp != 0 && Thread() < mixes ? vectors[push.coefficients + (at >> 2)][at & 3u] : 0.0;
   }
-  const float width = 4.0 * float(push.width4);
 
   if (kPost) {
     float squares = 0.0, sum;
     [[unroll]] for (uint j = 0; j < kEach; ++j) squares += dot(v[j], v[j]);
     SUM(post_sums, squares, sum)
-    const float factor = 1.0 / sqrt(sum / width + push.eps);
+    const float factor = inversesqrt(MeanOf(sum) + push.eps);
     [[unroll]] for (uint j = 0; j < kEach; ++j) v[j] *= factor * post[j];
   }
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
@@ -220,7 +229,7 @@ void Tail() {
         sums[s] += dot(v[j] * router_norm[j], router[s][j]);
       }
     }
-    ADD_ACROSS(sums, kSums)
+    ADD_ACROSS(sums, kSums, kSubgroup)
     if (subgroupElect()) {
       [[unroll]] for (uint i = 0; i < kSums; ++i) route_sums[gl_SubgroupID * kSums + i] = sums[i];
     }
@@ -229,15 +238,15 @@ void Tail() {
     if (gl_SubgroupID * kSubgroup < mixes) {
       [[unroll]] for (uint i = 0; i < kSums; ++i) {
         sums[i] = 0.0;
-        FOR_OWN_SUBGROUPS(s) sums[i] += route_sums[s * kSums + i];
+        ADD_OWN(route_sums, i, kSums, sums[i])
       }
-      ADD_ACROSS(sums, kSums)
-      const float factor = push.router_scale / sqrt(sums[kStreams] / width + push.eps);
+      ADD_ACROSS(sums, kSums, kFew)
+      const float factor = push.router_scale * inversesqrt(MeanOf(sums[kStreams]) + push.eps);
       float mixed = kAltUp == 1 ? 1.0 : 0.0;
       [[unroll]] for (uint s = 0; s < kStreams; ++s) {
-        mixed += coefficients[s] * SafeTanh(sums[s] * factor);
+        mixed += coefficients[s] * Tanh(sums[s] * factor);
       }
-      if (Thread() < mixes) mixing[Thread()] = mixed;
+      if (Thread() < mixes) mixing[Thread() / kMixed][Thread() % kMixed] = mixed;
     }
     barrier();
     [[unroll]] for (uint j = 0; j < kEach; ++j) {
@@ -246,10 +255,10 @@ void Tail() {
       [[unroll]] for (uint s = 0; s < kStreams; ++s) {
         vec4 sum = streams[s][j];
         if (kAltUp == 1) {
-          sum += mixing[s] * error;
+          sum += mixing[s].x * error;
         } else {
           [[unroll]] for (uint k = 0; k < kStreams; ++k) {
-            sum += mixing[s * kStreams + k] * streams[k][j];
+            sum += mixing[s][k] * streams[k][j];
           }
         }
         const uint to = kAltUp == 1 ? push.streams4 : push.predictions4;
@@ -265,7 +274,7 @@ void Tail() {
     float squares = 0.0, sum;
     [[unroll]] for (uint j = 0; j < kEach; ++j) squares += dot(v[j], v[j]);
     SUM(next_sums, squares, sum)
-    factor = 1.0 / sqrt(sum / width + push.eps);
+    factor = inversesqrt(MeanOf(sum) + push.eps);
   }
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     if (!Has(QuadOf(j))) continue;
