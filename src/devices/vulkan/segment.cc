@@ -276,9 +276,10 @@ void VulkanSegment::WriteUpload(Recording& recording, const Step& step) {
     std::byte* to = upload + plan.solo_offset(set);
     std::memcpy(to, &solo, sizeof solo);
     const size_t count = program_.caches.size();
-    if (!caches.empty()) {
-      std::memcpy(to + sizeof solo, &caches[static_cast<size_t>(row.sequence) * count],
-                  count * sizeof(CacheWords));
+    for (size_t i = 0; i < count; ++i) {
+      CacheWords own = caches[static_cast<size_t>(row.sequence) * count + i];
+      own.newest = solo.position % own.capacity;
+      std::memcpy(to + sizeof solo + i * sizeof own, &own, sizeof own);
     }
   }
 

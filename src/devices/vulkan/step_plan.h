@@ -22,7 +22,9 @@ struct RowWords {
 /// As they see where a sequence's copy of a cache lies.
 struct CacheWords {
   uint64_t keys = 0, values = 0;
-  uint32_t capacity = 1, unused[3] = {};
+  uint32_t capacity = 1;
+  uint32_t newest = 0;  ///< Of a step of one token: its slot.
+  uint32_t unused[2] = {};
 };
 
 /// What kernels for one token find in one place.
