@@ -96,18 +96,23 @@ const bool kStoreStreams = true;
 #define PRODUCT(at) Quad(at)
 #endif
 
-// Three passes over a vector that a cache holds: short code is worth more than registers (see
-// fused_attention.comp).
+// The last pass takes its values from the cache again, and is a loop: short code is worth more than
+// registers (see fused_attention.comp).
 void CutBelow() {
+  // What is met at the end is asked for a turn ahead.
+  vec4 other = vec4(0.0);
+  if (kTail == 3 && Has(Thread())) other = Quad(push.other + ROW + Thread());
+  vec4 v[kEach];
   float sum = 0.0;
-  [[dont_unroll]] for (uint quad = Thread(); quad < kWidth4; quad += gl_WorkGroupSize.x) {
-    sum += dot(PRODUCT(push.y4 + ROW + quad), vec4(1.0));
+  [[unroll]] for (uint j = 0; j < kEach; ++j) {
+    v[j] = Has(QuadOf(j)) ? PRODUCT(push.y4 + ROW + QuadOf(j)) : vec4(0.0);
+    sum += dot(v[j], vec4(1.0));
   }
   float mean, squares = 0.0;
   SUM(post_sums, sum, mean)
   mean = MeanOf(mean);
-  [[dont_unroll]] for (uint quad = Thread(); quad < kWidth4; quad += gl_WorkGroupSize.x) {
-    const vec4 off = PRODUCT(push.y4 + ROW + quad) - mean;
+  [[unroll]] for (uint j = 0; j < kEach; ++j) {
+    const vec4 off = Has(QuadOf(j)) ? v[j] - mean : vec4(0.0);
     squares += dot(off, off);
   }
   float deviation;
@@ -120,8 +125,9 @@ void CutBelow() {
       after[push.h4 + ROW + quad] = cut;
       continue;
     }
-    vec4 n = Quad(push.other + ROW + quad);
-    [[dont_unroll]] for (uint i = 0; i < 4; ++i) n[i] *= Gelu(cut[i]);
+    const vec4 n = other * Gelu(cut);
+    const uint next = quad + gl_WorkGroupSize.x;
+    if (next < kWidth4) other = Quad(push.other + ROW + next);
     if (kStoreN && STORES) after[push.n4 + ROW + quad] = n;
 #ifdef HEAD
     Keep(n, quad);
