@@ -149,12 +149,18 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
   if (!streams) return;
   push.streams4 = Quad(All(tail.streams));
   const bool correct = tail.altup == Tail::AltUp::kCorrect;
-  const bool predict = tail.altup == Tail::AltUp::kPredict;
+  const bool mixed = tail.altup == Tail::AltUp::kPredictMixed;
+  const bool predict = mixed || tail.altup == Tail::AltUp::kPredict;
   const bool stores = correct || (tail.add_streams && tail.store_streams);
   accesses.push_back(stores ? Out(All(tail.streams)) : In(All(tail.streams)));
   if (!correct && !predict) return;
   push.predictions4 = Quad(All(tail.predictions));
   accesses.push_back(predict ? Out(All(tail.predictions)) : In(All(tail.predictions)));
+  if (mixed) {
+    push.router_norm = At(tail.mixes);
+    accesses.push_back(In(tail.mixes));
+    return;
+  }
   push.router_norm = VectorAt(tail.router->norm);
   push.router = VectorAt(tail.router->weight);
   push.coefficients = VectorAt(tail.coefficients);
@@ -233,6 +239,9 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
   }
 
   const uint32_t counter = product.tail ? NextCounter() : 0;
+  const bool ahead = head != nullptr && product.ahead != nullptr && pieces.size() == 1 &&
+                     pieces.front().groups < HeadGroups() && CanMixAhead(*head, *product.ahead);
+  mixed_ = ahead ? product.ahead : nullptr;
   for (const Piece& piece : pieces) {
     const DeviceMatrix& w = *piece.matrix;
     const Layout& layout = w.layout;
@@ -297,7 +306,8 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
     if (head != nullptr) {
       const uint32_t kept = layout.quantized ? 1 : static_cast<uint32_t>(w.cols / 4);
       constants.insert(constants.end(),
-                       {1, Bits(&piece == &pieces.front()), Bits(head->store_streams), kept});
+                       {1, Bits(&piece == &pieces.front()), Bits(head->store_streams), kept,
+                        Bits(ahead)});
     }
     if (neurons) {
       push.y = At(product.out.floats);
@@ -328,8 +338,15 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
       bindings[2] = RowsOf(w.scales, w.sizes.scales, piece.first, piece.rows);
       bindings[3] = RowsOf(w.supers, w.sizes.supers, piece.first, piece.rows);
     }
+    if (ahead) {
+      push.x = VectorAt(product.ahead->router.norm);
+      push.x_groups = VectorAt(product.ahead->router.weight);
+      push.pair = VectorAt(product.ahead->coefficients);
+      push.counter = At(product.mixes);
+      accesses.push_back(Out(product.mixes));
+    }
     const uint32_t workgroups =
-        head == nullptr ? piece.groups : std::min(piece.groups, HeadGroups());
+        head == nullptr ? piece.groups : std::min(piece.groups, HeadGroups()) + (ahead ? 1 : 0);
     recorder_.Dispatch(kernel, constants, bindings, push.Words(), GridOf(workgroups), accesses);
   }
 }

@@ -15,6 +15,7 @@
 //     1 correct: e = v - pred[active], streams[s] = pred[s] + c[s] e, v = streams[active]
 //     2 predict: pred[s] = streams[s] + sum_k c[s][k] streams[k], from v = streams[active];
 //       v = pred[active]
+//     3 the same by c that were made before (kAhead)
 //   v = RMS_next(v), or v * next (kScaleNext), stored as n, and in 8 bits
 //                                                                  kNext 1, 2; kStoreN, kQuantize
 layout(constant_id = 10) const bool kPost = false;
@@ -157,6 +158,49 @@ uint Touch(uint workgroup) {
 
 shared vec4 mixing[kStreams];  // a stream's, of up to four
 
+float CoefficientAt(uint first, uint at) { return vectors[first + (at >> 2)][at & 3u]; }
+
+// The router's reading of v, and from it a mix of the streams for each of the first threads, by its
+// coefficients. Every thread must come here.
+float MixOf(vec4 v[kEach], vec4 norm[kEach], vec4 router[kStreams][kEach],
+            float coefficients[kStreams], uint mixes) {
+  float sums[kSums];
+  [[unroll]] for (uint i = 0; i < kSums; ++i) sums[i] = 0.0;
+  [[unroll]] for (uint j = 0; j < kEach; ++j) {
+    sums[kStreams] += dot(v[j], v[j]);
+    [[unroll]] for (uint s = 0; s < kStreams; ++s) sums[s] += dot(v[j] * norm[j], router[s][j]);
+  }
+  ADD_ACROSS(sums, kSums, kSubgroup)
+  if (subgroupElect()) {
+    [[unroll]] for (uint i = 0; i < kSums; ++i) route_sums[gl_SubgroupID * kSums + i] = sums[i];
+  }
+  barrier();
+  float mixed = 0.0;
+  // The mixes fit in the first subgroups.
+  if (gl_SubgroupID * kSubgroup < mixes) {
+    [[unroll]] for (uint i = 0; i < kSums; ++i) {
+      sums[i] = 0.0;
+      ADD_OWN(route_sums, i, kSums, sums[i])
+    }
+    ADD_ACROSS(sums, kSums, kFew)
+    const float factor = push.router_scale * inversesqrt(MeanOf(sums[kStreams]) + push.eps);
+    [[unroll]] for (uint s = 0; s < kStreams; ++s) mixed += coefficients[s] * Tanh(sums[s] * factor);
+  }
+  return mixed;
+}
+
+#ifdef HEAD
+// One more workgroup than the product has rows for makes the mixes of the next prediction, whose
+// reading is of the stream that the correction here has made: they are not waited for there. Their
+// vectors and place are numbers of the product that one with a head does not need.
+layout(constant_id = 31) const bool kAhead = false;
+#define AHEAD_NORM push.x
+#define AHEAD_ROUTER push.x_groups
+#define AHEAD_COEFFICIENTS push.pair
+#define AHEAD_MIXES push.counter
+#define IS_AHEAD (kAhead && WorkgroupNumber() == push.arrivals)
+#endif
+
 void Tail() {
   if (kTail >= 2) {
     CutBelow();
@@ -171,6 +215,7 @@ void Tail() {
   }
   // All that is read, before anything waits.
   const bool kReadsStreams = kAddStreams || kAltUp != 0;
+  const bool kRoutes = kAltUp == 1 || kAltUp == 2;
   vec4 a[kEach], b[kEach], post[kEach], next_weight[kEach], router_norm[kEach];
   vec4 streams[kStreams][kEach], router[kStreams][kEach];
   const uint streams_from = kAltUp == 1 ? push.predictions4 : push.streams4;
@@ -180,12 +225,12 @@ void Tail() {
     b[j] = kB && has ? Quad(push.b4 + ROW + QuadOf(j)) : vec4(0.0);
     post[j] = kPost && has ? vectors[push.post + QuadOf(j)] : vec4(0.0);
     next_weight[j] = kNext != 0 && kScaleNext && has ? vectors[push.next + QuadOf(j)] : vec4(1.0);
-    router_norm[j] = kAltUp != 0 && has ? vectors[push.router_norm + QuadOf(j)] : vec4(0.0);
+    router_norm[j] = kRoutes && has ? vectors[push.router_norm + QuadOf(j)] : vec4(0.0);
     [[unroll]] for (uint s = 0; s < kStreams; ++s) {
       const uint at = s * PLANE + ROW + QuadOf(j);
       streams[s][j] = kReadsStreams && has ? Quad(streams_from + at) : vec4(0.0);
       router[s][j] =
-          kAltUp != 0 && has ? vectors[push.router + s * kWidth4 + QuadOf(j)] : vec4(0.0);
+          kRoutes && has ? vectors[push.router + s * kWidth4 + QuadOf(j)] : vec4(0.0);
     }
   }
   // Thread i mixes by row i of the coefficients.
@@ -193,10 +238,30 @@ void Tail() {
   const uint mixes = kStreams * kMixed;
   float coefficients[kStreams];
   [[unroll]] for (uint s = 0; s < kStreams; ++s) {
-    const uint at = Thread() * kStreams + s;
-    coefficients[s] =
-        kAltUp != 0 && Thread() < mixes ? vectors[push.coefficients + (at >> 2)][at & 3u] : 0.0;
+    coefficients[s] = kRoutes && Thread() < mixes
+                          ? CoefficientAt(push.coefficients, Thread() * kStreams + s)
+                          : 0.0;
   }
+  float made_mix = 0.0;
+  if (kAltUp == 3 && Thread() < mixes) made_mix = Float(push.router_norm + Thread());
+#ifdef HEAD
+  vec4 ahead_norm[kEach], ahead[kStreams][kEach];
+  float ahead_coefficients[kStreams];
+  if (IS_AHEAD) {
+    [[unroll]] for (uint j = 0; j < kEach; ++j) {
+      const bool has = Has(QuadOf(j));
+      ahead_norm[j] = has ? vectors[AHEAD_NORM + QuadOf(j)] : vec4(0.0);
+      [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+        ahead[s][j] = has ? vectors[AHEAD_ROUTER + s * kWidth4 + QuadOf(j)] : vec4(0.0);
+      }
+    }
+    [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+      const uint at = Thread() * kStreams + s;
+      ahead_coefficients[s] =
+          at < kStreams * kStreams * kStreams ? CoefficientAt(AHEAD_COEFFICIENTS, at) : 0.0;
+    }
+  }
+#endif
 
   if (kPost) {
     float squares = 0.0, sum;
@@ -223,36 +288,12 @@ void Tail() {
     if (kAltUp == 0) return;
   }
   if (kAltUp != 0) {
-    if (kAltUp == 2) {
+    if (kAltUp != 1) {
       [[unroll]] for (uint j = 0; j < kEach; ++j) v[j] = streams[kActive][j];
     }
-    // The router's reading of v, and the mixes of the streams from it.
-    float sums[kSums];
-    [[unroll]] for (uint i = 0; i < kSums; ++i) sums[i] = 0.0;
-    [[unroll]] for (uint j = 0; j < kEach; ++j) {
-      sums[kStreams] += dot(v[j], v[j]);
-      [[unroll]] for (uint s = 0; s < kStreams; ++s) {
-        sums[s] += dot(v[j] * router_norm[j], router[s][j]);
-      }
-    }
-    ADD_ACROSS(sums, kSums, kSubgroup)
-    if (subgroupElect()) {
-      [[unroll]] for (uint i = 0; i < kSums; ++i) route_sums[gl_SubgroupID * kSums + i] = sums[i];
-    }
-    barrier();
-    // The mixes fit in the first subgroups: the others wait for them below.
-    if (gl_SubgroupID * kSubgroup < mixes) {
-      [[unroll]] for (uint i = 0; i < kSums; ++i) {
-        sums[i] = 0.0;
-        ADD_OWN(route_sums, i, kSums, sums[i])
-      }
-      ADD_ACROSS(sums, kSums, kFew)
-      const float factor = push.router_scale * inversesqrt(MeanOf(sums[kStreams]) + push.eps);
-      float mixed = kAltUp == 1 ? 1.0 : 0.0;
-      [[unroll]] for (uint s = 0; s < kStreams; ++s) {
-        mixed += coefficients[s] * Tanh(sums[s] * factor);
-      }
-      if (Thread() < mixes) mixing[Thread() / kMixed][Thread() % kMixed] = mixed;
+    const float mix_ = kRoutes ? MixOf(v, router_norm, router, coefficients, mixes) : made_mix;
+    if (Thread() < mixes) {
+      mixing[Thread() / kMixed][Thread() % kMixed] = kAltUp == 1 ? 1.0 + mix_ : mix_;
     }
     barrier();
     [[unroll]] for (uint j = 0; j < kEach; ++j) {
@@ -274,6 +315,14 @@ void Tail() {
       v[j] = made;
     }
   }
+#ifdef HEAD
+  if (IS_AHEAD) {
+    const uint count = kStreams * kStreams;
+    const float mix_ = MixOf(v, ahead_norm, ahead, ahead_coefficients, count);
+    if (Thread() < count) PutFloat(AHEAD_MIXES + Thread(), mix_);
+    return;
+  }
+#endif
   if (kNext == 0) return;
   float factor = 1.0;
   if (kNext == 1) {
