@@ -244,24 +244,6 @@ void Tail() {
   }
   float made_mix = 0.0;
   if (kAltUp == 3 && Thread() < mixes) made_mix = Float(push.router_norm + Thread());
-#ifdef HEAD
-  vec4 ahead_norm[kEach], ahead[kStreams][kEach];
-  float ahead_coefficients[kStreams];
-  if (IS_AHEAD) {
-    [[unroll]] for (uint j = 0; j < kEach; ++j) {
-      const bool has = Has(QuadOf(j));
-      ahead_norm[j] = has ? vectors[AHEAD_NORM + QuadOf(j)] : vec4(0.0);
-      [[unroll]] for (uint s = 0; s < kStreams; ++s) {
-        ahead[s][j] = has ? vectors[AHEAD_ROUTER + s * kWidth4 + QuadOf(j)] : vec4(0.0);
-      }
-    }
-    [[unroll]] for (uint s = 0; s < kStreams; ++s) {
-      const uint at = Thread() * kStreams + s;
-      ahead_coefficients[s] =
-          at < kStreams * kStreams * kStreams ? CoefficientAt(AHEAD_COEFFICIENTS, at) : 0.0;
-    }
-  }
-#endif
 
   if (kPost) {
     float squares = 0.0, sum;
@@ -287,6 +269,10 @@ void Tail() {
     }
     if (kAltUp == 0) return;
   }
+#ifdef HEAD
+  vec4 ahead_norm[kEach], ahead[kStreams][kEach];
+  float ahead_coefficients[kStreams];
+#endif
   if (kAltUp != 0) {
     if (kAltUp != 1) {
       [[unroll]] for (uint j = 0; j < kEach; ++j) v[j] = streams[kActive][j];
@@ -295,6 +281,22 @@ void Tail() {
     if (Thread() < mixes) {
       mixing[Thread() / kMixed][Thread() % kMixed] = kAltUp == 1 ? 1.0 + mix_ : mix_;
     }
+#ifdef HEAD
+    if (IS_AHEAD) {
+      [[unroll]] for (uint j = 0; j < kEach; ++j) {
+        const bool has = Has(QuadOf(j));
+        ahead_norm[j] = has ? vectors[AHEAD_NORM + QuadOf(j)] : vec4(0.0);
+        [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+          ahead[s][j] = has ? vectors[AHEAD_ROUTER + s * kWidth4 + QuadOf(j)] : vec4(0.0);
+        }
+      }
+      [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+        const uint at = Thread() * kStreams + s;
+        ahead_coefficients[s] =
+            at < kStreams * kStreams * kStreams ? CoefficientAt(AHEAD_COEFFICIENTS, at) : 0.0;
+      }
+    }
+#endif
     barrier();
     [[unroll]] for (uint j = 0; j < kEach; ++j) {
       vec4 made = vec4(0.0);
