@@ -39,9 +39,9 @@ struct TokenLogit {
   float logit = 0;
 };
 /// Of equals the one with the smaller id.
-inline bool IsLikelier(const TokenLogit& a, const TokenLogit& b) {
+inline constexpr auto IsLikelier = [](const TokenLogit& a, const TokenLogit& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-}
+};
 
 struct Drawn {
   int32_t token = 0;  ///< What the next step runs, if it follows.

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How likely tokens are next to the likeliest, as integers, from operations that are exact wherever
-// they run: sums of them do not depend on their order, so a CPU and any GPU (shaders/token_weights.glsl,
-// which has the same) come to the same total over a vocabulary, the same cuts, and the same token
-// for a random number. Of the weights of a softmax they are within 2e-7, and 2^-40 of the
-// likeliest's.
+// they run: sums of them do not depend on their order, so a CPU and any GPU
+// (shaders/token_weights.glsl, which has the same) come to the same total over a vocabulary, the
+// same cuts, and the same token for a random number. Of the weights of a softmax they are within
+// 2e-7, and 2^-40 of the likeliest's.
 #pragma once
 
 #include <algorithm>
@@ -70,6 +70,16 @@ class TokenWeights {
     const uint32_t below = Fixed(most) - Fixed(logit);
     return static_cast<uint32_t>(uint64_t{below} * scale_.factor >> 32);
   }
+  /// The greatest logit whose weight is halved at least so often, more than 0 times.
+  float GreatestOf(uint32_t halvings, float most) const {
+    // By bits, in the order of numbers.
+    int64_t low = Place(-std::numeric_limits<float>::infinity()), high = Place(most);
+    while (high - low > 1) {
+      const int64_t middle = low + (high - low) / 2;
+      (Halvings(AtPlace(middle), most) >= halvings ? low : high) = middle;
+    }
+    return AtPlace(low);
+  }
   uint64_t Weight(float logit, float most) const { return WeightOf(Halvings(logit, most)); }
 
   /// kFullWeight * 2^-(halvings / kHalf): of greater ones never more.
@@ -90,6 +100,13 @@ class TokenWeights {
  private:
   static constexpr double kLog2E = 1.4426950408889634;
 
+  static int64_t Place(float x) {
+    const auto bits = std::bit_cast<int32_t>(x);
+    return bits >= 0 ? bits : INT32_MIN - int64_t{bits};
+  }
+  static float AtPlace(int64_t place) {
+    return std::bit_cast<float>(static_cast<int32_t>(place >= 0 ? place : INT32_MIN - place));
+  }
   static uint32_t High(uint32_t a, uint32_t b) {
     return static_cast<uint32_t>(uint64_t{a} * b >> 32);
   }

@@ -256,12 +256,7 @@ void Sampler::FindKept(std::span<const float> logits) {
     before += sum;
     end += kRange;
   }
-  candidates_.clear();
-  EachOf(logits, 0, most, plain_, [&](int32_t id, uint32_t halvings) {
-    if (halvings < end || halvings == 0)
-      candidates_.push_back({id, logits[static_cast<size_t>(id)]});
-  });
-  std::sort(candidates_.begin(), candidates_.end(), IsLikelier);
+  FindLikeliest(logits, logits.size(), plain_.GreatestOf(std::max(end, 1U), most));
   CutTail(total);
 }
 
