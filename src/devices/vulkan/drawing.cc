@@ -37,7 +37,7 @@ constexpr uint64_t kBlockBytes = kMaxBlocks * (sizeof(uint32_t) + sizeof(uint64_
 }  // namespace
 
 DrawWay WayOf(const DrawParams& params) {
-  return params.top_k != 0 ? DrawWay::kTopK : params.Cuts() ? DrawWay::kCut : DrawWay::kAll;
+  return params.top_k != 0 ? DrawWay::kTopK : params.FromAll() ? DrawWay::kAll : DrawWay::kCut;
 }
 
 void WriteDrawParams(const DrawParams& params, std::byte* to) {
