@@ -240,6 +240,7 @@ GenerationResult Conversation::Ask(const std::string& text) {
   const auto reading = [&progress](int64_t done, int64_t total) {
     if (done < total) progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
   };
+  if (settings_.model.prefill == "npu") reading(0, 1);
   GenerationResult result =
       Reply(*session_, text, options_, {print, Interrupted, reading}, system_);
   progress.Clear();

@@ -53,6 +53,11 @@ void PrintGpu(size_t index, const GpuReport& gpu) {
   }
 }
 
+void PrintComplaint(std::string_view name, const std::string& what, const std::string& mend) {
+  PrintRow(name, what);
+  if (!mend.empty()) PrintRow("", "mend it with: " + mend);
+}
+
 void PrintNpu(const DoctorReport& report) {
   const NpuDeviceReport& npu = report.npu;
   if (!npu.checks.empty()) {
@@ -62,20 +67,18 @@ void PrintNpu(const DoctorReport& report) {
                                       npu.ready ? "all that it needs is there" : "cannot be used"));
   }
   for (const NpuCheckReport& check : npu.checks) {
-    const std::string value = check.value.empty() ? "" : ": " + check.value;
-    const std::string reason = check.reason.empty() ? "" : ": " + check.reason;
-    PrintRow("", fmt::format("{} {}{}{}", check.state, check.name, value, reason));
-    if (!check.mend.empty()) PrintRow("", "mend it with: " + check.mend);
+    if (const auto complaint = ComplaintOf(check)) {
+      PrintComplaint("", fmt::format("{} {}", complaint->state, complaint->what), complaint->mend);
+    } else {
+      const std::string reason = check.reason.empty() ? "" : ": " + check.reason;
+      PrintRow("", fmt::format("{} {}{}{}", check.state, check.name,
+                               check.value.empty() ? "" : ": " + check.value, reason));
+    }
   }
   PrintRow(npu.checks.empty() ? "npu" : "",
            fmt::format("emulated ({}): prompts with --prefill npu, slower than the CPU; hardware "
                        "with --npu-device xrt, which nobody has tried",
                        fmt::join(report.emulated_npus, ", ")));
-}
-
-/// What keeps it from being used, or from being used well.
-bool IsComplaint(const NpuCheckReport& check) {
-  return check.state == "broken" || check.state == "limited";
 }
 
 Json ToJson(const NpuDeviceReport& npu, const std::vector<std::string>& emulated) {
@@ -99,8 +102,7 @@ void PrintReport(const DoctorReport& report) {
                               report.processors == 1 ? "" : "s", report.isa));
   for (size_t i = 0; i < report.gpus.size(); ++i) PrintGpu(i, report.gpus[i]);
   for (const Complaint& complaint : report.gpu_complaints) {
-    PrintRow("gpu", "broken: " + complaint.what);
-    if (!complaint.mend.empty()) PrintRow("", "mend it with: " + complaint.mend);
+    PrintComplaint("gpu", fmt::format("{}: {}", complaint.state, complaint.what), complaint.mend);
   }
   PrintNpu(report);
   PrintRow("auto", fmt::format("{}: {}", report.auto_device, report.auto_reason));
@@ -132,14 +134,11 @@ Json ToJson(const DoctorReport& report) {
                     {"features", std::move(features)}});
   }
   Json complaints = Json::array();
-  for (const Complaint& complaint : report.gpu_complaints) {
-    complaints.push_back({{"about", "gpu"}, {"what", complaint.what}, {"mend", complaint.mend}});
-  }
-  for (const NpuCheckReport& check : report.npu.checks) {
-    if (!IsComplaint(check)) continue;
-    complaints.push_back({{"about", "npu"},
-                          {"what", fmt::format("{}: {}", check.name, check.reason)},
-                          {"mend", check.mend}});
+  for (const Complaint& complaint : AllComplaints(report)) {
+    complaints.push_back({{"about", complaint.about},
+                          {"state", complaint.state},
+                          {"what", complaint.what},
+                          {"mend", complaint.mend}});
   }
   return {{"cpu",
            {{"name", report.processor},

@@ -48,18 +48,32 @@ void WriteWords(const std::string& target, const npu::Stream& stream) {
             4 * words.size());
 }
 
+/// The words of what a file says; what is wrong with it is said with its name.
+template <typename Encode>
+npu::Stream Encoded(const EncodeSettings& settings, const Encode& encode) {
+  try {
+    return encode();
+  } catch (const Error& error) {
+    throw Error(error.kind(),
+                fmt::format("{}: {}", Printable(settings.input, 400), error.message()),
+                error.hint());
+  }
+}
+
 int RunEncode(const EncodeSettings& settings) {
   const npu::Sequence sequence = npu::LoadSequence(settings.input);
   const auto flow =
       settings.flow == "elf" ? npu::ArgumentFlow::kElf : npu::ArgumentFlow::kInstructionBuffer;
-  WriteWords(settings.target, npu::EncodeSequence(sequence, flow));
+  WriteWords(settings.target,
+             Encoded(settings, [&] { return npu::EncodeSequence(sequence, flow); }));
   return kExitOk;
 }
 
 int RunConfig(const EncodeSettings& settings) {
   const npu::Design design = npu::LoadDesign(settings.input);
+  const npu::ProgramLoader programs = npu::ProgramsBeside(settings.input);
   WriteWords(settings.target,
-             npu::EncodeConfiguration(design, npu::ProgramsBeside(settings.input)));
+             Encoded(settings, [&] { return npu::EncodeConfiguration(design, programs); }));
   return kExitOk;
 }
 

@@ -77,10 +77,22 @@ int RunAttention(const AttentionSettings& settings) {
         ErrorKind::kInvalidArgument,
         fmt::format("-q {}: the queries are the last of --kv {} positions", settings.rows, keys));
   }
+  if (settings.shape.heads % settings.shape.kv_heads != 0) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--heads {}: no multiple of --kv-heads {}, which share them evenly",
+                            settings.shape.heads, settings.shape.kv_heads));
+  }
+  RequireDesign(config);
   const npu::KernelClass kernel =
       settings.kernel == "chess" ? npu::KernelClass::kChess : npu::KernelClass::kPeano;
   std::optional<double> clock;
   if (settings.clock) clock = *settings.clock * 1e9;
+  const auto reckon = [&] {
+    return npu::ModelAttention(
+        npu::WorkOf(npu::PlanAttention(config, settings.shape,
+                                       npu::CausalRows(settings.rows, keys, settings.window))),
+        kernel, clock);
+  };
   if (settings.model_only) {
     if (!settings.save.empty()) {
       throw Error(ErrorKind::kInvalidArgument, "--save: --model-only computes nothing");
@@ -88,21 +100,20 @@ int RunAttention(const AttentionSettings& settings) {
     if (settings.device != "emulator") {
       throw Error(ErrorKind::kInvalidArgument, "--device: --model-only computes nothing");
     }
-    const npu::AttentionPlan plan = npu::PlanAttention(
-        config, settings.shape, npu::CausalRows(settings.rows, keys, settings.window));
-    ReportRun(settings.output, npu::ModelAttention(npu::WorkOf(plan), kernel, clock), nullptr,
-              nullptr);
+    ReportRun(settings.output, reckon(), nullptr, nullptr);
     return kExitOk;
   }
+  const npu::GemmTime model = reckon();
+  ProgressLine progress("attending", ProgressLine::Elsewhere::kSilent, settings.output.json);
+  const auto runner = MakeRunner(settings.device, config, progress, model.dram_bytes);
   if (!settings.save.empty()) MakeSaveFolder(settings.save);
-  const auto runner = MakeRunner(settings.device, config);
   const npu::AttentionTrial trial =
       npu::TryAttentionOn(*runner, config, settings.shape, settings.rows, keys, settings.window,
                           settings.seed, npu::kArrayTimeout);
+  progress.Clear();
   if (!settings.save.empty()) Save(settings.save, trial);
   const NpuOutcome outcome{trial.ok, trial.max_abs_error};
-  ReportRun(settings.output, npu::ModelAttention(npu::WorkOf(trial.plan), kernel, clock), &outcome,
-            runner.get());
+  ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }
 
@@ -147,7 +158,7 @@ void AddNpuAttention(CLI::App& npu, Action& action) {
       ->default_str("emulator");
   AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up values")
       ->default_str("1");
-  AddText(command, "--save", settings->save, "FOLDER",
+  AddSave(command, settings->save,
           "Write q.npy, k.npy, v.npy, o.npy and the instruction stream attention.bin there");
   AddJson(command, settings->output);
   command.final_callback(

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "cli/output.h"
 #include "core/atomic_file.h"
 #include "devices/npu/gemm/gemm_design.h"
+#include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/timing/gemm_time.h"
 #include "devices/npu/workbench/gemm_trial.h"
 #include "formats/npy.h"
@@ -39,7 +41,7 @@ struct GemmSettings {
   std::string activations;
   std::string generation = "npu1";
   std::string out;
-  std::string tile;
+  std::optional<std::string> tile;
   int columns = 0;
   std::optional<double> clock;
   std::string kernel = "peano";
@@ -87,15 +89,21 @@ npu::GemmCase CaseOf(const GemmSettings& settings) {
                           : gemm.type == npu::GemmType::kI8 ? "i32"
                                                             : "f32";
   gemm.output = npu::ParseGemmOutput(out).value();
+  const bool to_floats =
+      gemm.output == npu::GemmOutput::kBf16 || gemm.output == npu::GemmOutput::kF32;
+  if (!to_floats && (gemm.type == npu::GemmType::kBf16 || gemm.type == npu::GemmType::kW4Bf16)) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--out {}: sums of bf16 are bf16 or f32", out));
+  }
   gemm.shape = settings.shape;
   const bool chess = settings.kernel == "chess";
   gemm.kernel = chess ? npu::KernelClass::kChess : npu::KernelClass::kPeano;
   if (settings.clock) gemm.clock_hz = *settings.clock * 1e9;
-  if (settings.tile.empty()) {
+  if (!settings.tile) {
     gemm.tile = npu::DesignTile(gemm.type);
   } else {
     // A tile is a question about designs as they were published.
-    gemm.tile = ParseTile(settings.tile);
+    gemm.tile = ParseTile(*settings.tile);
     gemm.layout = chess ? npu::GemmLayout::kBlockRows : npu::GemmLayout::kTileRows;
   }
   return gemm;
@@ -122,6 +130,18 @@ void Save(const std::filesystem::path& folder, const npu::GemmTrial& trial) {
   AtomicFile file(folder / "gemm.bin");
   file.Write(std::as_bytes(std::span(words)));
   file.Commit();
+}
+
+/// What the streams of Tandem's designs reach.
+void RequireReach(const npu::GemmShape& shape) {
+  for (const auto& [name, side, most] : {std::tuple("-m", shape.m, npu::kMostGemmRows),
+                                         {"-k", shape.k, npu::kMostGemmSum},
+                                         {"-n", shape.n, npu::kMostGemmColumns}}) {
+    if (side <= most) continue;
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("{} {}: Tandem's designs take {} at most", name, side, most),
+                "--model-only reckons any size");
+  }
 }
 
 /// Values, packed and unpacked, and their reference: some 8 bytes an operand and 24 a result.
@@ -151,8 +171,8 @@ int RunGemm(const GemmSettings& settings) {
   }
   if (gemm.tile != npu::DesignTile(gemm.type)) {
     const npu::GemmShape tile = npu::DesignTile(gemm.type);
-    throw Error(ErrorKind::kUnsupported,
-                fmt::format("--tile {}: Tandem's design for {} multiplies {}x{}x{}", settings.tile,
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("--tile {}: Tandem's design for {} multiplies {}x{}x{}", *settings.tile,
                             npu::GemmTypeName(gemm.type), tile.m, tile.k, tile.n),
                 "other tiles are for --model-only");
   }
@@ -161,17 +181,21 @@ int RunGemm(const GemmSettings& settings) {
   if (config.type == npu::GemmType::kI4 && config.output == npu::GemmOutput::kF32) {
     config.output = npu::GemmOutput::kI32;
   }
-  npu::CheckGemmConfig(config);
+  RequireDesign(config, "--model-only reckons others");
+  RequireReach(gemm.shape);
   RequireSize(gemm.shape);
-  if (!settings.save.empty()) MakeSaveFolder(settings.save);
-  const auto runner = MakeRunner(settings.device, config);
-  const npu::GemmTrial trial =
-      npu::TryGemmOn(*runner, config, gemm.shape, settings.seed, npu::kArrayTimeout);
-  if (!settings.save.empty()) Save(settings.save, trial);
   npu::GemmCase own = gemm;
   own.layout = npu::GemmLayout::kPacked;
+  const npu::GemmTime model = npu::ModelGemm(own);
+  ProgressLine progress("multiplying", ProgressLine::Elsewhere::kSilent, settings.output.json);
+  const auto runner = MakeRunner(settings.device, config, progress, model.dram_bytes);
+  if (!settings.save.empty()) MakeSaveFolder(settings.save);
+  const npu::GemmTrial trial =
+      npu::TryGemmOn(*runner, config, gemm.shape, settings.seed, npu::kArrayTimeout);
+  progress.Clear();
+  if (!settings.save.empty()) Save(settings.save, trial);
   const NpuOutcome outcome{trial.ok, trial.max_abs_error};
-  ReportRun(settings.output, npu::ModelGemm(own), &outcome, runner.get());
+  ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }
 
@@ -216,7 +240,7 @@ void AddNpuGemm(CLI::App& npu, Action& action) {
       ->default_str("emulator");
   AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up matrices")
       ->default_str("1");
-  AddText(command, "--save", settings->save, "FOLDER",
+  AddSave(command, settings->save,
           "Write a.npy, b.npy, c.npy and the instruction stream gemm.bin there");
   AddJson(command, settings->output);
   command.final_callback(

@@ -3,11 +3,16 @@
 #include "cli/npu_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "cli/output.h"
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/xrt/xrt_backend.h"
@@ -28,6 +33,13 @@ Json ToJson(const npu::GemmTime& time, bool modelled) {
           {"dram_us", time.dram_seconds * 1e6},
           {"dispatch_us", time.dispatch_seconds * 1e6},
           {"dram_bytes", time.dram_bytes}};
+}
+
+bool HasDesign(const npu::GemmConfig& config) try {
+  npu::CheckGemmConfig(config);
+  return true;
+} catch (const Error&) {
+  return false;
 }
 
 void PrintModel(const npu::GemmTime& time) {
@@ -53,11 +65,49 @@ npu::Device ArrayOf(const std::string& generation, int columns) {
   return device;
 }
 
+void RequireDesign(const npu::GemmConfig& config, const std::string& instead) {
+  if (HasDesign(config)) return;
+  npu::GemmConfig other = config;
+  other.device.columns = npu::MaxColumns(config.device.generation);
+  std::vector<std::string_view> outputs;
+  for (const auto output : {npu::GemmOutput::kI8, npu::GemmOutput::kI16, npu::GemmOutput::kI32,
+                            npu::GemmOutput::kBf16, npu::GemmOutput::kF32}) {
+    other.output = output;
+    if (HasDesign(other)) outputs.push_back(npu::GemmOutputName(output));
+  }
+  other.output = config.output;
+  if (!HasDesign(other)) {
+    throw Error(ErrorKind::kInvalidArgument,
+                outputs.empty()
+                    ? fmt::format("Tandem has no design for {}", npu::GemmTypeName(config.type))
+                    : fmt::format("--out {}: Tandem's designs for {} give {}",
+                                  npu::GemmOutputName(config.output),
+                                  npu::GemmTypeName(config.type), fmt::join(outputs, " or ")),
+                instead);
+  }
+  std::vector<int> columns;
+  for (int count = 1; count <= npu::MaxColumns(config.device.generation); ++count) {
+    other.device.columns = count;
+    if (HasDesign(other)) columns.push_back(count);
+  }
+  throw Error(
+      ErrorKind::kInvalidArgument,
+      fmt::format("--columns {}: Tandem's designs for {} take {}", config.device.columns,
+                  npu::GenerationName(config.device.generation), fmt::join(columns, " or ")),
+      instead);
+}
+
 std::unique_ptr<npu::BackendRunner> MakeRunner(const std::string& device,
-                                               const npu::GemmConfig& config) {
+                                               const npu::GemmConfig& config,
+                                               ProgressLine& progress, double bytes) {
   const npu::Generation generation = config.device.generation;
+  const auto show = [&progress, total = static_cast<uint64_t>(bytes)](uint64_t done) {
+    // Headers of tiles come on top of what the model counts.
+    progress.Update(std::min(done, total), total + 1);
+  };
   auto runner = std::make_unique<npu::BackendRunner>(
-      device == "xrt" ? npu::MakeXrtBackend({generation, 0}) : npu::MakeEmulatedBackend(generation),
+      device == "xrt" ? npu::MakeXrtBackend({generation, 0})
+                      : npu::MakeEmulatedBackend(generation, show),
       config.device);
   runner->Configure({npu::GemmDesignName(config), npu::MakeGemmDesign(config)});
   return runner;
@@ -92,6 +142,10 @@ void ReportRun(const OutputOptions& output, const npu::GemmTime& model, const Np
   PrintModel(model);
 }
 
+CLI::Option* AddSave(CLI::App& command, std::string& folder, const std::string& help) {
+  return AddPath(command, "--save", folder, help)->type_name("FOLDER");
+}
+
 void MakeSaveFolder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
@@ -99,6 +153,13 @@ void MakeSaveFolder(const std::filesystem::path& folder) {
     throw Error(ErrorKind::kIo, fmt::format("--save {}: no folder can be made there{}{}",
                                             Printable(folder.string(), 400), error ? ": " : "",
                                             error ? error.message() : ""));
+  }
+  try {
+    // Never finished, so that nothing stays of it.
+    const AtomicFile trial(folder / "trial");
+  } catch (const Error& problem) {
+    throw Error(problem.kind(), fmt::format("--save {}: no file can be made there: {}",
+                                            Printable(folder.string(), 400), problem.message()));
   }
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cli/options.h"
+#include "cli/output.h"
 #include "devices/npu/arrays/backend_runner.h"
 #include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/timing/gemm_time.h"
@@ -19,10 +20,16 @@ namespace tandem::cli {
 /// kInvalidArgument for more columns than it has.
 npu::Device ArrayOf(const std::string& generation, int columns);
 
+/// Whether Tandem has a design for a configuration. Throws Error kInvalidArgument that names
+/// --columns or --out, what they may be, and `instead` as the hint.
+void RequireDesign(const npu::GemmConfig& config, const std::string& instead = {});
+
 /// The array behind --device ("emulator", "xrt"), configured. Throws Error as MakeXrtBackend and
 /// ArrayBackend::Configure.
+/// An emulated run of about `bytes` to and from the host is shown on `progress`.
 std::unique_ptr<npu::BackendRunner> MakeRunner(const std::string& device,
-                                               const npu::GemmConfig& config);
+                                               const npu::GemmConfig& config,
+                                               ProgressLine& progress, double bytes);
 
 /// What came of a run, against its reference.
 struct NpuOutcome {
@@ -34,7 +41,9 @@ struct NpuOutcome {
 void ReportRun(const OutputOptions& output, const npu::GemmTime& model, const NpuOutcome* outcome,
                const npu::BackendRunner* runner);
 
-/// Makes the folder of --save. Throws Error kIo.
+/// Adds --save, a folder.
+CLI::Option* AddSave(CLI::App& command, std::string& folder, const std::string& help);
+/// Makes that folder, and sees whether files can be made in it. Throws Error kIo.
 void MakeSaveFolder(const std::filesystem::path& folder);
 
 }  // namespace tandem::cli

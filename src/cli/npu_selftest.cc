@@ -47,7 +47,7 @@ struct SelfTestSettings {
   bool full = false;
   std::string save;
   std::string fault = "none";
-  int fault_step = 4;
+  std::optional<int> fault_step;
 };
 
 /// Breaks one step of the test, as an array would.
@@ -108,6 +108,14 @@ void PrintProblem(const std::string& problem) {
   }
 }
 
+void PrintStep(int number, const npu::SelfTestStep& step) {
+  Print(fmt::format("{:>2} {:<7} {:<18} {} ({} run{}, {:.3f} s)\n", number,
+                    step.ok ? "ok" : "FAILED", step.name, step.what, step.runs,
+                    step.runs == 1 ? "" : "s", step.seconds));
+  PrintProblem(step.problem);
+  FlushOutput();
+}
+
 void TellWhatToSend(const SelfTestSettings& settings, const npu::SelfTestReport& report) {
   Print(fmt::format("{} of {} steps passed. What came after rests on this and was not tried.\n",
                     report.steps.size() - 1, report.planned));
@@ -128,6 +136,10 @@ int RunSelfTest(const SelfTestSettings& settings) {
   const auto generation =
       settings.generation == "npu1" ? npu::Generation::kNpu1 : npu::Generation::kNpu2;
   const auto fault = std::find(kFaults.begin(), kFaults.end(), settings.fault) - kFaults.begin();
+  if (settings.fault_step && fault == 0) {
+    throw Error(ErrorKind::kInvalidArgument, "--inject-step: in which step what --inject says");
+  }
+  const int fault_step = settings.fault_step.value_or(4);
   const npu::Device device{generation, npu::MaxColumns(generation)};
   BrokenRunner emulator(device, static_cast<npu::Fault>(fault));
   std::unique_ptr<npu::ArrayRunner> xrt;
@@ -145,24 +157,25 @@ int RunSelfTest(const SelfTestSettings& settings) {
   options.seed = settings.seed;
   options.full_size = settings.full;
   options.timeout = std::chrono::milliseconds(static_cast<int64_t>(settings.timeout * 1000));
+  ProgressLine progress("testing", ProgressLine::Elsewhere::kSilent, settings.output.json);
+  options.on_start = [&](int done, int planned, const std::string& name) {
+    progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(planned), name);
+  };
   int number = 0;
-  if (settings.fault_step == 1) emulator.BreakNext();
+  if (fault_step == 1) emulator.BreakNext();
   options.on_step = [&](const npu::SelfTestStep& step) {
-    if (++number + 1 == settings.fault_step) emulator.BreakNext();
+    if (++number + 1 == fault_step) emulator.BreakNext();
     if (settings.output.json) return;
-    Print(fmt::format("{:>2} {:<7} {:<18} {} ({} run{}, {:.3f} s)\n", number,
-                      step.ok ? "ok" : "FAILED", step.name, step.what, step.runs,
-                      step.runs == 1 ? "" : "s", step.seconds));
-    PrintProblem(step.problem);
-    FlushOutput();
+    progress.Clear();
+    PrintStep(number, step);
   };
   const npu::SelfTestReport report = npu::RunSelfTest(runner, options);
   if (fault != 0 && report.ok()) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("--inject {}: nothing came of it in step {}", settings.fault,
-                            settings.fault_step),
-                fmt::format("there are {} steps; not every fault can show in each of them",
-                            report.planned));
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("--inject {}: nothing came of it in step {}", settings.fault, fault_step),
+        fmt::format("there are {} steps; not every fault can show in each of them",
+                    report.planned));
   }
   const Json json = ReportOf(settings, report, emulated);
   if (!settings.save.empty()) {
@@ -198,8 +211,7 @@ void AddNpuSelfTest(CLI::App& npu, Action& action) {
       ->default_str("10");
   command.add_flag("--full", settings->full,
                    "The layer as large as one of Gemma 3n E2B: emulated, half a minute");
-  AddText(command, "--save", settings->save, "FOLDER",
-          "Where to write stream and memory of the run that failed");
+  AddSave(command, settings->save, "Where to write stream and memory of the run that failed");
   AddChoice(command, "--inject", settings->fault, kFaults,
             "Break a run on purpose, to see what comes of it (emulator)")
       ->default_str("none");

@@ -14,11 +14,13 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/npu_report.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "devices/npu/arrays/gemm_configuration.h"
+#include "devices/npu/probe/npu_probe.h"
 #include "devices/npu/xrt/npu_node.h"
 #include "devices/npu/xrt/xclbin_file.h"
 #include "devices/npu/xrt/xrt_backend.h"
@@ -48,7 +50,7 @@ Found Look() {
 /// Exit status 1 where the NPU cannot be used.
 int RunInfo(const OutputOptions& output) {
   const Found found = Look();
-  const uint64_t pinnable = npu::PinnableBytes();
+  const uint64_t pinnable = npu::LockableBytes();
   if (output.json) {
     Json json = {{"usable", !found.problem.has_value()},
                  {"emulated", npu::NpuIsEmulated()},
@@ -106,6 +108,7 @@ int RunXclbin(const XclbinSettings& settings) {
                           : settings.type == "bf16" ? "f32"
                                                     : "i32";
   config.output = npu::ParseGemmOutput(out).value();
+  RequireDesign(config);
   const npu::ArrayConfiguration configuration = npu::GemmConfiguration(config);
   const std::vector<std::byte> bytes = npu::MakeEmulatedXclbin(configuration);
   AtomicFile file(settings.target);

@@ -56,8 +56,9 @@ double ParseReal(std::string_view option, std::string_view text, double min, dou
 /// The longest of an option's names: "--temp" of "-t,--temp" is how errors call it.
 std::string ErrorName(const std::string& names);
 
-template <std::integral T>
-CLI::Option* AddInteger(CLI::App& app, const std::string& names, T& target, T min, T max,
+/// `target` may be a T or a std::optional<T>.
+template <std::integral T, typename Target>
+CLI::Option* AddInteger(CLI::App& app, const std::string& names, Target& target, T min, T max,
                         const std::string& help) {
   return app
       .add_option_function<std::string>(

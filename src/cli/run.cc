@@ -205,6 +205,8 @@ int Answer(Engine& engine, const RunSettings& settings, const GenerationOptions&
   const auto reading = [&progress](int64_t done, int64_t total) {
     if (done < total) progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total));
   };
+  // An emulated NPU's first rows take a while.
+  if (settings.model.prefill == "npu") reading(0, static_cast<int64_t>(prompt.size()));
   const GenerationResult result =
       Generate(*session, prompt, options, {print, Interrupted, reading});
   introduce();

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <utility>
 
 #include "core/error.h"
 #include "core/processors.h"
@@ -67,13 +68,31 @@ NpuDeviceReport DiagnoseNpu(const std::filesystem::path& root) {
 
 }  // namespace
 
+std::optional<Complaint> ComplaintOf(const NpuCheckReport& check) {
+  if (check.state != "broken" && check.state != "limited" && check.mend.empty()) return {};
+  std::string what = check.name;
+  for (const std::string* part : {&check.value, &check.reason}) {
+    if (!part->empty()) what += ": " + *part;
+  }
+  return Complaint{"npu", check.state, std::move(what), check.mend};
+}
+
+std::vector<Complaint> AllComplaints(const DoctorReport& report) {
+  std::vector<Complaint> complaints = report.gpu_complaints;
+  for (const NpuCheckReport& check : report.npu.checks) {
+    if (auto complaint = ComplaintOf(check)) complaints.push_back(*std::move(complaint));
+  }
+  return complaints;
+}
+
 std::vector<Complaint> CheckRenderNodes(const std::filesystem::path& folder) {
   std::vector<Complaint> complaints;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     if (!entry.path().filename().string().starts_with("renderD")) continue;
     if (::access(entry.path().c_str(), R_OK | W_OK) == 0 || errno != EACCES) continue;
-    complaints.push_back({fmt::format("{} may not be opened, so Vulkan hides the GPU behind it",
+    complaints.push_back({"gpu", "broken",
+                          fmt::format("{} may not be opened, so Vulkan hides the GPU behind it",
                                       Printable(entry.path().string(), 200)),
                           "sudo usermod -aG render,video $USER, then log in again"});
   }
@@ -88,7 +107,9 @@ DoctorReport Diagnose(const std::filesystem::path& root) {
   const VulkanProbe probe = ProbeVulkan();
   for (const VulkanDeviceInfo& device : probe.devices) report.gpus.push_back(ToReport(device));
   report.gpu_complaints = CheckRenderNodes("/dev/dri");
-  if (!probe.problem.empty()) report.gpu_complaints.push_back({probe.problem, probe.mend});
+  if (!probe.problem.empty()) {
+    report.gpu_complaints.push_back({"gpu", "broken", probe.problem, probe.mend});
+  }
   report.emulated_npus = {"npu1", "npu2"};
   report.npu = DiagnoseNpu(root);
   report.auto_device = "cpu";

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,10 +31,12 @@ struct GpuReport {
   std::vector<Feature> features;
 };
 
-/// Something that does not work, and the command that mends it.
+/// Something that does not work, or not wholly, and the command that mends it.
 struct Complaint {
-  std::string what;
-  std::string mend;  ///< Empty where there is none.
+  std::string about;  ///< "gpu", "npu"
+  std::string state;  ///< "broken"; of an NPU also "limited", and "unknown" where that has a mend.
+  std::string what;   ///< Of an NPU with the name of the check: "driver: Linux 6.1: ...".
+  std::string mend;   ///< Empty where there is none.
 };
 
 /// One of the things that an NPU needs.
@@ -62,6 +65,11 @@ struct DoctorReport {
   std::string auto_device;
   std::string auto_reason;
 };
+
+/// The complaint that a check is; nothing where there is neither fault nor mend.
+std::optional<Complaint> ComplaintOf(const NpuCheckReport& check);
+/// All complaints of a report, of the NPU, too.
+std::vector<Complaint> AllComplaints(const DoctorReport& report);
 
 /// `root` is where the NPU's part looks for sys, dev, proc, etc, boot, usr and opt: "/", or a tree
 /// that stands for a machine.

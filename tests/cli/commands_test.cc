@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "cli/process.h"
 
@@ -85,6 +88,44 @@ TEST(Doctor, SaysWhatIsMissingAndHowToMendIt) {
   EXPECT_EQ(reply.code, 3);
   EXPECT_EQ(reply.out, "");
   EXPECT_NE(reply.err.find("hint: "), std::string::npos) << reply.err;
+}
+
+// What does not work is said by both forms, line for line: the GPU's and the NPU's.
+TEST(Doctor, TheTextAndTheJsonComplainOfTheSame) {
+  const TemporaryFolder folder;
+  const std::string device = folder / "sys/bus/pci/devices/0000:c6:00.1";
+  std::filesystem::create_directories(device);
+  WriteFile(device + "/vendor", "0x1022\n");
+  WriteFile(device + "/device", "0x1502\n");
+  WriteFile(device + "/revision", "0x00\n");
+  const std::string with =
+      "VK_DRIVER_FILES=/none VK_ICD_FILENAMES=/none TANDEM_NPU_KERNELS=" + (folder / "none") +
+      " TANDEM_SYSTEM_ROOT=" + (folder / "") + " \"$TANDEM\" doctor";
+  const Finished text = Shell(with);
+  ASSERT_EQ(text.code, 0) << text.err;
+  const Json json = Json::parse(Shell(with + " --json").out, nullptr, false);
+  std::vector<std::string> about;
+  std::vector<std::string> listed;
+  for (const Json& complaint : json["complaints"]) {
+    about.push_back(complaint["about"]);
+    const std::string gap = about.back() == "gpu" ? ": " : " ";
+    listed.push_back(complaint["state"].get<std::string>() + gap +
+                     complaint["what"].get<std::string>());
+    const std::string mend = complaint["mend"];
+    if (!mend.empty()) listed.push_back("mend it with: " + mend);
+  }
+  std::vector<std::string> said;
+  for (const std::string& line : Lines(text.out)) {
+    const std::string row = line.substr(std::min<size_t>(11, line.size()));
+    if (row.starts_with("broken") || row.starts_with("limited") || row.starts_with("mend")) {
+      said.push_back(row);
+    }
+  }
+  EXPECT_EQ(said, listed) << text.out;
+  EXPECT_EQ(about.front(), "gpu");
+  // Driver, firmware, XRT and xclbins at least.
+  EXPECT_GE(std::count(about.begin(), about.end(), "npu"), 4);
+  EXPECT_NE(text.out.find("broken xclbin"), std::string::npos) << text.out;
 }
 
 TEST(Tokenize, BosAndSpecialPiecesAreByChoice) {

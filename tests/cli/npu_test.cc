@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "cli/process.h"
+#include "cli/terminal.h"
 #include "formats/npy.h"
 
 namespace tandem::test {
@@ -78,7 +80,8 @@ TEST(Npu, ErrorsNameFileAndPlace) {
   wide.replace(wide.find("\"bd\":0"), 6, "\"bd\":16");
   run = encode(wide);
   EXPECT_EQ(run.code, 2);
-  EXPECT_EQ(run.err, "error: op 0 (dma_memcpy_nd): BD 16: a shim has BDs 0 to 15\n");
+  EXPECT_EQ(run.err, "error: " + (folder / "s.json") +
+                         ": op 0 (dma_memcpy_nd): BD 16: a shim has BDs 0 to 15\n");
   EXPECT_FALSE(std::filesystem::exists(folder / "s.bin"));
   WriteFile(folder / "x.bin", "not a stream");
   run = Tandem({"npu", "insts", folder / "x.bin"});
@@ -149,8 +152,13 @@ TEST(Npu, TestsItselfUpToTheFirstThingThatDiffers) {
   EXPECT_EQ(json["steps"].size(), 2U);
   EXPECT_EQ(json["planned"], 13);
   EXPECT_NE(lost.out.find("the device is gone"), std::string::npos) << lost.out;
-  for (const std::vector<std::string>& bad : std::vector<std::vector<std::string>>{
-           {"--timeout", "0"}, {"--inject", "bug"}, {"--inject-step", "0"}, {"--seed", "-1"}}) {
+  for (const std::vector<std::string>& bad :
+       std::vector<std::vector<std::string>>{{"--timeout", "0"},
+                                             {"--inject", "bug"},
+                                             {"--inject-step", "0"},
+                                             {"--inject-step", "3"},
+                                             {"--save", ""},
+                                             {"--seed", "-1"}}) {
     std::vector<std::string> arguments = {"npu", "selftest"};
     arguments.insert(arguments.end(), bad.begin(), bad.end());
     const Finished run = Tandem(arguments);
@@ -176,6 +184,7 @@ TEST(Npu, ReckonsProducts) {
   wrong("--tile", "64x64");
   wrong("--tile", "64x64x64x64");
   wrong("--tile", "64x-1x64");
+  wrong("--tile", "");
   wrong("--columns", "5");
   wrong("--activations", "bf16");
   wrong("--clock", "nan");
@@ -230,22 +239,73 @@ TEST(Npu, MultipliesOnTheEmulatedArray) {
   }
   EXPECT_EQ(multiply("i8", "npu1", {"--out", "i8", "--seed", "7"})["max_abs_error"], 0);
   EXPECT_EQ(multiply("bf16", "npu2", {"--out", "bf16", "--columns", "4"})["ok"], true);
-  const auto refuse = [&](const std::vector<std::string>& more, const std::string& says) {
-    std::vector<std::string> args = {"npu", "gemm", "-m", "1", "-k", "1", "-n", "1"};
+  const auto refuse = [&](const std::vector<std::string>& more, const std::string& says,
+                          int code = 2) {
+    std::vector<std::string> args = {"npu", "gemm"};
+    for (const std::string side : {"-m", "-k", "-n"}) {
+      if (std::find(more.begin(), more.end(), side) == more.end()) {
+        args.insert(args.end(), {side, "1"});
+      }
+    }
     args.insert(args.end(), more.begin(), more.end());
     const Finished run = Tandem(args);
-    EXPECT_NE(run.code, 0);
+    EXPECT_TRUE(code == 0 ? run.code != 0 : run.code == code) << run.code << ": " << run.err;
     EXPECT_NE(run.err.find(says), std::string::npos) << run.err;
+    // One line of what is wrong, at most one of what to do.
+    EXPECT_LE(Lines(run.err).size(), 2U) << run.err;
+    EXPECT_EQ(run.out, "");
   };
   refuse({"--tile", "32x32x32"}, "64x128x64");
-  refuse({"--out", "f32"}, "i8 to f32");
-  refuse({"--columns", "3"}, "3 columns");
+  refuse({"--out", "bf16"}, "--out bf16: Tandem's designs for i8 give i8 or i16 or i32");
+  refuse({"--type", "bf16", "--out", "i8"}, "--out i8: sums of bf16 are bf16 or f32");
+  refuse({"--type", "i4", "--activations", "bf16"}, "no design for w4bf16");
+  refuse({"--columns", "3"}, "--columns 3: Tandem's designs for npu1 take 4");
+  refuse({"--columns", "5", "--generation", "npu2"}, "take 4 or 8");
+  refuse({"-m", "65537"}, "-m 65537: Tandem's designs take 65536 at most");
+  refuse({"-k", "131072"}, "-k 131072");
+  refuse({"-n", "524289"}, "-n 524289");
+  refuse({"--save", ""}, "--save");
   refuse({"--model-only", "--save", "x"}, "--save");
+  WriteFile(folder / "file", "");
+  refuse({"--save", folder / "file"}, "--save " + (folder / "file"), 4);
+  refuse({"--save", "/proc"}, "--save /proc: no file can be made there", 4);
   // What keeps XRT from an NPU, both say alike.
   const Finished info = Tandem({"npu", "info", "--json"});
   const Json there = Json::parse(info.out);
   EXPECT_EQ(info.code == 0, there["usable"].get<bool>());
-  if (info.code != 0) refuse({"--device", "xrt"}, there["problem"].get<std::string>());
+  if (info.code != 0) {
+    refuse({"--device", "xrt", "--save", folder / "none"}, there["problem"].get<std::string>(), 0);
+    EXPECT_FALSE(std::filesystem::exists(folder / "none"));
+  }
+}
+
+// Where somebody watches, and nowhere else.
+TEST(Npu, ShowsHowFarItIs) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"npu", "gemm", "-m", "64", "-k", "512", "-n", "256"},
+      {"npu", "attention", "-q", "64"},
+      {"npu", "selftest"}};
+  const std::vector<std::string> labels = {"multiplying", "attending", "testing"};
+  for (size_t i = 0; i < commands.size(); ++i) {
+    Terminal watched(commands[i], {});
+    EXPECT_NE(watched.WaitFor(labels[i] + "   0%"), "") << watched.screen();
+    // It vanishes before the result, which begins its own line.
+    EXPECT_NE(watched.WaitFor("\r" + std::string(i < 2 ? "npu1, emulated: right" : " 1 ok")), "")
+        << watched.screen();
+    EXPECT_EQ(watched.Wait(), 0);
+    std::vector<std::string> json = commands[i];
+    json.push_back("--json");
+    Terminal quiet(json, {});
+    EXPECT_EQ(quiet.Wait(), 0);
+    EXPECT_EQ(quiet.screen().find(labels[i]), std::string::npos) << quiet.screen();
+    EXPECT_EQ(Tandem(commands[i]).err, "");
+  }
+}
+
+TEST(Npu, PromptsShowHowFarTheyAre) {
+  Terminal watched({"run", "-p", "hello", "--temp", "0", "--prefill", "npu", "-n", "1"}, {});
+  EXPECT_NE(watched.WaitFor("reading the prompt   0%"), "") << watched.screen();
+  EXPECT_EQ(watched.Wait(), 0);
 }
 
 TEST(Npu, WritesXclbins) {
@@ -255,7 +315,9 @@ TEST(Npu, WritesXclbins) {
       Tandem({"npu", "xclbin", "--type", "i4", "--generation", "npu2", "-o", path});
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_NE(run.err.find("gemm-i4-i32-npu2"), std::string::npos);
-  EXPECT_NE(Tandem({"npu", "xclbin", "--type", "i4", "--out", "i8", "-o", path}).code, 0);
+  const Finished wrong = Tandem({"npu", "xclbin", "--type", "i4", "--out", "i8", "-o", path});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_NE(wrong.err.find("--out i8: Tandem's designs for i4"), std::string::npos) << wrong.err;
   EXPECT_NE(Tandem({"npu", "xclbin", "-o", folder / "none/x.xclbin"}).code, 0);
 }
 
@@ -320,9 +382,9 @@ TEST(Npu, AttendsOnTheEmulatedArray) {
     EXPECT_NE(run.err.find(says), std::string::npos) << run.err;
   };
   refuse({"--kv", "3"}, "-q 4");
-  refuse({"--heads", "3"}, "3 heads with 2 of keys");
+  refuse({"--heads", "3"}, "--heads 3: no multiple of --kv-heads 2");
   refuse({"--head-dim", "257"}, "--head-dim");
-  refuse({"--columns", "3"}, "3 columns");
+  refuse({"--columns", "3"}, "--columns 3: Tandem's designs for npu1 take 4");
   const Finished info = Tandem({"npu", "info", "--json"});
   if (info.code != 0) {
     refuse({"--device", "xrt"}, Json::parse(info.out)["problem"].get<std::string>());

@@ -5,6 +5,7 @@
 // left behind.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -60,6 +61,23 @@ Broken RunBroken(EmulatorRunner& runner, Fault fault, milliseconds timeout, size
   }
   broken.took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - start);
   return broken;
+}
+
+// By which progress is shown: what shims read and wrote, anew in each run.
+TEST(NpuFaults, AWatchedRunTellsWhatWentBy) {
+  Emulator array(kNpu1);
+  array.Load(MakeCopyDesign(kNpu1));
+  std::vector<std::byte> from(4 * 4 * kCopyBlockWords);
+  std::vector<std::byte> to(from.size());
+  const uint64_t addresses[] = {array.AddBuffer(from), array.AddBuffer(to)};
+  for (int run = 0; run < 2; ++run) {
+    std::vector<uint64_t> told;
+    array.SetWatch([&](uint64_t bytes) { told.push_back(bytes); });
+    ASSERT_FALSE(array.Run(EncodeSequence(CopySequence(kNpu1, 1)), addresses));
+    EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+    EXPECT_GT(told.size(), 1U);
+    EXPECT_EQ(told.back(), from.size() + to.size());
+  }
 }
 
 TEST(NpuFaults, BrokenRunsAreTypedAndInTime) {

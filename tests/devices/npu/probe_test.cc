@@ -135,6 +135,31 @@ TEST(NpuProbe, AMachineInOrder) {
             "2.25.0 (/usr/lib/x86_64-linux-gnu/libxrt_coreutil.so.2.25.0)");
 }
 
+// What the way through XRT asks first, in the same words.
+TEST(NpuProbe, TheNodeAlone) {
+  Machine machine;
+  const auto names = [](const NpuReport& report) {
+    std::string all;
+    for (const NpuCheck& check : report.checks) all += check.name + " ";
+    return all;
+  };
+  NpuReport report = ProbeNode(machine.options());
+  EXPECT_TRUE(report.usable());
+  EXPECT_EQ(names(report), "device driver node permission ");
+  EXPECT_EQ(report.node, "/dev/accel/accel0");
+  EXPECT_EQ(report.address, "0000:c6:00.1");
+  machine.answer.error = EACCES;
+  report = ProbeNode(machine.options());
+  EXPECT_EQ(report.checks.back().state, CheckState::kBroken);
+  EXPECT_EQ(report.checks.back().mend, Find(machine.Probe(), "permission").mend);
+  machine.Remove("dev/accel");
+  report = ProbeNode(machine.options());
+  EXPECT_FALSE(report.usable());
+  EXPECT_EQ(report.node, "");
+  machine.Remove("sys/bus/pci/devices/0000:c6:00.1");
+  EXPECT_FALSE(ProbeNode(machine.options()).generation);
+}
+
 TEST(NpuProbe, EachPartByItsRevision) {
   const auto part = [](const char* device, const char* revision) {
     Machine machine;
@@ -350,7 +375,7 @@ TEST(NpuProbe, Xclbins) {
       {"another generation", [](Machine& m) { m.WriteManifest("npu2", "1234"); }, "xclbin",
        CheckState::kBroken, "only for npu2", "GENERATION=npu1"},
       {"another version", [](Machine& m) { m.WriteManifest("npu1", "99"); }, "xclbin",
-       CheckState::kBroken, "another version of its design", "make npu-kernels"},
+       CheckState::kBroken, "of another version of Tandem", "make npu-kernels"},
       {"missing", [](Machine& m) { m.Remove("kernels/gemm.xclbin"); }, "xclbin",
        CheckState::kBroken, "gemm.xclbin", "make npu-kernels"},
       {"cut", [](Machine& m) { m.WriteXclbin(1000, 1024); }, "xclbin", CheckState::kBroken,

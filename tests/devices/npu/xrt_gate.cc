@@ -190,10 +190,12 @@ TEST(FaultAlways, GivesTheDeviceUp) {
 }
 
 TEST(Absent, NoNode) {
-  ExpectError(ErrorKind::kNotFound, "no device node", [] { Backend(); });
+  ExpectError(ErrorKind::kNotFound, "node: /dev/accel/accel0: the kernel has it",
+              [] { Backend(); });
 }
 TEST(Absent, NoPermission) {
-  ExpectError(ErrorKind::kIo, "no permission on /dev/accel/accel0", [] { Backend(); });
+  ExpectError(ErrorKind::kIo, "permission: /dev/accel/accel0: permission denied",
+              [] { Backend(); });
 }
 TEST(Absent, NoMemory) {
   ExpectError(ErrorKind::kResource, "no buffer of 100000 bytes",

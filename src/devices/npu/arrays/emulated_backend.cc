@@ -33,7 +33,8 @@ struct EmulatedProgram : ArrayProgram {
 
 class EmulatedContext : public ArrayContext {
  public:
-  explicit EmulatedContext(Design design) : design_(std::move(design)) {}
+  EmulatedContext(Design design, Emulator::Watch watch)
+      : design_(std::move(design)), watch_(std::move(watch)) {}
 
   std::unique_ptr<ArrayProgram> Load(const Stream& stream) override {
     return std::make_unique<EmulatedProgram>(stream);
@@ -54,6 +55,7 @@ class EmulatedContext : public ArrayContext {
     if (emulator_ == nullptr) {
       emulator_ = std::make_unique<Emulator>(design_.device);
       emulator_->Load(design_);
+      emulator_->SetWatch(watch_);
     }
     SetMarks(run);
     std::vector<uint64_t> addresses;
@@ -72,12 +74,14 @@ class EmulatedContext : public ArrayContext {
   }
 
   Design design_;
+  Emulator::Watch watch_;
   std::unique_ptr<Emulator> emulator_;  ///< Made for the first run.
 };
 
 class EmulatedBackend : public ArrayBackend {
  public:
-  explicit EmulatedBackend(Generation generation) : generation_(generation) {}
+  EmulatedBackend(Generation generation, Emulator::Watch watch)
+      : generation_(generation), watch_(std::move(watch)) {}
 
   std::string description() const override {
     return fmt::format("{}, emulated", GenerationName(generation_));
@@ -89,11 +93,12 @@ class EmulatedBackend : public ArrayBackend {
     throw Error(ErrorKind::kResource, fmt::format("no memory for a buffer of {} bytes", bytes));
   }
   std::unique_ptr<ArrayContext> Configure(const ArrayConfiguration& configuration) override {
-    return std::make_unique<EmulatedContext>(configuration.design);
+    return std::make_unique<EmulatedContext>(configuration.design, watch_);
   }
 
  private:
   Generation generation_;
+  Emulator::Watch watch_;
 };
 
 }  // namespace
@@ -116,8 +121,8 @@ int ArrayBuffer::Export() {
   throw Error(ErrorKind::kUnsupported, "memory of the emulated NPU cannot be shared with devices");
 }
 
-std::unique_ptr<ArrayBackend> MakeEmulatedBackend(Generation generation) {
-  return std::make_unique<EmulatedBackend>(generation);
+std::unique_ptr<ArrayBackend> MakeEmulatedBackend(Generation generation, Emulator::Watch watch) {
+  return std::make_unique<EmulatedBackend>(generation, std::move(watch));
 }
 
 }  // namespace tandem::npu

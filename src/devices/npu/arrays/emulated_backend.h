@@ -7,10 +7,13 @@
 #include <memory>
 
 #include "devices/npu/arrays/array_backend.h"
+#include "devices/npu/emulator/emulator.h"
 #include "devices/npu/isa/tile.h"
 
 namespace tandem::npu {
 
-std::unique_ptr<ArrayBackend> MakeEmulatedBackend(Generation generation);
+/// `watch` is told in every run what of the host's memory went by.
+std::unique_ptr<ArrayBackend> MakeEmulatedBackend(Generation generation,
+                                                  Emulator::Watch watch = {});
 
 }  // namespace tandem::npu

@@ -49,9 +49,20 @@ std::filesystem::path KernelFolder() {
   return Variable("HOME") / ".local" / "share" / "tandem" / "npu";
 }
 
-std::string WhyStale(const BuiltDesign& built, std::string_view fingerprint) {
-  if (built.fingerprint == fingerprint) return {};
-  return fmt::format("{} was built of another version of its design", Printable(built.name));
+std::string BuildCommand(Generation generation) {
+  return fmt::format("make npu-kernels GENERATION={}", GenerationName(generation));
+}
+
+bool CheckVersion(const KernelSet& set, const std::string& name, Generation generation,
+                  std::string_view fingerprint) {
+  const auto built = std::find_if(set.designs.begin(), set.designs.end(),
+                                  [&](const BuiltDesign& one) { return one.name == name; });
+  if (built == set.designs.end()) return false;
+  if (built->fingerprint == fingerprint) return true;
+  throw Error(ErrorKind::kUnsupported,
+              fmt::format("{}: of another version of Tandem, whose design was another one",
+                          Printable(built->xclbin.string(), 400)),
+              BuildCommand(generation));
 }
 
 KernelSet LoadKernelSet(const std::filesystem::path& folder) {

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "devices/npu/isa/tile.h"
+
 namespace tandem::npu {
 
 struct BuiltDesign {
@@ -31,9 +33,14 @@ std::filesystem::path KernelFolder();
 /// that is none or names files elsewhere.
 KernelSet LoadKernelSet(const std::filesystem::path& folder);
 
-/// Why a built design must not run as the one with this fingerprint (fingerprint.h): it is of
-/// another version; empty where it may.
-std::string WhyStale(const BuiltDesign& built, std::string_view fingerprint);
+/// The command that builds the xclbins of a generation anew.
+std::string BuildCommand(Generation generation);
+
+/// Whether the manifest lists the xclbin of a design of this program. Throws Error kUnsupported for
+/// one that was built of a design with another fingerprint (fingerprint.h): by another version of
+/// Tandem.
+bool CheckVersion(const KernelSet& set, const std::string& name, Generation generation,
+                  std::string_view fingerprint);
 
 /// Checks the frame of an xclbin: magic, and its length against the file's. Throws Error:
 /// kNotFound, kIo, kCorruptFile. Source: struct axlf in XRT's xclbin.h.

@@ -49,6 +49,9 @@ class Array {
   /// Tokens of a channel that nobody has waited for yet.
   int& Tokens(Tile tile, Direction direction, int channel);
 
+  /// What shims have read of the host's memory and written to it so far.
+  uint64_t host_bytes() const { return host_bytes_; }
+
   /// Channels whose tokens nobody has waited for, "shim (0,0) S2MM 0" each.
   std::vector<std::string> LeftTokens() const;
 
@@ -110,6 +113,7 @@ class Array {
   std::map<std::tuple<Tile, Direction, int>, int> tokens_;
   std::map<uint32_t, const DmaChannel*> active_;  ///< Executions that write, by number.
   uint32_t instances_ = 0;
+  uint64_t host_bytes_ = 0;
 };
 
 /// The way from a slave port, for a packet with this header or for a circuit. Reads the registers

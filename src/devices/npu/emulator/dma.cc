@@ -138,6 +138,7 @@ bool Array::Transfer(DmaChannel& channel) {
     if (some == 0) break;
     moved += some;
   }
+  if (KindOf(channel.tile) == TileKind::kShim) host_bytes_ += 4 * static_cast<uint64_t>(moved);
   return moved > 0;
 }
 

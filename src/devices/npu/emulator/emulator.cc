@@ -149,7 +149,7 @@ class Interpreter {
   bool WorkUntil(const Condition& holds) {
     for (int64_t round = 0; !holds(); ++round) {
       if (round == kMostRoundsOfWait || !emulator_.Step()) return false;
-      if (round % kRoundsPerLook == 0 && emulator_.TimeIsOver()) return false;
+      if (round % kRoundsPerLook == 0 && emulator_.Look()) return false;
     }
     return true;
   }
@@ -160,6 +160,11 @@ class Interpreter {
 };
 
 Emulator::Emulator(const Device& device) : array_(device, &host_) {}
+
+bool Emulator::Look() const {
+  if (watch_) watch_(array_.host_bytes() - bytes_before_);
+  return TimeIsOver();
+}
 
 bool Emulator::Step() {
   if (!struck_) return array_.Step();
@@ -181,6 +186,7 @@ std::optional<Stall> Emulator::Run(const Stream& stream, std::span<const uint64_
                 fmt::format("a stream for {} on {}", DeviceName(stream.device),
                             DeviceName(array_.device())));
   }
+  bytes_before_ = array_.host_bytes();
   deadline_.reset();
   if (timeout_) deadline_ = std::chrono::steady_clock::now() + *timeout_;
   Interpreter interpreter(*this, arguments);
@@ -199,6 +205,7 @@ std::optional<Stall> Emulator::Run(const Stream& stream, std::span<const uint64_
     if (!waits_for.empty()) return Stall{i, waits_for, array_.Waiting(), TimeIsOver()};
   }
   if (at_end == AtEnd::kSettle) Settle();
+  Look();
   if (fault_ == Fault::kWrongData && !arguments.empty()) {
     const HostMemory::Place place =
         host_.At(arguments.back() + HostMemory::kAperture, /*with_writer=*/false);
@@ -222,7 +229,7 @@ void Emulator::Load(const Stream& configuration, const Design& programs) {
 
 void Emulator::Settle() {
   for (int64_t round = 0; round < kMostRounds && Step(); ++round) {
-    if (round % kRoundsPerLook == 0 && TimeIsOver()) return;
+    if (round % kRoundsPerLook == 0 && Look()) return;
   }
 }
 

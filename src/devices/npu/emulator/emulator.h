@@ -9,9 +9,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "devices/npu/design/design.h"
@@ -73,6 +75,10 @@ class Emulator {
 
   /// How long a run may take; for ever without. A run whose time is over stalls, timed_out.
   void SetTimeout(std::optional<std::chrono::milliseconds> timeout) { timeout_ = timeout; }
+  /// Told now and then during a run how many bytes went between the host and the array in it, and
+  /// once at its end.
+  using Watch = std::function<void(uint64_t host_bytes)>;
+  void SetWatch(Watch watch) { watch_ = std::move(watch); }
   /// Breaks the array from operation `op` of the next run on.
   void Inject(Fault fault, size_t op = 0) {
     fault_ = fault;
@@ -91,12 +97,16 @@ class Emulator {
 
   /// Whether anything moved. A broken array stands still.
   bool Step();
+  /// What is due every kRoundsPerLook rounds. Whether the time is over.
+  bool Look() const;
   bool TimeIsOver() const { return deadline_ && std::chrono::steady_clock::now() >= *deadline_; }
 
   HostMemory host_;
   Array array_;
   std::optional<std::chrono::milliseconds> timeout_;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
+  Watch watch_;
+  uint64_t bytes_before_ = 0;  ///< The array's count where the run began.
   Fault fault_ = Fault::kNone;
   size_t fault_op_ = 0;
   bool struck_ = false;  ///< The fault has begun.

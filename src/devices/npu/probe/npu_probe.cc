@@ -60,6 +60,13 @@ class Prober {
     return std::move(report_);
   }
 
+  NpuReport RunToNode() {
+    if (!FindDevice()) return std::move(report_);
+    kernel_ = ReadSmallFile(options_.root / "proc/sys/kernel/osrelease").value_or("");
+    CheckNode(CheckDriver());
+    return std::move(report_);
+  }
+
  private:
   void Add(NpuCheck check) { report_.checks.push_back(std::move(check)); }
   void Ok(const char* name, std::string value) {
@@ -234,6 +241,7 @@ class Prober {
       return false;
     }
     Ok("node", shown);
+    report_.node = shown;
     answer_ = options_.open_node ? options_.open_node(node) : OpenNode(node);
     if (answer_.error == EACCES || answer_.error == EPERM) {
       struct stat what = {};
@@ -347,5 +355,7 @@ bool NpuReport::usable() const {
 }
 
 NpuReport ProbeNpu(const NpuProbeOptions& options) { return Prober(options).Run(); }
+
+NpuReport ProbeNode(const NpuProbeOptions& options) { return Prober(options).RunToNode(); }
 
 }  // namespace tandem::npu

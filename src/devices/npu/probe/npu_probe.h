@@ -42,6 +42,7 @@ struct NpuReport {
   std::optional<Generation> generation;  ///< Of the device; nothing without one that we support.
   std::string part;                      ///< "Phoenix or Hawk Point"; empty without a device.
   std::string address;                   ///< "0000:c6:00.1"
+  std::string node;                      ///< "/dev/accel/accel0"; empty where there is none.
   std::vector<NpuCheck> checks;          ///< None where no NPU is to be expected.
   /// Whether all that must be is in order.
   bool usable() const;
@@ -66,6 +67,11 @@ struct NpuProbeOptions {
 };
 
 NpuReport ProbeNpu(const NpuProbeOptions& options);
+/// The first of that: device, driver, node and permission.
+NpuReport ProbeNode(const NpuProbeOptions& options);
+
+/// Bytes that this process may lock in memory; UINT64_MAX for no limit.
+uint64_t LockableBytes();
 
 /// Opens a node and asks its driver for its name, level and power mode, once.
 NodeAnswer OpenNode(const std::filesystem::path& node);

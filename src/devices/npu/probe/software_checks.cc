@@ -68,14 +68,14 @@ std::string VersionText(const Library& library) {
 
 }  // namespace
 
+uint64_t LockableBytes() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return UINT64_MAX;
+  return limit.rlim_cur;
+}
+
 NpuCheck CheckMemlock(const NpuProbeOptions& options) {
-  uint64_t limit = UINT64_MAX;
-  if (options.memlock) {
-    limit = *options.memlock;
-  } else if (struct rlimit now = {};
-             ::getrlimit(RLIMIT_MEMLOCK, &now) == 0 && now.rlim_cur != RLIM_INFINITY) {
-    limit = now.rlim_cur;
-  }
+  const uint64_t limit = options.memlock.value_or(LockableBytes());
   NpuCheck check = {"memlock", CheckState::kOk, {}, {}, {}};
   if (limit == UINT64_MAX) {
     check.value = "unlimited";
@@ -150,11 +150,7 @@ NpuCheck CheckXrt(const NpuProbeOptions& options, const Distribution& distributi
 NpuCheck CheckKernelSet(const NpuProbeOptions& options, Generation generation) {
   const std::string_view name = GenerationName(generation);
   const std::string folder = Printable(options.kernels.string(), 400);
-  NpuCheck check = {"xclbin",
-                    CheckState::kBroken,
-                    folder,
-                    {},
-                    fmt::format("make npu-kernels GENERATION={}", name)};
+  NpuCheck check = {"xclbin", CheckState::kBroken, folder, {}, BuildCommand(generation)};
   KernelSet set;
   try {
     set = LoadKernelSet(options.kernels);
@@ -175,15 +171,13 @@ NpuCheck CheckKernelSet(const NpuProbeOptions& options, Generation generation) {
     }
     try {
       CheckXclbin(built.xclbin);
+      const auto want = wanted.find(built.name);
+      if (want == wanted.end()) continue;
+      if (CheckVersion(set, built.name, generation, want->second)) ++matching;
     } catch (const Error& error) {
       check.reason = error.message();
       return check;
     }
-    const auto want = wanted.find(built.name);
-    if (want == wanted.end()) continue;
-    check.reason = WhyStale(built, want->second);
-    if (!check.reason.empty()) return check;
-    ++matching;
   }
   if (matching == 0) {
     check.reason = others.empty() ? "none of this program's designs is there"

@@ -112,6 +112,9 @@ class Tester {
   }
 
   bool Try(const Planned& planned) {
+    if (options_.on_start) {
+      options_.on_start(static_cast<int>(report_.steps.size()), report_.planned, planned.name);
+    }
     runner_.runs = 0;
     runner_.seconds = 0;
     runner_.evidence = {};

@@ -38,6 +38,8 @@ struct SelfTestOptions {
   bool full_size = false;
   std::chrono::milliseconds timeout{10000};          ///< Of each run.
   std::function<void(const SelfTestStep&)> on_step;  ///< After each.
+  /// Before each: how many came before it, how many there are, and its name.
+  std::function<void(int done, int planned, const std::string& name)> on_start;
 };
 
 struct SelfTestReport {

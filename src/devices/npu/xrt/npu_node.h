@@ -1,10 +1,10 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The NPU as the system shows it, before XRT is asked. Reads sysfs; thread-safe.
+// The NPU as the system shows it, before XRT is asked: what devices/npu/probe says, as an error
+// where something is missing. Thread-safe.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "devices/npu/isa/tile.h"
@@ -17,15 +17,12 @@ struct NpuNode {
   std::string node;     ///< "/dev/accel/accel0".
 };
 
-/// The first one that this process may use. Throws Error that says which of these is missing, and
-/// what mends it: the PCI device, its driver, its node (kNotFound), the permission (kIo);
-/// kUnsupported for parts of another protocol.
+/// The first one on the bus. Throws Error with the words of tandem doctor about what is missing,
+/// and what mends it: the PCI device, its driver, its node (kNotFound), the permission (kIo);
+/// kUnsupported for parts that Tandem has no designs for.
 NpuNode FindNpuNode();
 
 /// Whether the NPU in front of this process is the preloaded, emulated one.
 bool NpuIsEmulated();
-
-/// Bytes that this process may pin, which all buffers of an NPU must fit; UINT64_MAX for no limit.
-uint64_t PinnableBytes();
 
 }  // namespace tandem::npu

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <filesystem>
 
 #include "core/error.h"
@@ -19,36 +18,17 @@ namespace tandem::npu {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr const char* kBuild =
-    "make npu-kernels builds those that Tandem takes; TANDEM_NPU_KERNELS says in which folder they "
-    "are";
 
-/// Refuses what the manifest beside an xclbin says is of another version of its design. Its words
-/// come from this program and its machine code from then: the two would not fit.
-void CheckVersion(const fs::path& folder, const ArrayConfiguration& configuration) {
-  KernelSet set;
-  try {
-    set = LoadKernelSet(folder);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kNotFound) throw;
-  }
-  const auto built =
-      std::find_if(set.designs.begin(), set.designs.end(),
-                   [&](const BuiltDesign& design) { return design.name == configuration.name; });
-  if (built == set.designs.end()) {
-    log::Warning("npu: {} has no manifest.json that names {}: taken as it is",
-                 Printable(folder.string(), 400), configuration.name);
-    return;
-  }
-  const std::string stale = WhyStale(*built, DesignFingerprint(configuration.design));
-  if (stale.empty()) return;
-  throw Error(ErrorKind::kUnsupported,
-              fmt::format("{}: {}", Printable(folder.string(), 400), stale), kBuild);
+/// What to do where there is none that Tandem takes.
+std::string Build(Generation generation) {
+  return BuildCommand(generation) +
+         " builds those that Tandem takes; TANDEM_NPU_KERNELS says in which folder they are";
 }
 
 void Check(const Xclbin& xclbin, const ArrayConfiguration& configuration, bool emulated,
            const std::string& name) {
   const Device& device = configuration.design.device;
+  const std::string build = Build(device.generation);
   const bool ours = IsEmulatedPdi(xclbin.pdi);
   bool other = xclbin.columns != device.columns;
   // 8 columns are npu2's; of 4 only our own images say whose they are.
@@ -58,11 +38,11 @@ void Check(const Xclbin& xclbin, const ArrayConfiguration& configuration, bool e
         ErrorKind::kUnsupported,
         fmt::format("{}: for another generation than {}, or {} columns rather than {}", name,
                     GenerationName(device.generation), xclbin.columns, device.columns),
-        kBuild);
+        build);
   }
   if (ours && !emulated) {
     throw Error(ErrorKind::kUnsupported,
-                fmt::format("{}: for the emulated NPU; hardware needs machine code", name), kBuild);
+                fmt::format("{}: for the emulated NPU; hardware needs machine code", name), build);
   }
   if (!ours && emulated) {
     throw Error(ErrorKind::kUnsupported,
@@ -73,7 +53,7 @@ void Check(const Xclbin& xclbin, const ArrayConfiguration& configuration, bool e
     throw Error(ErrorKind::kUnsupported,
                 fmt::format("{}: its kernel takes {} buffers, {} are needed", name, xclbin.buffers,
                             configuration.arguments),
-                kBuild);
+                build);
   }
 }
 
@@ -91,11 +71,11 @@ std::vector<std::byte> MakeEmulatedXclbin(const ArrayConfiguration& configuratio
   return WriteXclbin(xclbin);
 }
 
-XclbinBytes FindXclbin(const ArrayConfiguration& configuration, bool emulated) {
+XclbinBytes XclbinFiles::Find(const ArrayConfiguration& configuration) {
   XclbinBytes found;
   std::string name = configuration.name + ".xclbin";
   // The emulated accelerator gets its own where no folder is named.
-  const fs::path folder = emulated ? NamedKernelFolder() : KernelFolder();
+  const fs::path folder = emulated_ ? NamedKernelFolder() : KernelFolder();
   if (folder.empty()) {
     found.bytes = MakeEmulatedXclbin(configuration);
   } else {
@@ -106,14 +86,37 @@ XclbinBytes FindXclbin(const ArrayConfiguration& configuration, bool emulated) {
       const auto bytes = file.bytes();
       found.bytes.assign(bytes.begin(), bytes.end());
     } catch (const Error& error) {
-      throw Error(error.kind(), error.message(), kBuild);
+      throw Error(error.kind(), error.message(), Build(configuration.design.device.generation));
     }
   }
   const Xclbin xclbin = ReadXclbin(found.bytes, name);
-  Check(xclbin, configuration, emulated, name);
-  if (!folder.empty()) CheckVersion(folder, configuration);
+  Check(xclbin, configuration, emulated_, name);
+  if (!folder.empty()) CheckManifest(folder, configuration);
   found.kernel = xclbin.kernel;
   return found;
+}
+
+// Words come from this program, and machine code from the one that had it built: of two versions
+// they would not fit.
+void XclbinFiles::CheckManifest(const fs::path& folder, const ArrayConfiguration& configuration) {
+  const Generation generation = configuration.design.device.generation;
+  bool listed = false;
+  try {
+    if (!set_) set_ = LoadKernelSet(folder);
+    listed = CheckVersion(*set_, configuration.name, generation,
+                          DesignFingerprint(configuration.design));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNotFound) throw;
+  }
+  if (listed || warned_) return;
+  warned_ = true;
+  log::Write(
+      log::Level::kWarning,
+      fmt::format("npu: {} is taken as it is: {}, so nothing says whether it is of this "
+                  "version of Tandem",
+                  Printable((folder / (configuration.name + ".xclbin")).string(), 400),
+                  set_ ? "manifest.json does not list it" : "there is no manifest.json beside it"),
+      BuildCommand(generation) + " builds both");
 }
 
 }  // namespace tandem::npu

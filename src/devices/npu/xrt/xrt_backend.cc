@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "devices/npu/probe/npu_probe.h"
 #include "devices/npu/xrt/npu_node.h"
 #include "devices/npu/xrt/plugin_library.h"
 #include "devices/npu/xrt/xclbin_file.h"
@@ -62,7 +63,7 @@ std::string TextOf(const TandemXrtError& error) {
     case kTandemXrtDenied:
       throw Error(ErrorKind::kIo, text, "sudo usermod -aG render $USER, then log in anew");
     case kTandemXrtNoMemory: {
-      const uint64_t limit = PinnableBytes();
+      const uint64_t limit = LockableBytes();
       throw Error(ErrorKind::kResource, text,
                   limit == UINT64_MAX
                       ? std::string("a smaller --npu-budget")
@@ -247,7 +248,7 @@ class XrtContext : public ArrayContext {
 class XrtBackend : public ArrayBackend {
  public:
   XrtBackend(std::shared_ptr<XrtDevice> device, XrtOptions options)
-      : device_(std::move(device)), options_(std::move(options)), emulated_(NpuIsEmulated()) {}
+      : device_(std::move(device)), options_(std::move(options)) {}
 
   std::string description() const override {
     return fmt::format("{} through XRT {} ({} at {})", GenerationName(options_.generation),
@@ -260,7 +261,7 @@ class XrtBackend : public ArrayBackend {
   }
   std::unique_ptr<ArrayContext> Configure(const ArrayConfiguration& configuration) override {
     device_->CheckUsable();
-    XclbinBytes xclbin = FindXclbin(configuration, emulated_);
+    XclbinBytes xclbin = files_.Find(configuration);
     return std::make_unique<XrtContext>(device_, std::move(xclbin.bytes), std::move(xclbin.kernel),
                                         configuration.name + ".xclbin", options_.gops);
   }
@@ -268,7 +269,8 @@ class XrtBackend : public ArrayBackend {
  private:
   std::shared_ptr<XrtDevice> device_;
   XrtOptions options_;
-  bool emulated_;
+  bool emulated_ = NpuIsEmulated();
+  XclbinFiles files_{emulated_};
 };
 
 }  // namespace
