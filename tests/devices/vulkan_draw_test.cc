@@ -67,9 +67,9 @@ class Echo {
 
 class VulkanDraw : public ::testing::Test {
  protected:
-  void Compile(const Program& program) {
+  void Compile(const Program& program, const VulkanOptions& options = {}) {
     segment_.reset();
-    device_ = MakeVulkanDevice();  // knows programs and weights by their addresses
+    device_ = MakeVulkanDevice(options);  // knows programs and weights by their addresses
     segment_ = device_->Compile(program, {0, program.ops.size()}, {1, 1});
     ASSERT_GT(segment_->StepsAhead(), 1);
     buffers_.clear();
@@ -278,6 +278,29 @@ TEST_F(VulkanDraw, DrawsWithoutATopKAsTheHostDoes) {
   EXPECT_GT(drawn_of_all, 400);
   EXPECT_GT(cut, 400);
   EXPECT_GT(looked_at, 20);
+}
+
+// What the layer says is an Error of the step.
+TEST_F(VulkanDraw, TheValidationLayerHasNothingToSay) {
+  TANDEM_REQUIRE_VULKAN();
+  Logits logits(3000, 0);
+  logits[30] = logits[2000] = 2;
+  const Echo echo({logits});
+  VulkanOptions options;
+  options.validate = true;
+  try {
+    Compile(echo.program, options);
+    for (const int32_t top_k : {2, 256, 0}) {
+      for (const double top_p : {0.001, 1.0}) {
+        const DrawParams params{.top_k = top_k, .temperature = 1e-3, .top_p = top_p};
+        const int32_t token = Draw(0, params).token;
+        EXPECT_TRUE(token == 30 || token == 2000) << token;
+      }
+    }
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kNotFound) GTEST_SKIP() << error.message();
+    FAIL() << error.message();
+  }
 }
 
 TEST_F(VulkanDraw, SaysWhereItCannotTell) {
