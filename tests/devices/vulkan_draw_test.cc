@@ -280,11 +280,35 @@ TEST_F(VulkanDraw, DrawsWithoutATopKAsTheHostDoes) {
   EXPECT_GT(looked_at, 20);
 }
 
+// Of four equals whose sums are what top-p asks for, not one more is kept.
+TEST_F(VulkanDraw, CutsOnABoundaryAsTheHostDoes) {
+  TANDEM_REQUIRE_VULKAN();
+  const Logits logits(4, 1.5F);
+  const Echo echo({logits});
+  Compile(echo.program);
+  std::mt19937_64 random(14);
+  for (const int top_k : {0, 4, 256}) {
+    for (const int kept : {1, 2, 3, 4}) {
+      std::set<int32_t> tokens;
+      for (int n = 0; n < 30; ++n) {
+        SamplingOptions options;
+        options.seed = random();
+        options.top_k = top_k;
+        options.top_p = kept / 4.0;
+        tokens.insert(DrawAsHost(0, logits, options).token);
+      }
+      EXPECT_EQ(tokens.size(), static_cast<size_t>(kept));
+      EXPECT_EQ(*tokens.rbegin(), kept - 1);
+    }
+  }
+}
+
 // What the layer says is an Error of the step.
 TEST_F(VulkanDraw, TheValidationLayerHasNothingToSay) {
   TANDEM_REQUIRE_VULKAN();
-  Logits logits(3000, 0);
-  logits[30] = logits[2000] = 2;
+  Logits logits;
+  for (int i = 0; i < 3000; ++i) logits.push_back(static_cast<float>(i) / 1000);
+  logits[30] = logits[2000] = 4;
   const Echo echo({logits});
   VulkanOptions options;
   options.validate = true;
