@@ -8,6 +8,7 @@
 #include "core/error.h"
 
 namespace tandem {
+
 const Drawn& StepsAhead::Add(int32_t id, int64_t more) {
   session_.CheckRoom({&id, 1});
   if (steps_.empty() || last_.token != id) {
