@@ -83,6 +83,7 @@ class Step {
   void Execute(const FinalNorm& op, RowContext& rows);
   void Execute(const LmHead& op, RowContext& rows);
   void Execute(const SelectRows& op, RowContext& rows);
+  void CapAll(const LmHead& op, int64_t count, float* logits);
   /// The likeliest of one row's logits, which are not capped yet.
   void Draw(const LmHead& op, const DrawRequest& request, float* logits);
 

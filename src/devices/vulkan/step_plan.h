@@ -33,7 +33,7 @@ struct SoloWords {
 };
 
 /// Bytes of the numbers that a token is drawn by (vulkan/drawing.h).
-inline constexpr uint64_t kDrawParamBytes = 32;
+inline constexpr uint64_t kDrawParamBytes = 64;
 
 /// Sequences that a step may hold at most.
 inline constexpr uint64_t kMaxSequences = 16;
