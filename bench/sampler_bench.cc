@@ -14,11 +14,12 @@ namespace {
 
 constexpr size_t kVocab = 262144;
 
-void Sample(benchmark::State& state, double temperature, int top_k, double repeat_penalty) {
+void Sample(benchmark::State& state, double temperature, int top_k, double top_p,
+            double repeat_penalty) {
   SamplingOptions options;
   options.temperature = temperature;
   options.top_k = top_k;
-  options.top_p = 0.95;
+  options.top_p = top_p;
   options.repeat_penalty = repeat_penalty;
   std::vector<bool> banned(kVocab);
   banned[0] = true;
@@ -35,10 +36,11 @@ void Sample(benchmark::State& state, double temperature, int top_k, double repea
   for (auto _ : state) benchmark::DoNotOptimize(sampler.Sample(logits, history));
 }
 
-BENCHMARK_CAPTURE(Sample, greedy, 0.0, 0, 1.0);
-BENCHMARK_CAPTURE(Sample, top_k_64, 1.0, 64, 1.0);
-BENCHMARK_CAPTURE(Sample, top_k_64_penalty, 1.0, 64, 1.1);
-BENCHMARK_CAPTURE(Sample, top_p_only, 1.0, 0, 1.0);
+BENCHMARK_CAPTURE(Sample, greedy, 0.0, 0, 0.95, 1.0);
+BENCHMARK_CAPTURE(Sample, top_k_64, 1.0, 64, 0.95, 1.0);
+BENCHMARK_CAPTURE(Sample, top_k_64_penalty, 1.0, 64, 0.95, 1.1);
+BENCHMARK_CAPTURE(Sample, top_p_only, 1.0, 0, 0.95, 1.0);
+BENCHMARK_CAPTURE(Sample, temperature_only, 1.0, 0, 1.0, 1.0);
 
 }  // namespace
 }  // namespace tandem

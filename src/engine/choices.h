@@ -14,20 +14,22 @@ namespace tandem {
 
 struct Choice {
   int32_t id = 0;
-  double weight = 0;  ///< Its probability, but for the sum of all.
+  uint64_t weight = 0;  ///< Its probability, but for the sum of all (devices/token_weights.h).
 };
 
 struct Choices {
-  std::vector<Choice> list;  ///< Likeliest first; greedy has one. No id twice.
-  double total = 0;          ///< Sum of the weights.
-  /// How sure this is of its first token, in [0, 1]: its probability, or in greedy choices, which
-  /// have one token only, its probability against the second-best token.
+  /// Likeliest first, or all of a vocabulary in the order of ids; greedy has one. No id twice, no
+  /// weight 0.
+  std::vector<Choice> list;
+  uint64_t total = 0;  ///< Sum of the weights.
+  /// How sure this is of its likeliest token, in [0, 1]: its probability, or in greedy choices,
+  /// which have one token only, its probability against the second-best token.
   double confidence = 1;
 
   double Probability(int32_t id) const;
 };
 
-/// The token at `fraction` of the weights.
+/// The token at `fraction`, a multiple of 2^-53, of the weights.
 int32_t Draw(const Choices& choices, double fraction);
 
 /// The next token where `proposed` was drawn from `draft`: `proposed` with the probability min(1,

@@ -15,7 +15,7 @@ using Clock = std::chrono::steady_clock;
 
 int32_t Next(Sampler& sampler, const AfterToken& after, std::span<const int32_t> tokens,
              const Proposal* proposal) {
-  if (after.drawn != nullptr) return sampler.Sample(after.drawn->likeliest);
+  if (after.drawn != nullptr) return sampler.Sample(*after.drawn);
   if (proposal == nullptr) return sampler.Sample(after.logits, tokens);
   return sampler.Sample(after.logits, tokens, proposal->drawn_from, proposal->id);
 }
@@ -67,6 +67,7 @@ AfterToken ReplySteps::AddDrawn(int32_t id, int64_t more) {
   ++steps_;
   ++length_;
   if (drawn.whole) return {{}, &drawn};
+  if (!drawn.logits.empty()) return {drawn.logits};
   // All logits are needed, and others may lie in their place by now.
   ahead_->GiveUp();
   session_.Rewind(length_ - 1);

@@ -33,6 +33,13 @@ constexpr int kGreedyCandidates = 2;
 // 53 random bits as a fraction; the standard's distributions differ between libraries.
 double Fraction(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1p-53; }
 
+[[noreturn]] void ThrowNothingAllowed() {
+  throw Error(ErrorKind::kInvalidArgument, "no token is allowed", "relax logit biases");
+}
+
+// Ids whose weights have one sum: where the token lies is looked for in those of one block.
+constexpr size_t kSumBlock = 256;
+
 }  // namespace
 
 void Validate(const SamplingOptions& options) {
@@ -57,9 +64,11 @@ void Validate(const SamplingOptions& options) {
 Sampler::Sampler(const SamplingOptions& options, std::function<bool(int32_t)> banned)
     : options_(options), banned_(std::move(banned)), random_(options.seed) {
   Validate(options_);
+  if (options_.temperature != 0) tempered_ = TokenWeights(options_.temperature);
 }
 
 int32_t Sampler::Sample(std::span<const float> logits, std::span<const int32_t> history) {
+  if (FromAll()) return DrawFromAll(AdjustedLogits(logits, history));
   return DrawFrom(Choose(logits, history));
 }
 
@@ -71,23 +80,27 @@ int32_t Sampler::Sample(std::span<const float> logits, std::span<const int32_t> 
   return DrawProposed(target, draft, proposed, keep, Fraction());
 }
 
-int32_t Sampler::Sample(std::span<const TokenLogit> likeliest) {
-  candidates_.assign(likeliest.begin(), likeliest.end());
-  ChooseAmongCandidates();
+int32_t Sampler::Sample(const Drawn& drawn) {
+  if (FromAll()) {
+    Fraction();
+    return drawn.token;
+  }
+  candidates_.assign(drawn.likeliest.begin(), drawn.likeliest.end());
+  ChooseAmongCandidates(options_.top_k == 0 ? drawn.total : 0);
   return DrawFrom(choices_);
 }
 
 std::optional<DrawParams> Sampler::DrawAhead(size_t ahead) const {
   if (!options_.logit_bias.empty() || Penalises()) return std::nullopt;
   if (options_.temperature == 0) return DrawParams{.top_k = kGreedyCandidates};
-  if (options_.top_k < 1 || options_.top_k > kMaxDrawn) return std::nullopt;
+  if (options_.top_k > kMaxDrawn) return std::nullopt;
   std::mt19937_64 random = random_;
   random.discard(ahead);
   return DrawParams{.top_k = options_.top_k,
-                    .temperature = static_cast<float>(options_.temperature),
-                    .top_p = static_cast<float>(options_.top_p),
-                    .min_p = static_cast<float>(options_.min_p),
-                    .fraction = static_cast<float>(tandem::Fraction(random))};
+                    .temperature = options_.temperature,
+                    .top_p = options_.top_p,
+                    .min_p = options_.min_p,
+                    .fraction = tandem::Fraction(random)};
 }
 
 int32_t Sampler::DrawFrom(const Choices& choices) {
@@ -97,27 +110,22 @@ int32_t Sampler::DrawFrom(const Choices& choices) {
 
 const Choices& Sampler::Choose(std::span<const float> logits, std::span<const int32_t> history) {
   const std::span<const float> adjusted = AdjustedLogits(logits, history);
-  const float least = BelowTheKept(adjusted);
-  FindLikeliest(adjusted, least);
-  if (candidates_.empty() || options_.temperature == 0) {
-    ChooseAmongCandidates();
-    return choices_;
+  if (options_.temperature == 0 || options_.top_k != 0) {
+    FindLikeliest(adjusted, Keeps(adjusted.size()), -INFINITY);
+    ChooseAmongCandidates(0);
+  } else if (Cuts()) {
+    FindKept(adjusted);
+    Weigh();
+  } else {
+    ChooseAll(adjusted);
   }
-  if (!CutTail(allowed_weight_, least)) {
-    // Rounding: the cut lies just below.
-    FindLikeliest(adjusted, -INFINITY);
-    CutTail(0, -INFINITY);
-  }
-  Weigh();
   return choices_;
 }
 
-void Sampler::ChooseAmongCandidates() {
-  if (candidates_.empty()) {
-    throw Error(ErrorKind::kInvalidArgument, "no token is allowed", "relax logit biases");
-  }
+void Sampler::ChooseAmongCandidates(uint64_t total) {
+  if (candidates_.empty()) ThrowNothingAllowed();
   if (options_.temperature == 0) return TakeFirst();
-  CutTail(0, -INFINITY);
+  CutTail(total);
   Weigh();
 }
 
@@ -133,17 +141,16 @@ void Sampler::TakeFirst() {
   choices_.confidence = 1 / (1 + std::exp(first == second ? 0 : second - first));
 }
 
+size_t Sampler::Keeps(size_t all) const {
+  if (options_.temperature == 0) return std::min<size_t>(all, kGreedyCandidates);
+  return options_.top_k == 0 ? all : std::min(all, static_cast<size_t>(options_.top_k));
+}
+
 // Most of a large vocabulary cannot be among the best: a block of logits none of which is above the
 // least of the candidates so far is passed over in a few vector instructions.
-void Sampler::FindLikeliest(std::span<const float> logits, float least) {
+void Sampler::FindLikeliest(std::span<const float> logits, size_t keep, float least) {
   constexpr size_t kBlock = 64;
   const size_t all = logits.size();
-  const size_t keep = options_.temperature == 0 ? std::min<size_t>(all, kGreedyCandidates)
-                      : options_.top_k == 0     ? all
-                                            : std::min(all, static_cast<size_t>(options_.top_k));
-  const auto likelier = [](const Candidate& a, const Candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-  };
   candidates_.clear();  // while they fill up as they come, then a heap with the least on top
   for (size_t begin = 0; begin < all; begin += kBlock) {
     const size_t end = std::min(all, begin + kBlock);
@@ -156,54 +163,101 @@ void Sampler::FindLikeliest(std::span<const float> logits, float least) {
       // Of equals the earlier is likelier, and has come before.
       if (candidate.logit <= least || (banned_ && banned_(candidate.id))) continue;
       if (candidates_.size() == keep) {
-        std::pop_heap(candidates_.begin(), candidates_.end(), likelier);
+        std::pop_heap(candidates_.begin(), candidates_.end(), IsLikelier);
         candidates_.back() = candidate;
-        std::push_heap(candidates_.begin(), candidates_.end(), likelier);
+        std::push_heap(candidates_.begin(), candidates_.end(), IsLikelier);
       } else {
         candidates_.push_back(candidate);
         if (candidates_.size() < keep) continue;
-        std::make_heap(candidates_.begin(), candidates_.end(), likelier);
+        std::make_heap(candidates_.begin(), candidates_.end(), IsLikelier);
       }
       least = candidates_.front().logit;
     }
   }
-  std::sort(candidates_.begin(), candidates_.end(), likelier);
+  std::sort(candidates_.begin(), candidates_.end(), IsLikelier);
 }
 
-// Sorting a whole vocabulary takes longer than the model's last layers. Sums of weights by ranges
-// of logits tell which ranges top-p reaches, and only what lies in those is sorted.
-float Sampler::BelowTheKept(std::span<const float> logits) {
-  allowed_weight_ = 0;
-  const bool cuts = options_.top_p < 1 || options_.min_p > 0;
-  if (options_.temperature == 0 || options_.top_k != 0 || !cuts) return -INFINITY;
-  constexpr size_t kRanges = 1024;
-  constexpr double kWidth = 1.0 / 32;  // of a range; the last is endless
-  const auto allowed = [&](size_t id) { return !banned_ || !banned_(static_cast<int32_t>(id)); };
-  float most = -INFINITY;
-  for (size_t id = 0; id < logits.size(); ++id) {
-    if (std::isnan(logits[id])) ThrowNan(id);
-    if (logits[id] > most && allowed(id)) most = logits[id];
+float Sampler::Most(std::span<const float> logits) {
+  FindLikeliest(logits, 1, -INFINITY);
+  if (candidates_.empty()) ThrowNothingAllowed();
+  return candidates_[0].logit;
+}
+
+template <typename Add>
+void Sampler::EachOf(std::span<const float> logits, size_t first, float most,
+                     const TokenWeights& weights, Add add) const {
+  for (size_t i = 0; i < logits.size(); ++i) {
+    // Above the most is only what is banned.
+    if (!(logits[i] <= most)) continue;
+    const uint32_t halvings = weights.Halvings(logits[i], most);
+    if (halvings >= TokenWeights::kNone) continue;
+    const auto id = static_cast<int32_t>(first + i);
+    if (!banned_ || !banned_(id)) add(id, halvings);
   }
-  if (std::isinf(most)) return -INFINITY;
-  std::vector<double> weights(kRanges);
-  double total = 0;
-  for (size_t id = 0; id < logits.size(); ++id) {
-    if (logits[id] > most || logits[id] == -INFINITY || !allowed(id)) continue;
-    const double below = static_cast<double>(most) - logits[id];
-    const double weight = std::exp(-below);
-    weights[static_cast<size_t>(std::min<double>(below / kWidth, kRanges - 1))] += weight;
+}
+
+// Sums by blocks, then the token inside of one: no list of a vocabulary's weights, and no order but
+// that of the ids.
+int32_t Sampler::DrawFromAll(std::span<const float> logits) {
+  const float most = Most(logits);
+  const auto of_block = [&](size_t first, auto add) {
+    const size_t count = std::min(kSumBlock, logits.size() - first);
+    EachOf(logits.subspan(first, count), first, most, tempered_, add);
+  };
+  sums_.clear();
+  uint64_t total = 0;
+  for (size_t first = 0; first < logits.size(); first += kSumBlock) {
+    uint64_t sum = 0;
+    of_block(first, [&](int32_t, uint32_t halvings) { sum += TokenWeights::WeightOf(halvings); });
+    sums_.push_back(sum);
+    total += sum;
+  }
+  uint64_t target = PartOf(ShareOf(Fraction()), total);
+  size_t block = 0;
+  for (; target >= sums_[block]; ++block) target -= sums_[block];
+  int32_t token = -1;
+  of_block(block * kSumBlock, [&](int32_t id, uint32_t halvings) {
+    const uint64_t weight = TokenWeights::WeightOf(halvings);
+    if (token >= 0) return;
+    if (target < weight) token = id;
+    target -= weight;
+  });
+  return token;
+}
+
+void Sampler::ChooseAll(std::span<const float> logits) {
+  choices_.list.clear();
+  choices_.total = 0;
+  EachOf(logits, 0, Most(logits), tempered_, [&](int32_t id, uint32_t halvings) {
+    choices_.list.push_back({id, TokenWeights::WeightOf(halvings)});
+    choices_.total += choices_.list.back().weight;
+  });
+  choices_.confidence = static_cast<double>(kFullWeight) / static_cast<double>(choices_.total);
+}
+
+// Sums of weights by ranges of them tell which ranges the cuts reach, and only what lies in those
+// is sorted.
+void Sampler::FindKept(std::span<const float> logits) {
+  constexpr uint32_t kRange = TokenWeights::kHalf / 32;
+  const float most = Most(logits);
+  sums_.assign(TokenWeights::kNone / kRange + 1, 0);
+  uint64_t total = 0;
+  EachOf(logits, 0, most, plain_, [&](int32_t, uint32_t halvings) {
+    const uint64_t weight = TokenWeights::WeightOf(halvings);
+    sums_[halvings / kRange] += weight;
     total += weight;
+  });
+  const uint64_t least = LeastWeight(options_.min_p),
+                 enough = PartOf(ShareOf(options_.top_p), total);
+  uint32_t end = 0;  // of the halvings of what may be kept
+  uint64_t before = 0;
+  for (const uint64_t sum : sums_) {
+    if ((options_.top_p < 1 && before >= enough) || TokenWeights::WeightOf(end) < least) break;
+    before += sum;
+    end += kRange;
   }
-  size_t reached = 0;
-  for (double sum = 0; reached < kRanges; ++reached) {
-    sum += weights[reached];
-    if (options_.top_p < 1 && sum >= options_.top_p * total) break;
-    if (std::exp(-static_cast<double>(reached + 1) * kWidth) < options_.min_p) break;
-  }
-  if (reached + 2 >= kRanges) return -INFINITY;
-  allowed_weight_ = total;
-  // A range more than was reached, for what rounding may move.
-  return static_cast<float>(most - static_cast<double>(reached + 2) * kWidth);
+  FindLikeliest(logits, logits.size(), plain_.GreatestOf(std::max(end, 1U), most));
+  CutTail(total);
 }
 
 bool Sampler::Penalises() const {
@@ -249,41 +303,36 @@ std::span<const float> Sampler::AdjustedLogits(std::span<const float> logits,
 }
 
 // Top-p and min-p on the probabilities of the candidates, which are sorted; at least one stays.
-bool Sampler::CutTail(double total, float least) {
-  const double highest = candidates_[0].logit;
-  if (std::isinf(highest)) {
-    std::erase_if(candidates_, [&](const Candidate& c) { return c.logit != candidates_[0].logit; });
-    return true;
-  }
+void Sampler::CutTail(uint64_t total) {
+  if (!Cuts()) return;
+  const float most = candidates_[0].logit;
   if (total == 0) {
-    for (const Candidate& c : candidates_) total += std::exp(c.logit - highest);
+    for (const Candidate& c : candidates_) total += plain_.Weight(c.logit, most);
   }
-  // Small weights vanish in the sum, so that 1 must be told apart to mean all.
-  double sum = 0;
-  const auto ends = [&](double weight) {
-    return (options_.top_p < 1 && sum >= options_.top_p * total) || weight < options_.min_p;
-  };
+  const uint64_t least = LeastWeight(options_.min_p),
+                 enough = PartOf(ShareOf(options_.top_p), total);
+  uint64_t sum = 0;
   size_t keep = 0;
   for (; keep < candidates_.size(); ++keep) {
-    const double weight = std::exp(candidates_[keep].logit - highest);
-    if (keep > 0 && ends(weight)) break;
+    const uint64_t weight = plain_.Weight(candidates_[keep].logit, most);
+    // Weights of nothing add nothing to a sum, so that top-p 1 must be told apart to mean all.
+    if (keep > 0 && ((options_.top_p < 1 && sum >= enough) || weight < least)) break;
     sum += weight;
   }
   candidates_.resize(keep);
-  return least == -INFINITY || ends(std::exp(least - highest));
 }
 
 void Sampler::Weigh() {
-  const double highest = candidates_[0].logit;
+  const float most = candidates_[0].logit;
   choices_.list.clear();
   choices_.total = 0;
   for (const Candidate& c : candidates_) {
-    const double weight =
-        std::isinf(highest) ? 1.0 : std::exp((c.logit - highest) / options_.temperature);
+    const uint64_t weight = tempered_.Weight(c.logit, most);
+    if (weight == 0) break;
     choices_.list.push_back({c.id, weight});
     choices_.total += weight;
   }
-  choices_.confidence = choices_.list[0].weight / choices_.total;
+  choices_.confidence = static_cast<double>(kFullWeight) / static_cast<double>(choices_.total);
 }
 
 double Sampler::Fraction() { return tandem::Fraction(random_); }

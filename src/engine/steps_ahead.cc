@@ -18,7 +18,7 @@ const Drawn& StepsAhead::Add(int32_t id, int64_t more) {
   session_.tokens.push_back(id);
   // The last token of a reply is not run.
   const int64_t most =
-      std::min({most_, static_cast<int64_t>(session_.engine->decode->StepsAhead()), more,
+      std::min({most_, 1 + sure_, static_cast<int64_t>(session_.engine->decode->StepsAhead()), more,
                 session_.kv.shape().context - static_cast<int64_t>(session_.tokens.size()) + 1});
   while (static_cast<int64_t>(steps_.size()) < most) Submit(0, true);
   try {
@@ -30,6 +30,7 @@ const Drawn& StepsAhead::Add(int32_t id, int64_t more) {
   }
   last_ = std::move(steps_.front()->drawn);
   steps_.pop_front();
+  sure_ = last_.whole ? std::min<int64_t>(sure_ + 1, kMostSure) : 0;
   return last_;
 }
 

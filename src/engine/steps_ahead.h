@@ -51,6 +51,10 @@ class StepsAhead {
   std::deque<std::unique_ptr<Step>> steps_;  ///< On their way; the first runs after `last_`.
   Drawn last_;                               ///< What was returned last.
   int64_t most_ = INT64_MAX;                 ///< On their way at once.
+  static constexpr int64_t kMostSure = 64;   ///< As many as any device is ahead.
+  /// Steps since the device could not tell its token. Less is built on what may be given up again,
+  /// for all that is on its way runs before what takes its place.
+  int64_t sure_ = kMostSure;
 };
 
 }  // namespace tandem

@@ -15,6 +15,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "core/error.h"
@@ -88,10 +89,10 @@ class Steps {
     }
   }
 
-  // What a step of `rows` rows runs, the last `wanted` of which are wanted, and whether it draws
-  // the next token. `counts` gets how many kernels and copies that are, too.
-  std::vector<Use> Run(Segment& segment, int64_t rows, int64_t wanted, bool draws,
-                       KernelCounts& counts) {
+  // What a step of `rows` rows runs, the last `wanted` of which are wanted, and how it draws the
+  // next token, if it does. `counts` gets how many kernels and copies that are, too.
+  std::vector<Use> Run(Segment& segment, int64_t rows, int64_t wanted,
+                       const std::optional<DrawParams>& draws, KernelCounts& counts) {
     std::vector<StepRow> step;
     for (int64_t r = 0; r < rows; ++r) {
       step.push_back({0, static_cast<int32_t>(r), 0, r >= rows - wanted});
@@ -102,7 +103,7 @@ class Steps {
     NullDriver& driver = NullDriver::Install();
     driver.TakeDispatches();
     Drawn drawn;
-    const DrawRequest request{{.top_k = 64}, {}, false, &drawn};
+    const DrawRequest request{draws.value_or(DrawParams()), {}, false, &drawn};
     Bindings bindings{values_, {&views, 1}, nullptr, &times, &counts};
     if (draws) bindings.draw = &request;
     segment.Submit(bindings, step).Wait();
@@ -180,12 +181,21 @@ std::vector<Use> RunAll(const Model& model, uint32_t subgroup, nlohmann::json& t
     Steps steps(program, model.kv, most);
     for (const int64_t count : rows) {
       KernelCounts counts;
-      const bool draws = count == 1 && segment->StepsAhead() > 0;
+      std::optional<DrawParams> draws;
+      if (count == 1 && segment->StepsAhead() > 0) draws = DrawParams{.top_k = 64};
       for (Use& use : steps.Run(*segment, count, all ? count : 1, draws, counts)) {
         use.model = model.name;
         uses.push_back(std::move(use));
       }
       if (count == 1) token = CountsOf(model, counts);
+      if (!draws) continue;
+      for (const double top_p : {0.9, 1.0}) {
+        draws = DrawParams{.top_k = 0, .temperature = 1, .top_p = top_p};
+        for (Use& use : steps.Run(*segment, count, 1, draws, counts)) {
+          use.model = model.name + ", no top-k";
+          uses.push_back(std::move(use));
+        }
+      }
     }
   };
   run(model.model->decode(), {1, 2, 3, 4, 5, 6, 7, 8}, true);

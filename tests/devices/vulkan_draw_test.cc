@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Tokens drawn on the device: the likeliest of all logits, exactly and in order, whatever lies
-// among them, and the draw itself against the same in double precision; steps that follow one
+// among them, and the token that the host's sampler draws from all logits; steps that follow one
 // another unseen; looks-up in a per-layer table on the device.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -10,11 +10,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <random>
 #include <set>
 
 #include "core/error.h"
 #include "devices/vulkan/vulkan_device.h"
+#include "engine/sampler.h"
 #include "program/program.h"
 #include "support/vulkan_test.h"
 
@@ -65,9 +67,9 @@ class Echo {
 
 class VulkanDraw : public ::testing::Test {
  protected:
-  void Compile(const Program& program) {
+  void Compile(const Program& program, const VulkanOptions& options = {}) {
     segment_.reset();
-    device_ = MakeVulkanDevice();  // knows programs and weights by their addresses
+    device_ = MakeVulkanDevice(options);  // knows programs and weights by their addresses
     segment_ = device_->Compile(program, {0, program.ops.size()}, {1, 1});
     ASSERT_GT(segment_->StepsAhead(), 1);
     buffers_.clear();
@@ -113,6 +115,36 @@ class VulkanDraw : public ::testing::Test {
     }
   }
 
+  /// After token t, whose logits are these, against the sampler, with its next random number.
+  Drawn DrawAsHost(size_t t, const Logits& logits, const SamplingOptions& options) {
+    const auto banned = [this](int32_t id) { return IsBanned(static_cast<size_t>(id)); };
+    Sampler from_all(options, banned), from_drawn(options, banned);
+    Drawn drawn = Draw(static_cast<int32_t>(t), *from_all.DrawAhead(0));
+    const int32_t want = from_all.Sample(logits, {});
+    if (drawn.whole) {
+      EXPECT_EQ(drawn.token, want);
+      EXPECT_EQ(from_drawn.Sample(drawn), want);
+      if (from_all.DrawAhead(0)->FromAll()) {
+        EXPECT_EQ(drawn.total, from_all.Choose(logits, {}).total) << "bit for bit";
+      }
+    } else {
+      EXPECT_TRUE(
+          std::equal(logits.begin(), logits.end(), drawn.logits.begin(), drawn.logits.end()));
+      // The list was too short, and not for nothing.
+      SamplingOptions plain = options;
+      plain.temperature = 1;
+      Sampler sampler(plain, banned);
+      EXPECT_TRUE(sampler.Choose(logits, {}).list.size() >= kMaxDrawn || HasManyEquals(logits));
+    }
+    return drawn;
+  }
+  bool HasManyEquals(const Logits& logits) const {
+    std::map<float, int> counts;
+    for (const float x : logits) ++counts[x];
+    return std::any_of(counts.begin(), counts.end(),
+                       [](const auto& count) { return count.second > kMaxDrawn; });
+  }
+
   std::unique_ptr<Device> device_;
   std::unique_ptr<Segment> segment_;
   std::vector<std::vector<float>> buffers_;
@@ -120,31 +152,24 @@ class VulkanDraw : public ::testing::Test {
   std::vector<uint32_t> banned_;
 };
 
-// As engine/sampler.h has it.
-int32_t DrawInDouble(const std::vector<TokenLogit>& likeliest, const DrawParams& params) {
-  if (params.temperature == 0) return likeliest[0].id;
-  double total = 0, sum = 0, rest = 0;
-  std::vector<double> tempered;
-  const auto below = [&](const TokenLogit& t) {
-    return static_cast<double>(t.logit) - likeliest[0].logit;
-  };
-  for (const TokenLogit& t : likeliest) total += std::exp(below(t));
-  for (const TokenLogit& t : likeliest) {
-    const double weight = std::exp(below(t));
-    if (!tempered.empty() &&
-        ((params.top_p < 1 && sum >= params.top_p * total) || weight < params.min_p)) {
-      break;
-    }
-    sum += weight;
-    tempered.push_back(std::exp(below(t) / params.temperature));
-    rest += tempered.back();
+// Not a number in none, and something allowed where the first token is.
+Logits LogitsOfKind(int kind, size_t vocab, std::mt19937_64& random) {
+  std::normal_distribution<float> normal(0, 3);
+  Logits logits(vocab);
+  for (float& x : logits) {
+    x = normal(random);
+    if (kind == 1) x = std::round(x);
+    if (kind == 2) x = random() % 2 == 0 ? 0.0F : -0.0F;
+    if (kind == 3) x = 20 + 0.3F * x;
+    if (kind == 4) x *= 1e37F;
+    if (kind == 5) x *= 1e-39F;  // most of them less than a normal number
+    if (kind == 6) x = random() % 3 == 0 ? -INFINITY : x;
   }
-  double target = params.fraction * rest;
-  for (size_t i = 0; i + 1 < tempered.size(); ++i) {
-    if (target < tempered[i]) return likeliest[i].id;
-    target -= tempered[i];
+  if (kind == 6) logits[0] = 1;
+  if (kind == 7) {
+    for (int i = 0; i < 3; ++i) logits[random() % vocab] = INFINITY;
   }
-  return likeliest[tempered.size() - 1].id;
+  return logits;
 }
 
 // Vocabularies around the sizes of blocks and workgroups; logits with many equals, zeros of both
@@ -187,6 +212,8 @@ TEST_F(VulkanDraw, FindsTheLikeliestInOrder) {
   }
 }
 
+// The device's token is the one that the host draws from what the device hands over, and from all
+// logits.
 TEST_F(VulkanDraw, DrawsAsTheHostDoes) {
   TANDEM_REQUIRE_VULKAN();
   std::mt19937_64 random(12);
@@ -197,23 +224,107 @@ TEST_F(VulkanDraw, DrawsAsTheHostDoes) {
   }
   const Echo echo(logits);
   Compile(echo.program);
-  std::uniform_real_distribution<float> fraction(0, 1);
-  int other = 0;
+  std::uniform_real_distribution<double> fraction(0, 1);
   std::set<int32_t> tokens;
   for (int n = 0; n < 400; ++n) {
-    const auto t = static_cast<int32_t>(random() % logits.size());
-    DrawParams params{.top_k = static_cast<int32_t>(1 + random() % 256)};
-    params.temperature = random() % 4 == 0 ? 0 : 0.1F + 2 * fraction(random);
-    params.top_p = random() % 2 == 0 ? 1 : fraction(random);
-    params.min_p = random() % 2 == 0 ? 0 : 0.2F * fraction(random);
-    params.fraction = fraction(random);
-    const Drawn drawn = Draw(t, params);
-    ExpectLikeliest(drawn, Likeliest(logits[static_cast<size_t>(t)], params.top_k));
-    if (drawn.token != DrawInDouble(drawn.likeliest, params)) ++other;
+    SCOPED_TRACE(n);
+    const size_t t = random() % logits.size();
+    SamplingOptions options;
+    options.seed = random();
+    options.top_k = static_cast<int32_t>(1 + random() % 256);
+    options.temperature = random() % 4 == 0 ? 0 : 0.1 + 2 * fraction(random);
+    options.top_p = random() % 2 == 0 ? 1 : fraction(random);
+    options.min_p = random() % 2 == 0 ? 0 : 0.2 * fraction(random);
+    const Drawn drawn = DrawAsHost(t, logits[t], options);
+    ASSERT_TRUE(drawn.whole);
+    if (options.temperature > 0) ExpectLikeliest(drawn, Likeliest(logits[t], options.top_k));
     tokens.insert(drawn.token);
   }
-  EXPECT_LE(other, 2) << "float against double: a boundary now and then";
   EXPECT_GT(tokens.size(), 30u);
+}
+
+// From all of a vocabulary, and from what top-p and min-p leave of it: bells, ties, equals, ranges
+// of any size, infinities; banned tokens; temperatures from next to nothing to the greatest.
+TEST_F(VulkanDraw, DrawsWithoutATopKAsTheHostDoes) {
+  TANDEM_REQUIRE_VULKAN();
+  std::mt19937_64 random(13);
+  std::uniform_real_distribution<double> fraction(0, 1);
+  int drawn_of_all = 0, cut = 0, looked_at = 0;
+  for (const size_t vocab : {1, 2, 31, 255, 257, 2049, 6001, 70'003, 262'144, 600'011}) {
+    for (int kind = 0; kind < 8; ++kind) {
+      SCOPED_TRACE(fmt::format("{} tokens, kind {}", vocab, kind));
+      if (vocab > 100'000 && kind % 3 != 0) continue;
+      const Logits logits = LogitsOfKind(kind, vocab, random);
+      const Echo echo({logits});
+      Compile(echo.program);
+      for (size_t id = 1; id < vocab; ++id) {
+        if (random() % 10 == 0) banned_[id / 32] |= 1U << id % 32;
+      }
+      for (int n = 0; n < (vocab > 100'000 ? 12 : 24); ++n) {
+        SamplingOptions options;
+        options.seed = random();
+        options.top_k = 0;
+        options.temperature = std::vector{1e-300, 0.01, 0.3, 1.0, 1.0, 1.7, 20.0, 100.0}[n % 8];
+        options.top_p = n < 8 ? 1 : n % 3 == 0 ? 0.99999 : fraction(random);
+        options.min_p = n < 8 || n % 2 == 0 ? 0 : std::exp(-12 * fraction(random));
+        SCOPED_TRACE(fmt::format("temperature {}, top-p {}, min-p {}", options.temperature,
+                                 options.top_p, options.min_p));
+        const Drawn drawn = DrawAsHost(0, logits, options);
+        ASSERT_TRUE(drawn.whole || n >= 8);
+        ++(n < 8 ? drawn_of_all : drawn.whole ? cut : looked_at);
+      }
+    }
+  }
+  EXPECT_GT(drawn_of_all, 400);
+  EXPECT_GT(cut, 400);
+  EXPECT_GT(looked_at, 20);
+}
+
+// Of four equals whose sums are what top-p asks for, not one more is kept.
+TEST_F(VulkanDraw, CutsOnABoundaryAsTheHostDoes) {
+  TANDEM_REQUIRE_VULKAN();
+  const Logits logits(4, 1.5F);
+  const Echo echo({logits});
+  Compile(echo.program);
+  std::mt19937_64 random(14);
+  for (const int top_k : {0, 4, 256}) {
+    for (const int kept : {1, 2, 3, 4}) {
+      std::set<int32_t> tokens;
+      for (int n = 0; n < 30; ++n) {
+        SamplingOptions options;
+        options.seed = random();
+        options.top_k = top_k;
+        options.top_p = kept / 4.0;
+        tokens.insert(DrawAsHost(0, logits, options).token);
+      }
+      EXPECT_EQ(tokens.size(), static_cast<size_t>(kept));
+      EXPECT_EQ(*tokens.rbegin(), kept - 1);
+    }
+  }
+}
+
+// What the layer says is an Error of the step.
+TEST_F(VulkanDraw, TheValidationLayerHasNothingToSay) {
+  TANDEM_REQUIRE_VULKAN();
+  Logits logits;
+  for (int i = 0; i < 3000; ++i) logits.push_back(static_cast<float>(i) / 1000);
+  logits[30] = logits[2000] = 4;
+  const Echo echo({logits});
+  VulkanOptions options;
+  options.validate = true;
+  try {
+    Compile(echo.program, options);
+    for (const int32_t top_k : {2, 256, 0}) {
+      for (const double top_p : {0.001, 1.0}) {
+        const DrawParams params{.top_k = top_k, .temperature = 1e-3, .top_p = top_p};
+        const int32_t token = Draw(0, params).token;
+        EXPECT_TRUE(token == 30 || token == 2000) << token;
+      }
+    }
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kNotFound) GTEST_SKIP() << error.message();
+    FAIL() << error.message();
+  }
 }
 
 TEST_F(VulkanDraw, SaysWhereItCannotTell) {
@@ -222,7 +333,11 @@ TEST_F(VulkanDraw, SaysWhereItCannotTell) {
   logits[2222] = std::numeric_limits<float>::quiet_NaN();
   const Echo nan({logits});
   Compile(nan.program);
-  EXPECT_FALSE(Draw(0, {.top_k = 2}).whole);
+  const DrawParams from_all{.top_k = 0, .temperature = 1};
+  const DrawParams cut{.top_k = 0, .temperature = 1, .top_p = 0.5};
+  for (const DrawParams& params : {DrawParams{.top_k = 2}, from_all, cut}) {
+    EXPECT_FALSE(Draw(0, params).whole);
+  }
   logits[2222] = 1;
   const Echo flat({logits});
   Compile(flat.program);
@@ -235,7 +350,9 @@ TEST_F(VulkanDraw, SaysWhereItCannotTell) {
   ExpectLikeliest(Draw(0, {.top_k = 5}), {{9, INFINITY}, {7, 3}});
   const Echo none({Logits(100, -INFINITY)});
   Compile(none.program);
-  EXPECT_FALSE(Draw(0, {.top_k = 5}).whole) << "no token is allowed";
+  for (const DrawParams& params : {DrawParams{.top_k = 5}, from_all, cut}) {
+    EXPECT_FALSE(Draw(0, params).whole) << "no token is allowed";
+  }
 }
 
 // Token t is followed by t + 1 of eight, which nobody tells the device.

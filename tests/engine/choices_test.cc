@@ -26,10 +26,10 @@ Choices RandomChoices(std::mt19937_64& random, int32_t least = 1) {
   Choices choices;
   for (int32_t id = 0; id < kIds; ++id) {
     if (random() % 3 == 0) continue;
-    choices.list.push_back({id, std::exp(-6 * Fraction(random))});
+    choices.list.push_back({id, static_cast<uint64_t>(1e9 * std::exp(-6 * Fraction(random)))});
   }
   for (int32_t id = 0; static_cast<int32_t>(choices.list.size()) < least; ++id) {
-    if (choices.Probability(id) == 0) choices.list.push_back({id, 0.5});
+    if (choices.Probability(id) == 0) choices.list.push_back({id, 500'000'000});
   }
   std::sort(choices.list.begin(), choices.list.end(),
             [](const Choice& a, const Choice& b) { return a.weight > b.weight; });
@@ -101,8 +101,8 @@ TEST(DrawProposedTest, EqualDistributionsKeepEverything) {
 }
 
 TEST(DrawProposedTest, WhatTheTargetCannotSayNeverComes) {
-  const Choices target{{{3, 2.0}, {5, 1.0}}, 3.0, 1};
-  const Choices draft{{{4, 1.0}}, 1.0, 1};
+  const Choices target{{{3, 2}, {5, 1}}, 3, 1};
+  const Choices draft{{{4, 1}}, 1, 1};
   for (const double redraw : {0.0, 0.3, 0.7, 1 - 0x1p-53}) {
     const int32_t id = DrawProposed(target, draft, 4, 0, redraw);
     EXPECT_EQ(id, redraw < 0.6 ? 3 : 5);
@@ -111,8 +111,8 @@ TEST(DrawProposedTest, WhatTheTargetCannotSayNeverComes) {
 
 // One choice each, as in greedy sampling.
 TEST(DrawProposedTest, CertainChoicesNeedNoChance) {
-  const Choices target{{{3, 1.0}}, 1.0, 1};
-  const Choices other{{{4, 1.0}}, 1.0, 1};
+  const Choices target{{{3, 1}}, 1, 1};
+  const Choices other{{{4, 1}}, 1, 1};
   for (const double fraction : {0.0, 0.5, 1 - 0x1p-53}) {
     EXPECT_EQ(DrawProposed(target, target, 3, fraction, fraction), 3);
     EXPECT_EQ(DrawProposed(target, other, 4, fraction, fraction), 3);

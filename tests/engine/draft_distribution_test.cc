@@ -87,7 +87,7 @@ void AddExact(Session& session, const SamplingOptions& sampling, const Ids& repl
   Sampler sampler(sampling, {});
   const Choices choices = sampler.Choose(logits, history);
   for (const Choice& c : choices.list) {
-    AddExact(session, sampling, Joined(reply, Ids{c.id}), probability * c.weight / choices.total,
+    AddExact(session, sampling, Joined(reply, Ids{c.id}), probability * choices.Probability(c.id),
              exact);
   }
 }

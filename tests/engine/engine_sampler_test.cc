@@ -11,6 +11,7 @@
 
 #include "engine/engine_test_util.h"
 #include "engine/sampler.h"
+#include "engine/sampler_test_util.h"
 #include "tandem/generation.h"
 
 namespace tandem {
@@ -19,27 +20,10 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-SamplingOptions Plain(double temperature) {
-  SamplingOptions options;
-  options.temperature = temperature;
-  options.top_k = 0;
-  options.top_p = 1;
-  return options;
-}
-
 SamplingOptions Biased(double temperature, std::vector<std::pair<int32_t, double>> bias) {
   SamplingOptions options = Plain(temperature);
   options.logit_bias = std::move(bias);
   return options;
-}
-
-Floats RandomLogits(size_t count, double spread, std::mt19937_64& random) {
-  Floats logits;
-  for (size_t i = 0; i < count; ++i) {
-    const double fraction = static_cast<double>(random() >> 11) * 0x1p-53;
-    logits.push_back(static_cast<float>((fraction - 0.5) * spread));
-  }
-  return logits;
 }
 
 // Logits after penalties and finite biases.
@@ -345,38 +329,6 @@ TEST(SamplerTest, TightestCutsLeaveTheHighest) {
   EXPECT_GT(counts[2], 0) << "as likely as the likeliest";
 }
 
-TEST(SamplerTest, SeedsDecideTheSequence) {
-  std::mt19937_64 random(4);
-  const Floats logits = RandomLogits(100, 6, random);
-  const auto sequence = [&](uint64_t seed) {
-    SamplingOptions options = Plain(1);
-    options.seed = seed;
-    Sampler sampler(options, {});
-    Ids ids;
-    for (int i = 0; i < 50; ++i) ids.push_back(sampler.Sample(logits, ids));
-    return ids;
-  };
-  std::set<Ids> different;
-  for (const uint64_t seed : {uint64_t{0}, uint64_t{1}, uint64_t{2}, UINT64_MAX}) {
-    EXPECT_EQ(sequence(seed), sequence(seed));
-    different.insert(sequence(seed));
-  }
-  EXPECT_EQ(different.size(), 4u);
-}
-
-// Fixed for good: a seed that a user noted gives the same text on every machine and version.
-TEST(SamplerTest, ASeedGivesTheSameDrawsEverywhere) {
-  SamplingOptions options = Plain(1);
-  options.seed = 42;
-  Sampler sampler(options, {});
-  std::mt19937_64 random(42);
-  const Floats equal(1000, 1.5F);
-  for (int i = 0; i < 100; ++i) {
-    const auto expected = static_cast<int32_t>((random() >> 11) * 1000 >> 53);
-    EXPECT_NEAR(sampler.Sample(equal, {}), expected, 1);
-  }
-}
-
 TEST(SamplerTest, LogitsThatAreNoNumbersAreAnError) {
   for (const double temperature : {0.0, 1.0}) {
     Sampler sampler(Plain(temperature), [](int32_t id) { return id == 1; });
@@ -434,7 +386,7 @@ TEST(Sampler, RepliesAreThoseOfAllLogits) {
       options.max_tokens = 12;
       options.sampling.seed = random();
       options.sampling.temperature = n % 4 == 0 ? 0 : 2;
-      options.sampling.top_k = static_cast<int>(1 + random() % 256);
+      options.sampling.top_k = n % 4 == 3 ? 0 : static_cast<int>(1 + random() % 256);
       options.sampling.top_p = n % 3 == 0 ? 0.8 : 1;
       options.sampling.min_p = n % 5 == 0 ? 0.01 : 0;
       const Ids prompt = RandomIds(10, random(), 4000);

@@ -186,6 +186,44 @@ TEST(VulkanEngine, RepliesAreTheSameHoweverFarItGoesAhead) {
   EXPECT_GT(tokens, 60);
 }
 
+// Without a top-k: from the whole vocabulary, from what a cut leaves, and where that is more than
+// the device hands over, from the logits that the step has left.
+TEST(VulkanEngine, RepliesWithoutATopKAreTheSame) {
+  TANDEM_REQUIRE_VULKAN();
+  std::vector<std::unique_ptr<Engine>> engines;
+  for (const int ahead : {0, 1, 3}) {
+    EngineOptions options = On("vulkan", "vulkan", 64);
+    options.gpu_table = ahead != 0;
+    options.gpu_ahead = ahead;
+    engines.push_back(std::make_unique<Engine>(Fable(), options));
+  }
+  const auto chats = ReadGoldenChats("data/fable-e4b/golden.json");
+  std::mt19937_64 random(8);
+  std::set<int32_t> ids;
+  size_t tokens = 0;
+  for (int n = 0; n < 12; ++n) {
+    GenerationOptions options;
+    options.sampling.seed = random();
+    options.sampling.temperature = n % 4 == 0 ? 0.8 : 2.5;
+    options.sampling.top_k = 0;
+    options.sampling.top_p = n % 3 == 0 ? 0.9 : n % 3 == 1 ? 0.9999999 : 1;
+    options.max_tokens = 12;
+    const Ids& prompt = chats[static_cast<size_t>(n) % chats.size()].prompt_ids;
+    Ids first;
+    for (size_t i = 0; i < engines.size(); ++i) {
+      SCOPED_TRACE(fmt::format("reply {}, {}", n, i));
+      const auto session = engines[i]->NewSession(400);
+      const GenerationResult result = Generate(*session, prompt, options);
+      if (i == 0) first = result.tokens;
+      EXPECT_EQ(result.tokens, first);
+      ids.insert(first.begin(), first.end());
+      tokens += first.size();
+    }
+  }
+  EXPECT_GT(tokens, 200u);
+  EXPECT_GT(ids.size(), 30u);
+}
+
 // Two sessions take turns on one device, each going ahead of the other's steps.
 TEST(VulkanEngine, SessionsThatGoAheadDoNotMeet) {
   TANDEM_REQUIRE_VULKAN();
@@ -198,7 +236,7 @@ TEST(VulkanEngine, SessionsThatGoAheadDoNotMeet) {
   const Ids prompts[] = {RandomIds(9, 1, 4000), RandomIds(30, 2, 4000)};
   std::vector<Ids> alone, together(2);
   for (const Ids& prompt : prompts) {
-    auto session = engine.NewSession(200);
+    auto session = engine.NewSession(400);
     Ids all;
     for (int turn = 0; turn < 4; ++turn) {
       const auto reply = Generate(*session, prompt, greedy).tokens;
@@ -206,7 +244,7 @@ TEST(VulkanEngine, SessionsThatGoAheadDoNotMeet) {
     }
     alone.push_back(all);
   }
-  std::unique_ptr<Session> sessions[] = {engine.NewSession(200), engine.NewSession(200)};
+  std::unique_ptr<Session> sessions[] = {engine.NewSession(400), engine.NewSession(200)};
   for (int turn = 0; turn < 4; ++turn) {
     for (size_t i = 0; i < 2; ++i) {
       const auto reply = Generate(*sessions[i], prompts[i], greedy).tokens;

@@ -9,10 +9,6 @@
 namespace tandem::cpu {
 namespace {
 
-bool IsLikelier(const TokenLogit& a, const TokenLogit& b) {
-  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-}
-
 // The likeliest tokens that a thread has seen: a heap with the least of them on top.
 class Likeliest {
  public:
@@ -74,14 +70,27 @@ void Step::Execute(const LmHead& op, RowContext& rows) {
   float* logits = Data(op.logits);
   multiplier_.Run(op.table, Data(op.y), op.table.cols, rows.count(), logits, vocab);
   if (bindings_.draw != nullptr) return Draw(op, *bindings_.draw, logits);
+  CapAll(op, rows.count() * vocab, logits);
+}
+
+void Step::CapAll(const LmHead& op, int64_t count, float* logits) {
   if (op.soft_cap == 0) return;
-  team_.ParallelFor(rows.count() * vocab, kThreadWork / 16, [&](int64_t begin, int64_t end, int) {
+  team_.ParallelFor(count, kThreadWork / 16, [&](int64_t begin, int64_t end, int) {
     row_.soft_cap(op.soft_cap, end - begin, logits + begin);
   });
 }
 
 // The cap and the search in one pass of all threads, each over logits that it has in its cache.
 void Step::Draw(const LmHead& op, const DrawRequest& request, float* logits) {
+  Drawn& drawn = *request.result;
+  drawn = {};
+  drawn.logits = {logits, static_cast<size_t>(op.table.rows)};
+  if (request.params.top_k == 0) {
+    // The host weighs a whole vocabulary as fast.
+    CapAll(op, op.table.rows, logits);
+    drawn.whole = false;
+    return;
+  }
   likeliest_.resize(static_cast<size_t>(team_.size()));
   for (std::vector<TokenLogit>& own : likeliest_) own.clear();
   numbers_.assign(likeliest_.size(), 1);
@@ -90,8 +99,6 @@ void Step::Draw(const LmHead& op, const DrawRequest& request, float* logits) {
     if (op.soft_cap != 0) row_.soft_cap(op.soft_cap, end - begin, logits + begin);
     if (!Likeliest(request, likeliest_[own]).Look(logits, begin, end)) numbers_[own] = 0;
   });
-  Drawn& drawn = *request.result;
-  drawn.likeliest.clear();
   for (const std::vector<TokenLogit>& own : likeliest_) {
     drawn.likeliest.insert(drawn.likeliest.end(), own.begin(), own.end());
   }

@@ -85,6 +85,7 @@ class Step {
   void Execute(const SelectRows& op, RowContext& rows);
   /// out = down (gelu(gate x) * (up x)) of normed rows, sparse ones cut.
   void MultiplyGated(const GatedMlp& op, const float* normed, int64_t count, float* out);
+  void CapAll(const LmHead& op, int64_t count, float* logits);
   /// The likeliest of one row's logits, which are not capped yet.
   void Draw(const LmHead& op, const DrawRequest& request, float* logits);
 

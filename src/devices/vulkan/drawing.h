@@ -3,7 +3,9 @@
 //
 // Drawing the next token on the device (devices/draw.h): two kernels after the head. Each block of
 // the logits leaves its greatest one; the k-th greatest of those is a bound below which none of the
-// k likeliest lies, and what reaches it is put in order by one workgroup.
+// k likeliest lies, and what reaches it is put in order by one workgroup. Without a top-k a third
+// kernel adds up the weights of each block, and where nothing is cut, the last one looks for the
+// block and the token instead.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +23,14 @@ namespace tandem::vulkan {
 /// Steps that may be on their way at once.
 inline constexpr int kMaxStepsAhead = 4;
 
+/// By what kernels a token is drawn.
+enum class DrawWay {
+  kTopK,  ///< From the likeliest.
+  kCut,   ///< From what top-p and min-p leave of the vocabulary.
+  kAll,
+};
+DrawWay WayOf(const DrawParams& params);
+
 /// What kernels that draw, and those that look up a drawn token, find on the device.
 class Drawing {
  public:
@@ -32,7 +42,8 @@ class Drawing {
   Tensor Next() const { return Tensor::Of(next_); }
   void Reserve();
   /// Draws from `logits`, floats from `first` on, and leaves the result where the host reads it.
-  void Record(const Program& program, StepPlan& plan, Recorder& recorder, const Access& logits);
+  void Record(const Program& program, StepPlan& plan, Recorder& recorder, const Access& logits,
+              DrawWay way);
 
  private:
   Memory& memory_;

@@ -57,6 +57,13 @@ bool FusedLowering::CanLead(const Tail& head, const Product& product) const {
   });
 }
 
+bool FusedLowering::CanMixAhead(const Tail& head, const AltUpPredict& ahead) const {
+  // The per-layer inputs are added to all streams but the first.
+  return head.altup == Tail::AltUp::kCorrect && head.streams == ahead.streams && head.active == 0 &&
+         ahead.active == 0 && head.router->scale == ahead.router.scale &&
+         head.eps == ahead.router.eps;
+}
+
 void FusedLowering::Multiply(const Product& product) {
   if (many()) return MultiplyRows(product);
   std::optional<Tail> head = std::exchange(head_, {});
@@ -69,7 +76,8 @@ void FusedLowering::Multiply(const Product& product) {
   if (head) {
     // Nobody else reads these.
     head->out.codes = head->out.groups = {};
-    head->store_streams = head->altup != Tail::AltUp::kPredict;
+    head->store_streams = head->altup != Tail::AltUp::kPredict &&
+                          head->altup != Tail::AltUp::kPredictMixed;
   }
   Multiply(now, head ? &*head : nullptr);
 }

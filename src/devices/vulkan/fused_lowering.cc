@@ -98,13 +98,20 @@ void FusedLowering::NextNorm(const LaurelAndNorm& op, Tail& tail) {
 }
 
 void FusedLowering::Predict(const AltUpPredict& op, Tail& tail) {
-  tail.altup = Tail::AltUp::kPredict;
+  const bool mixed = mixed_ == &op;
+  tail.altup = mixed ? Tail::AltUp::kPredictMixed : Tail::AltUp::kPredict;
+  if (mixed) tail.mixes = Mixes(op);
   tail.router = &op.router;
   tail.coefficients = op.coefficients;
   tail.active = static_cast<uint32_t>(op.active);
   tail.streams = op.streams;
   tail.predictions = op.predictions;
   tail.eps = op.router.eps;
+}
+
+FusedLowering::Part FusedLowering::Mixes(const AltUpPredict& op) {
+  const uint64_t streams = Planes(op.streams);
+  return Scratch(kMixesSlot, streams * streams);
 }
 
 void FusedLowering::BeginNext(const FusedSpan* next, Tail& tail) {
@@ -391,6 +398,10 @@ void FusedLowering::Run(const PerLayerMix& op, const FusedSpan& span, const Fuse
   gate.end = End::kGeluTimes;
   gate.other = Plane(op.pli, op.plane);
   gate.y = Scratch(kPerLayerGateSlot, Width(op.pli));
+  if (next != nullptr && next->pattern == Pattern::kPredict) {
+    gate.ahead = &OpAt<AltUpPredict>(program_, next->ops.begin);
+    gate.mixes = Mixes(*gate.ahead);
+  }
   Multiply(gate);
   Product projection;
   projection.views = {op.projection};

@@ -69,7 +69,8 @@ class FusedLowering : private StepParts {
     enum class AltUp : uint32_t {
       kNone,
       kCorrect,
-      kPredict
+      kPredict,
+      kPredictMixed  ///< By mixes that were made ahead.
     };
     enum class Next : uint32_t {
       kNone,
@@ -88,6 +89,7 @@ class FusedLowering : private StepParts {
     uint32_t active = 0;
     ValueId streams = kNoId;
     ValueId predictions = kNoId;
+    Part mixes;
     Next next = Next::kNone;
     std::span<const float> next_weight;
     Activation out;
@@ -115,6 +117,9 @@ class FusedLowering : private StepParts {
     Part y;
     Part other;
     Activation out;  ///< Of the gated ends.
+    /// A prediction whose mixes can be made beside the product.
+    const AltUpPredict* ahead = nullptr;
+    Part mixes;
     std::optional<Tail> tail;
   };
   /// The kernel's numbers, in the order of shaders/fused_push.glsl.
@@ -134,6 +139,7 @@ class FusedLowering : private StepParts {
   void BeginNext(const FusedSpan* next, Tail& tail);
   void NextNorm(const LaurelAndNorm& op, Tail& tail);
   void Predict(const AltUpPredict& op, Tail& tail);
+  Part Mixes(const AltUpPredict& op);
 
   // Of several rows (fused_rows.cc).
   void RunRows(const QkvProject& op, const LaurelAndNorm& norm);
@@ -154,6 +160,8 @@ class FusedLowering : private StepParts {
   void Multiply(const Product& product);
   /// What multiplies `product` dispatch by dispatch, after its head if it has one.
   void Multiply(const Product& product, const Tail* head);
+  /// Whether the head of a product has made what `ahead` reads, and has numbers to say so.
+  bool CanMixAhead(const Tail& head, const AltUpPredict& ahead) const;
   /// Whether a product of one row can make its activations itself by `head`.
   bool CanLead(const Tail& head, const Product& product) const;
   /// Whether the rows of `up` of dead neurons are not read, for a dispatch more: not on a card,
@@ -197,7 +205,8 @@ class FusedLowering : private StepParts {
   RowSet set_ = RowSet::kAll;
   uint32_t counter_ = 0;
   Tensor bound_weights_;
-  std::optional<Tail> head_;  ///< Of the next product.
+  std::optional<Tail> head_;            ///< Of the next product.
+  const AltUpPredict* mixed_ = nullptr;  ///< Whose mixes were made last.
 };
 
 }  // namespace tandem::vulkan

@@ -71,7 +71,7 @@ struct FusedLowering::Push {
   uint32_t codes_at = 0, high_at = 0, scales_at = 0, supers_at = 0;
   uint32_t rows = 0, scale_stride = 0, x = 0, x_groups = 0, y = 0, pair = 0, other = 0;
   uint32_t arrivals = 0, counter = 0;
-  uint32_t width4 = 0, y4 = 0, a4 = 0, b4 = 0, h4 = 0, streams4 = 0, predictions4 = 0, n4 = 0;
+  uint32_t y4 = 0, a4 = 0, b4 = 0, h4 = 0, streams4 = 0, predictions4 = 0, n4 = 0;
   uint32_t codes = 0, groups = 0;
   uint32_t post = 0, router_norm = 0, router = 0, coefficients = 0, next = 0;
   float eps = 0, router_scale = 0, mix = 0;
@@ -79,7 +79,7 @@ struct FusedLowering::Push {
   std::vector<Word> Words() const {
     return {
         codes_at,    high_at, scales_at,    supers_at,    rows,    scale_stride, x,      x_groups,
-        y,           pair,    other,        arrivals,     counter, width4,       y4,     a4,
+        y,           pair,    other,        arrivals,     counter, y4,     a4,
         b4,          h4,      streams4,     predictions4, n4,      codes,        groups, post,
         router_norm, router,  coefficients, next,         eps,     router_scale, mix};
   }
@@ -105,11 +105,9 @@ uint32_t FusedLowering::NextCounter(uint32_t count) {
 
 void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants, Push& push,
                              Accesses& accesses) {
-  const uint32_t threads = context_.fused_threads();
   const bool cut = tail.cut.has_value();
   const bool streams = tail.streams != kNoId;
   const uint64_t planes = streams ? Planes(tail.streams) : 1;
-  const auto quads = static_cast<uint32_t>(tail.width / 4);
   const Activation& out = tail.out;
   // Constants 9 to 22 (shaders/tail.glsl).
   const uint32_t numbers[] = {!cut                 ? 1U
@@ -126,10 +124,9 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
                               Bits(!out.codes.empty()),
                               static_cast<uint32_t>(planes),
                               tail.active,
-                              (quads + threads - 1) / threads,
+                              static_cast<uint32_t>(tail.width / 4),
                               Bits(!tail.next_weight.empty())};
   constants.insert(constants.end(), std::begin(numbers), std::end(numbers));
-  push.width4 = quads;
   push.y4 = Quad(tail.y);
   push.a4 = Quad(tail.a);
   push.b4 = Quad(tail.b);
@@ -152,12 +149,18 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
   if (!streams) return;
   push.streams4 = Quad(All(tail.streams));
   const bool correct = tail.altup == Tail::AltUp::kCorrect;
-  const bool predict = tail.altup == Tail::AltUp::kPredict;
+  const bool mixed = tail.altup == Tail::AltUp::kPredictMixed;
+  const bool predict = mixed || tail.altup == Tail::AltUp::kPredict;
   const bool stores = correct || (tail.add_streams && tail.store_streams);
   accesses.push_back(stores ? Out(All(tail.streams)) : In(All(tail.streams)));
   if (!correct && !predict) return;
   push.predictions4 = Quad(All(tail.predictions));
   accesses.push_back(predict ? Out(All(tail.predictions)) : In(All(tail.predictions)));
+  if (mixed) {
+    push.router_norm = At(tail.mixes);
+    accesses.push_back(In(tail.mixes));
+    return;
+  }
   push.router_norm = VectorAt(tail.router->norm);
   push.router = VectorAt(tail.router->weight);
   push.coefficients = VectorAt(tail.coefficients);
@@ -236,6 +239,9 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
   }
 
   const uint32_t counter = product.tail ? NextCounter() : 0;
+  const bool ahead = head != nullptr && product.ahead != nullptr && pieces.size() == 1 &&
+                     pieces.front().groups < HeadGroups() && CanMixAhead(*head, *product.ahead);
+  mixed_ = ahead ? product.ahead : nullptr;
   for (const Piece& piece : pieces) {
     const DeviceMatrix& w = *piece.matrix;
     const Layout& layout = w.layout;
@@ -291,7 +297,7 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
     } else {
       constants.insert(constants.end(), 14, 0U);
       constants[19] = 1;  // streams: the size of an array
-      constants[21] = 1;
+      constants[21] = 1;  // quads, likewise
     }
     constants.push_back(Bits(neurons && !product.out.codes.empty()));
     constants.push_back(static_cast<uint32_t>(blocks));
@@ -300,7 +306,8 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
     if (head != nullptr) {
       const uint32_t kept = layout.quantized ? 1 : static_cast<uint32_t>(w.cols / 4);
       constants.insert(constants.end(),
-                       {1, Bits(&piece == &pieces.front()), Bits(head->store_streams), kept});
+                       {1, Bits(&piece == &pieces.front()), Bits(head->store_streams), kept,
+                        Bits(ahead)});
     }
     if (neurons) {
       push.y = At(product.out.floats);
@@ -331,8 +338,15 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
       bindings[2] = RowsOf(w.scales, w.sizes.scales, piece.first, piece.rows);
       bindings[3] = RowsOf(w.supers, w.sizes.supers, piece.first, piece.rows);
     }
+    if (ahead) {
+      push.x = VectorAt(product.ahead->router.norm);
+      push.x_groups = VectorAt(product.ahead->router.weight);
+      push.pair = VectorAt(product.ahead->coefficients);
+      push.counter = At(product.mixes);
+      accesses.push_back(Out(product.mixes));
+    }
     const uint32_t workgroups =
-        head == nullptr ? piece.groups : std::min(piece.groups, HeadGroups());
+        head == nullptr ? piece.groups : std::min(piece.groups, HeadGroups()) + (ahead ? 1 : 0);
     recorder_.Dispatch(kernel, constants, bindings, push.Words(), GridOf(workgroups), accesses);
   }
 }

@@ -28,6 +28,7 @@ enum FusedSlot : size_t {
   kValuesSlot,
   kUpsSlot,
   kSharesSlot,
+  kMixesSlot,
   kNarrowSlot,  // an activation
 };
 

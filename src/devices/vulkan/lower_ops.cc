@@ -73,7 +73,7 @@ void Lowering::Lower(const PleGather& op) {
   } else {
     recorder_.Copy(plan_.FromHost(op.ple, &op), ple.tensor, ple.count * sizeof(float));
   }
-  quantized_ = {};
+  Forget(ple);
 }
 
 void Lowering::Lower(const PleProject& op) {

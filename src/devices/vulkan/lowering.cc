@@ -113,7 +113,16 @@ void Lowering::MatMul(const DeviceMatrix& w, const Part& x, const Part& y, float
   } else {
     MatMulFloat(w, x, y, cap);
   }
-  if (quantized_.tensor.buffer == y.tensor.buffer && quantized_.tensor.offset == y.tensor.offset) {
+  Forget(y);
+}
+
+void Lowering::Forget(const Part& y) {
+  const auto begin = [](const Part& part) {
+    return part.tensor.offset + part.first * sizeof(float);
+  };
+  const auto end = [&](const Part& part) { return begin(part) + part.count * sizeof(float); };
+  if (quantized_.tensor.buffer == y.tensor.buffer && begin(quantized_) < end(y) &&
+      begin(y) < end(quantized_)) {
     quantized_ = {};
   }
 }
@@ -236,7 +245,7 @@ void Lowering::Norm(const NormArgs& args) {
                       args.b == nullptr ? uint64_t{0} : args.b->first, args.y.first,
                       args.add_planes, plane, args.eps, args.in_scale, args.mix},
                      GridOf(args.rows));
-  quantized_ = {};
+  Forget(args.y);
 }
 
 }  // namespace tandem::vulkan

@@ -56,8 +56,9 @@ class Lowering : public StepParts {
         binding_bytes_(binding_bytes) {}
 
   void Run(const Op& op);
-  /// Others have written activations since.
+  /// Others have written activations since, or these alone.
   void Forget() { quantized_ = {}; }
+  void Forget(const Part& y);
 
   /// What the patterns of several rows (fused_rows.cc) are made of.
   /// y [rows, w.rows] = x [rows, w.cols] W^T of x's codes where w is quantised, else of its floats.

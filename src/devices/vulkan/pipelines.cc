@@ -136,11 +136,17 @@ constexpr uint32_t kNormCode[] =
 constexpr uint32_t kPeaksCode[] =
 #include "peaks.spv.inc"
     ;
+constexpr uint32_t kPickCode[] =
+#include "pick.spv.inc"
+    ;
 constexpr uint32_t kQuantizeCode[] =
 #include "quantize.spv.inc"
     ;
 constexpr uint32_t kSelectCode[] =
 #include "select.spv.inc"
+    ;
+constexpr uint32_t kWeighCode[] =
+#include "weigh.spv.inc"
     ;
 
 struct Entry {
@@ -189,8 +195,10 @@ constexpr Entry kEntries[] = {
     {"match", kMatchCode},
     {"norm", kNormCode},
     {"peaks", kPeaksCode},
+    {"pick", kPickCode},
     {"quantize", kQuantizeCode},
     {"select", kSelectCode},
+    {"weigh", kWeighCode},
 };
 static_assert(std::size(kEntries) == kKernels);
 

@@ -57,10 +57,12 @@ enum class Kernel {
   kMatch,
   kNorm,
   kPeaks,
+  kPick,
   kQuantize,
   kSelect,
+  kWeigh,
 };
-inline constexpr size_t kKernels = 42;
+inline constexpr size_t kKernels = 44;
 
 /// Bindings of the layout, and bytes of push constants: what every device has.
 inline constexpr uint32_t kMaxBindings = 10;

@@ -201,11 +201,13 @@ void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fuse
   const bool draws = recording.key.draws >= 0;
   if (draws) {
     const Tensor logits = plan.Value(program_.logits);
-    shared_.drawing.Record(program_, plan, recorder, {logits, 0, logits.bytes, false, false});
+    shared_.drawing.Record(program_, plan, recorder, {logits, 0, logits.bytes, false, false},
+                           recording.key.way);
   }
   for (const ValueId id : outputs_) {
     if (plan.Rows(program_.values[static_cast<size_t>(id)].rows) == 0) continue;
-    if (draws && id == program_.logits) continue;
+    // The likeliest may not be enough where there is no top-k.
+    if (draws && id == program_.logits && recording.key.way != DrawWay::kCut) continue;
     const Tensor value = plan.Value(id);
     recorder.Copy(value, plan.ToHost(id), value.bytes);
   }
@@ -276,9 +278,10 @@ void VulkanSegment::WriteUpload(Recording& recording, const Step& step) {
     std::byte* to = upload + plan.solo_offset(set);
     std::memcpy(to, &solo, sizeof solo);
     const size_t count = program_.caches.size();
-    if (!caches.empty()) {
-      std::memcpy(to + sizeof solo, &caches[static_cast<size_t>(row.sequence) * count],
-                  count * sizeof(CacheWords));
+    for (size_t i = 0; i < count; ++i) {
+      CacheWords own = caches[static_cast<size_t>(row.sequence) * count + i];
+      own.newest = solo.position % own.capacity;
+      std::memcpy(to + sizeof solo + i * sizeof own, &own, sizeof own);
     }
   }
 
@@ -360,6 +363,7 @@ void VulkanSegment::ReadBack(const Recording& recording, const Step& step) {
   const std::byte* readback = recording.readback.mapped();
   if (step.draw) ReadDrawn(readback + plan.drawn_offset(), *step.draw->result);
   for (const StepPlan::HostValue& value : plan.to_host()) {
+    if (value.id == program_.logits && step.draw) continue;
     if (value.id == program_.logits && step.bindings.logits != nullptr) {
       *step.bindings.logits = reinterpret_cast<const float*>(readback + value.offset);
       continue;
@@ -378,6 +382,17 @@ void VulkanSegment::ReadBack(const Recording& recording, const Step& step) {
       std::memcpy((out.values ? view.values : view.keys) + slot * bytes,
                   keys_and_values + out.offset + t * bytes, bytes);
     }
+  }
+}
+
+void VulkanSegment::HandOver(const Step& step) const {
+  Drawn& drawn = *step.draw->result;
+  if (drawn.whole) return;
+  for (const StepPlan::HostValue& value : step.recording->plan.to_host()) {
+    if (value.id != program_.logits) continue;
+    const auto* from =
+        reinterpret_cast<const float*>(step.recording->readback.mapped() + value.offset);
+    drawn.logits = {from, value.bytes / sizeof(float)};
   }
 }
 
@@ -501,6 +516,7 @@ Fence VulkanSegment::Submit(const Bindings& bindings, std::span<const StepRow> r
     if (step->draw) {
       shared_.drawing.Prepare(program_, step->draw->banned);
       key.draws = FreeDraw();
+      key.way = WayOf(step->draw->params);
     }
     Recording& recording = Find(key);
     step->recording = &recording;
@@ -519,6 +535,7 @@ Fence VulkanSegment::Submit(const Bindings& bindings, std::span<const StepRow> r
     // The next one, which is submitted before this has run, finds its keys and values.
     if (step->draw) FinishCopies(*step);
     return Fence(std::async(std::launch::deferred, [this, step] {
+      const bool here = !step->finished;
       while (!step->finished) {
         // Another one may have waited for it.
         if (step->error) std::rethrow_exception(step->error);
@@ -527,6 +544,8 @@ Fence VulkanSegment::Submit(const Bindings& bindings, std::span<const StepRow> r
         }
         FinishOldest();
       }
+      // Of one that was finished before, the slices may be another step's by now.
+      if (here && step->draw) HandOver(*step);
     }));
   } catch (...) {
     failed.set_exception(std::current_exception());

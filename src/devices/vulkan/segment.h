@@ -70,6 +70,7 @@ struct RecordingKey {
   bool timed = false;
   int draws = -1;  ///< Number of a step that draws, for it has slices of its own; -1: of one that
                    ///< does not.
+  DrawWay way = DrawWay::kTopK;  ///< Of one that draws.
   bool operator==(const RecordingKey&) const = default;
 };
 
@@ -105,6 +106,9 @@ class VulkanSegment : public Segment {
   /// The copies of keys and values have what the step writes.
   void FinishCopies(const Step& step);
   void ReadBack(const Recording& recording, const Step& step);
+  /// To whoever waits for a step that draws: where its logits are, should they have to be looked
+  /// at.
+  void HandOver(const Step& step) const;
 
   const Program& program_;
   OpRange range_;

@@ -22,7 +22,9 @@ struct RowWords {
 /// As they see where a sequence's copy of a cache lies.
 struct CacheWords {
   uint64_t keys = 0, values = 0;
-  uint32_t capacity = 1, unused[3] = {};
+  uint32_t capacity = 1;
+  uint32_t newest = 0;  ///< Of a step of one token: its slot.
+  uint32_t unused[2] = {};
 };
 
 /// What kernels for one token find in one place.
@@ -31,7 +33,7 @@ struct SoloWords {
 };
 
 /// Bytes of the numbers that a token is drawn by (vulkan/drawing.h).
-inline constexpr uint64_t kDrawParamBytes = 32;
+inline constexpr uint64_t kDrawParamBytes = 64;
 
 /// Sequences that a step may hold at most.
 inline constexpr uint64_t kMaxSequences = 16;

@@ -6,12 +6,12 @@
 // not finite makes the scale NaN, and so the results.
 #extension GL_KHR_shader_subgroup_shuffle : require
 
-// 127 / highest, correctly rounded as on the CPU, where a device's own division may be off by 2.5
-// in the last place: values half way between two codes would go the other way. What is left over is
-// made exact by halves of the factors' digits, which need no fused multiply-add.
+// 127 / highest, rounded as on the CPU, where a device's own reciprocal may be off by 2.5 in the
+// last place: values half way between two codes would go the other way. What is left over is made
+// exact by halves of the factors' digits, which need no fused multiply-add.
 float Inverse(float highest) {
-  precise const float q = 127.0 / highest;
-  if (highest > 1e34) return q;  // the halves' factor would overflow
+  precise const float r = 1.0 / highest;
+  precise const float q = 127.0 * r;
   precise const float p = q * highest;
   precise const float a = 4097.0 * q, b = 4097.0 * highest;
   precise const float q_high = a - (a - q), h_high = b - (b - highest);
@@ -19,7 +19,16 @@ float Inverse(float highest) {
   precise const float lost =
       ((q_high * h_high - p) + q_high * h_low + q_low * h_high) + q_low * h_low;
   precise const float rest = (127.0 - p) - lost;
-  precise const float made = q + rest / highest;
+  precise const float made = q + rest * r;
+  return highest > 1e34 ? q : made;  // the halves' factor would overflow
+}
+
+// highest / 127, rounded as on the CPU likewise: the differences are exact.
+float Scale(float highest) {
+  const float kInverse = 1.0 / 127.0;
+  precise const float q = highest * kInverse;
+  precise const float rest = ((highest - 64.0 * q) - 64.0 * q) + q;
+  precise const float made = q + rest * kInverse;
   return made;
 }
 
@@ -35,14 +44,14 @@ uint QuantizeQuad(vec4 v, out uvec2 group) {
   const float highest = uintBitsToFloat(most);
   const bool zeros = !finite || highest < 1e-30;
   const float inverse = zeros ? 0.0 : Inverse(highest);
-  const ivec4 q = zeros ? ivec4(0) : clamp(ivec4(roundEven(v * inverse)), -127, 127);
+  const ivec4 q = zeros ? ivec4(0) : ivec4(roundEven(v * inverse));  // 127 at most
   int sum = q.x + q.y + q.z + q.w;
   sum += subgroupShuffleXor(sum, 1u);
   sum += subgroupShuffleXor(sum, 2u);
   const int other = subgroupShuffleXor(sum, 4u);
   const bool first = (gl_SubgroupInvocationID & 4u) == 0;
   const int low = first ? sum : other, high = first ? other : sum;
-  group = uvec2(finite ? floatBitsToUint(highest / 127.0) : 0x7fc00000u,
+  group = uvec2(finite ? floatBitsToUint(Scale(highest)) : 0x7fc00000u,
                 (uint(low) & 0xffffu) | uint(high) << 16);
   const uvec4 bytes = uvec4(q) & 255u;
   return bytes.x | bytes.y << 8 | bytes.z << 16 | bytes.w << 24;

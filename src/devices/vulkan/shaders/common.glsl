@@ -40,6 +40,9 @@ float SafeTanh(float x) { return x > 10.0 ? 1.0 : x < -10.0 ? -1.0 : tanh(x); }
 float Gelu(float x) {
   return x / (1.0 + exp(-1.5957691216057308 * (x + 0.044715 * x * x * x)));
 }
+vec4 Gelu(vec4 x) {
+  return x / (1.0 + exp(-1.5957691216057308 * (x + 0.044715 * x * x * x)));
+}
 
 // A grid of more workgroups than one dimension takes lies in two.
 uint WorkgroupNumber() { return gl_WorkGroupID.z * gl_NumWorkGroups.x + gl_WorkGroupID.x; }

@@ -3,43 +3,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The k likeliest tokens by the peaks of blocks (peaks.comp), in order, and one drawn from them as
-// engine/sampler.h does it, but in float. One workgroup.
+// engine/sampler.h does it. Without a top-k top-p and min-p look at the weights of all (weigh.comp).
+// One workgroup.
 #include "common.glsl"
 #include "keys.glsl"
+#include "token_weights.glsl"
+#include "drawing.glsl"
+#include "drawn.glsl"
 
-// As vulkan/drawing.h has them.
-const uint kThreads = 256;
-const uint kMaxBlocks = 2048;
-const uint kMaxDrawn = 256;
+layout(constant_id = 1) const bool kHasTopK = true;
 
-const uint kOwn = kMaxBlocks / kThreads;
 const uint kMaxListed = 512;
 const uint kMaxFound = 1024;
-
-layout(binding = 2) readonly buffer Peaks { uint peaks[]; };
-layout(binding = 3) readonly buffer Params {
-  uint top_k;
-  float temperature;
-  float top_p;
-  float min_p;
-  float fraction;
-};
-layout(binding = 4) writeonly buffer Result {
-  uint token;
-  uint kept;
-  uint whole;
-  uint unused;
-  uint ids[kMaxDrawn];
-  float values[kMaxDrawn];
-};
-layout(binding = 5) writeonly buffer Next { uint next; };
-
-layout(push_constant) uniform Push {
-  uint first;
-  uint count;
-  uint block;
-  uint blocks;
-};
 
 shared uint tallies[2][kMaxSubgroups];
 shared uint listed, found;
@@ -47,9 +22,9 @@ shared uint lists[kMaxListed];
 shared uint found_keys[kMaxFound];
 shared uint found_ids[kMaxFound];
 shared uint best_ids[kMaxDrawn];
-shared float best[kMaxDrawn];
-shared float weights[kMaxDrawn];
-shared float tempered[kMaxDrawn];
+shared uint best_keys[kMaxDrawn];
+shared uvec2 weights[kMaxDrawn];
+shared uvec2 tempered[kMaxDrawn];
 
 // Of all threads, for all threads. Calls take turns with `turn`: one barrier is enough then.
 uint WorkgroupCount(uint value, uint turn) {
@@ -61,30 +36,28 @@ uint WorkgroupCount(uint value, uint turn) {
   return sum;
 }
 
-void Answer(uint drawn, uint count_kept, bool is_whole) {
-  token = drawn;
-  kept = count_kept;
-  whole = is_whole ? 1 : 0;
-  unused = 0;
-  next = drawn;
-}
-
-// The token at the fraction of the weights of what top-p and min-p leave.
-uint Pick(uint candidates) {
-  if (temperature == 0.0) return 0;
-  float total = 0.0;
-  for (uint i = 0; i < candidates; ++i) total += weights[i];
-  float sum = 0.0, rest = 0.0;
+// The token at the fraction of the weights of what top-p and min-p leave. `total`: of all that is
+// allowed. `sure`: nothing but candidates is left.
+uint Pick(uint candidates, uvec2 total, out bool sure) {
+  sure = true;
+  if (greedy != 0) return 0;
+  if (kHasTopK) {
+    for (uint i = 0; i < candidates; ++i) total = Plus(total, weights[i]);
+  }
+  const bool cuts = top_p != kWholeShare;
+  const uvec2 enough = PartOf(top_p, total);
+  uvec2 sum = kNothing, rest = kNothing;
   uint left = 0;
   for (; left < candidates; ++left) {
-    if (left > 0 && ((top_p < 1.0 && sum >= top_p * total) || weights[left] < min_p)) break;
-    sum += weights[left];
-    rest += tempered[left];
+    if (left > 0 && ((cuts && !Less(sum, enough)) || Less(weights[left], least))) break;
+    sum = Plus(sum, weights[left]);
+    rest = Plus(rest, tempered[left]);
   }
-  float target = fraction * rest;
+  if (!kHasTopK) sure = left < kMaxDrawn || (cuts && !Less(sum, enough));
+  uvec2 target = PartOf(fraction, rest);
   for (uint i = 0; i + 1 < left; ++i) {
-    if (target < tempered[i]) return i;
-    target -= tempered[i];
+    if (Less(target, tempered[i])) return i;
+    target = Minus(target, tempered[i]);
   }
   return left - 1;
 }
@@ -93,18 +66,21 @@ void main() {
   const uint thread = gl_LocalInvocationID.x;
   uint own[kOwn];
   uint bad = 0;
+  uvec2 sum = kNothing, total = kNothing;
   for (uint j = 0; j < kOwn; ++j) {
     const uint i = j * kThreads + thread;
     own[j] = i < blocks ? peaks[i] : 0;
     bad += own[j] == kNanKey ? 1 : 0;
+    if (!kHasTopK) sum = Plus(sum, SumOf(i));
   }
+  if (!kHasTopK) WorkgroupBefore(sum, total);
   if (thread == 0) listed = found = 0;
   if (WorkgroupCount(bad, 0) > 0) {
-    if (thread == 0) Answer(0, 0, false);
+    if (thread == 0) Answer(0, 0, false, kNothing);
     return;
   }
   // The k-th greatest peak, bit by bit.
-  const uint wanted = min(top_k, kMaxDrawn);
+  const uint wanted = kHasTopK ? min(top_k, kMaxDrawn) : kMaxDrawn;
   uint least = 0;
   for (uint b = 0; b < 32; ++b) {
     const uint trial = least | (0x80000000u >> b);
@@ -141,24 +117,24 @@ void main() {
       rank += other > key || (other == key && found_ids[o] < id) ? 1 : 0;
     }
     if (rank >= wanted) continue;
-    const float logit = LogitOf(key);
     best_ids[rank] = id;
-    best[rank] = logit;
+    best_keys[rank] = key;
     ids[rank] = id;
-    values[rank] = logit;
+    values[rank] = LogitOf(key);
   }
   barrier();
   const uint most = min(candidates, wanted);
-  if (thread < most) {
-    const float below = best[thread] - best[0];
-    weights[thread] = exp(below);
-    tempered[thread] = temperature > 0.0 ? exp(below / temperature) : 0.0;
+  if (thread < most && greedy == 0) {
+    weights[thread] = Weight(best_keys[thread], best_keys[0], cut_shift, cut_factor);
+    tempered[thread] = Weight(best_keys[thread], best_keys[0], shift, factor);
   }
   barrier();
   if (thread != 0) return;
   if (!fits || most == 0) {
-    Answer(0, 0, false);
-  } else {
-    Answer(best_ids[Pick(most)], most, true);
+    Answer(0, 0, false, kNothing);
+    return;
   }
+  bool sure;
+  const uint place = Pick(most, total, sure);
+  Answer(best_ids[place], most, sure, total);
 }

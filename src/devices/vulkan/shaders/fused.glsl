@@ -24,11 +24,11 @@ layout(constant_id = 26) const uint kSubgroup = 32;  // lanes
 
 // Sums and maxima over a subgroup, in all its lanes. Several are taken together by exchanges that do
 // not wait for one another: with subgroupAdd() a tail with AltUp took 1.2 of 6.6 us more (an H200).
-#define ADD_ACROSS(values, count)                                                     \
-  [[unroll]] for (uint d = kSubgroup / 2; d > 0; d /= 2) {                            \
-    [[unroll]] for (uint n = 0; n < (count); ++n) {                                   \
-      values[n] += subgroupShuffleXor(values[n], d);                                  \
-    }                                                                                 \
+#define ADD_ACROSS(values, count, lanes)                                            \
+  [[unroll]] for (uint d = (lanes) / 2; d > 0; d /= 2) {                            \
+    [[unroll]] for (uint n = 0; n < (count); ++n) {                                 \
+      values[n] += subgroupShuffleXor(values[n], d);                                \
+    }                                                                               \
   }
 float AddAcross(float value) {
   [[unroll]] for (uint d = kSubgroup / 2; d > 0; d /= 2) value += subgroupShuffleXor(value, d);
@@ -40,6 +40,9 @@ float MaxAcross(float value) {
   }
   return value;
 }
+
+// Off by some 1e-7, and short.
+float Tanh(float x) { return 1.0 - 2.0 / (1.0 + exp(2.0 * x)); }
 
 // A float, and a word, of the workspace.
 float Float(uint at) { return uintBitsToFloat(before[at >> 2][at & 3u]); }

@@ -26,6 +26,9 @@ layout(constant_id = 8) const uint kLeast = 64;        // positions that are wor
 layout(constant_id = 9) const uint kTogether = 1;      // heads whose parts are summed at a time
 
 const uint kThreads = gl_WorkGroupSize.x;
+const uint kSubgroups = kThreads / kSubgroup;
+const uint kSplitTurns = (kSplits + kSubgroup - 1) / kSubgroup;
+#define MINUS_INFINITY uintBitsToFloat(0xff800000u)
 
 const uint kKeyLanes = kQuads % 16 == 0 && kSubgroup >= 16 ? 16 : 8;  // that read a key
 const uint kTile = kThreads / kKeyLanes;                               // positions at a time
@@ -60,12 +63,18 @@ layout(push_constant) uniform Push {
   float eps;
 } push;
 
+// Every `step`th number from `first` on, `count` of them shared out among `step`: a number of turns
+// that is known, often one. Numbers go beyond `count`.
+#define FOR_OWN(i, first, step, count)                                           \
+  for (uint i = (first), turn_##i = 0; turn_##i < ((count) + (step)-1) / (step); \
+       ++turn_##i, i += (step))
+
 // Queries, then the new key and the new value.
 shared vec4 heads[(kHeads + 2) * kQuads];
 shared float scores[kHeads * kTile];
 shared float most[kHeads], total[kHeads], shrink[kHeads];
 shared vec4 parts[kTogether * kThreads];
-shared float joined[kHeads * kSplits], sizes[kHeads * kSplits];
+shared float joined[kHeads * kSplits];
 
 // A quad as it lies in the cache.
 uvec4 Raw(uvec2 base, uint at) {
@@ -120,7 +129,7 @@ void Bring(uint h, bool newest, uvec4 bases, uint slot, uint own) {
   [[unroll]] for (uint j = 0; j < kPairs; ++j) {
     squares += dot(low[j], low[j]) + dot(high[j], high[j]);
   }
-  const float factor = 1.0 / sqrt(AddAcross(squares) / float(4 * kQuads) + push.eps);
+  const float factor = inversesqrt(AddAcross(squares) / float(4 * kQuads) + push.eps);
   const uvec2 base = h == kHeads ? bases.xy : bases.zw;
   const uint host = h == kHeads ? push.host_keys : push.host_values;
   const uint words = kHalf ? 2 : 4;
@@ -162,13 +171,12 @@ void main() {
   Fetch(group, gl_SubgroupID);
   const uint last = uploaded[push.solo].x;
   const uvec4 bases = uploaded[push.solo + 1 + 2 * push.cache];
-  const uint capacity = uploaded[push.solo + 2 + 2 * push.cache].x;
+  const uvec2 ring = uploaded[push.solo + 2 + 2 * push.cache].xy;  // its capacity, and last's slot
   const uint first = push.window > 0 && last + 1 > push.window ? last + 1 - push.window : 0;
   const uint chunk = max(kLeast, (last + 1 - first + kSplits - 1) / kSplits);
-  const uint active_ = (last + 1 - first + chunk - 1) / chunk;
-  if (split >= active_) return;
   const uint begin = first + split * chunk, end = min(begin + chunk, last + 1);
-  const bool newest = kOwnKeys && split + 1 == active_;
+  if (begin >= end) return;
+  const bool newest = kOwnKeys && end == last + 1;
   // What is in the cache: all but the new one.
   const uint there = newest ? last : end;
   const uint stride = groups * kQuads;  // of a position
@@ -179,29 +187,25 @@ void main() {
   uvec4 keys[kKeyQuads], values[kValues];
   [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) keys[j] = uvec4(0);
   [[unroll]] for (uint j = 0; j < kValues; ++j) values[j] = uvec4(0);
-  // Keys and values of a tile are asked for together, before anything waits. The slots of its
-  // visible positions wrap around at most once.
+  // Keys and values of a tile are asked for together, before anything waits.
+#define SLOT(position) (ring.y - (last - (position)) + (last - (position) > ring.y ? ring.x : 0))
 #define LOAD_KEYS(base)                                                                       \
   if ((base) + key_at < there) {                                                              \
-    uint slot = (base) % capacity + key_at;                                                   \
-    slot -= slot < capacity ? 0 : capacity;                                                   \
-    const uint key = slot * stride + own + key_lane;                                          \
+    const uint key = SLOT((base) + key_at) * stride + own + key_lane;                         \
     [[unroll]] for (uint j = 0; j < kKeyQuads; ++j) {                                         \
       keys[j] = Raw(bases.xy, key + kKeyLanes * j);                                           \
     }                                                                                         \
   }
 #define LOAD_VALUES(base)                                                                     \
   {                                                                                           \
-    const uint from = (base) % capacity;                                                      \
     [[unroll]] for (uint j = 0; j < kValues; ++j) {                                           \
       const uint p = lane + j * kLanes;                                                       \
       if (p >= kTile || (base) + p >= there) continue;                                        \
-      const uint slot = from + p - (from + p < capacity ? 0 : capacity);                      \
-      values[j] = Raw(bases.zw, slot * stride + own + quad);                                  \
+      values[j] = Raw(bases.zw, SLOT((base) + p) * stride + own + quad);                      \
     }                                                                                         \
   }
   if (Thread() < kHeads) {
-    most[Thread()] = uintBitsToFloat(0xff800000u);  // minus infinity
+    most[Thread()] = MINUS_INFINITY;
     total[Thread()] = 0.0;
   }
   vec4 sums[kHeads];
@@ -211,9 +215,10 @@ void main() {
     LOAD_KEYS(base)
     LOAD_VALUES(base)
     if (base == begin) {
-      [[dont_unroll]] for (uint h = gl_SubgroupID; h < kLoaded; h += gl_NumSubgroups) {
-        if (h != gl_SubgroupID) Fetch(group, h);
-        Bring(h, newest, bases, last % capacity * stride, own);
+      [[dont_unroll]] for (uint j = 0; j < (kLoaded + kSubgroups - 1) / kSubgroups; ++j) {
+        const uint h = gl_SubgroupID + j * kSubgroups;
+        if (j > 0) Fetch(group, h);
+        if (h < kLoaded) Bring(h, newest, bases, ring.y * stride, own);
       }
       barrier();
     }
@@ -233,14 +238,16 @@ void main() {
       }
     }
     barrier();
-    [[dont_unroll]] for (uint h = gl_SubgroupID; h < kHeads; h += gl_NumSubgroups) {
+    [[dont_unroll]] FOR_OWN(h, gl_SubgroupID, kSubgroups, kHeads) {
+      if (h >= kHeads) continue;
       float highest = most[h];
-      [[dont_unroll]] for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
-        highest = max(highest, scores[h * kTile + p]);
+      [[dont_unroll]] FOR_OWN(p, gl_SubgroupInvocationID, kSubgroup, kTile) {
+        if (p < count) highest = max(highest, scores[h * kTile + p]);
       }
       highest = MaxAcross(highest);
       float sum = 0.0;
-      [[dont_unroll]] for (uint p = gl_SubgroupInvocationID; p < count; p += gl_SubgroupSize) {
+      [[dont_unroll]] FOR_OWN(p, gl_SubgroupInvocationID, kSubgroup, kTile) {
+        if (p >= count) continue;
         const float weight = exp(scores[h * kTile + p] - highest);
         scores[h * kTile + p] = weight;
         sum += weight;
@@ -274,49 +281,53 @@ void main() {
     barrier();
     const uint items = min(kTogether, kHeads - done) * kQuads;
     [[dont_unroll]] for (uint item = Thread(); item < items; item += kThreads) {
-      const uint h = item / kQuads, at = h * kThreads + item % kQuads;
+      const uint at = item / kQuads * kThreads + item % kQuads;
       vec4 sum = vec4(0.0);
       [[unroll]] for (uint l = 0; l < kLanes; ++l) sum += parts[at + l * kQuads];
-      if (active_ > 1) {
-        handed[push.partial4 + (slot + done) * kQuads + item] = sum;
-      } else {
-        Finish(sum / total[done + h], (group * kHeads + done) * kQuads + item);
-      }
+      handed[push.partial4 + (slot + done) * kQuads + item] = sum;
     }
   }
-  if (active_ == 1) return;
   if (Thread() < kHeads) {
     handed[push.statistics4 + slot + Thread()] = vec4(most[Thread()], total[Thread()], 0.0, 0.0);
   }
+  const uint active_ = (last - first) / chunk + 1;
   if (!LastOf(active_, push.counter + group)) return;
 
-  // Weights of the parts of each head, then their sum.
-  [[dont_unroll]] for (uint h = gl_SubgroupID; h < kHeads; h += gl_NumSubgroups) {
-    float highest = uintBitsToFloat(0xff800000u);
-    [[dont_unroll]] for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
-      const vec4 part = handed[push.statistics4 + (group * kSplits + s) * kHeads + h];
-      joined[h * kSplits + s] = part.x;
-      sizes[h * kSplits + s] = part.y;
-      highest = max(highest, part.x);
+  // Weights of the parts of each head, none for those that are not there; then their sum.
+  [[dont_unroll]] FOR_OWN(h, gl_SubgroupID, kSubgroups, kHeads) {
+    if (h >= kHeads) continue;
+    vec2 part[kSplitTurns];
+    float highest = MINUS_INFINITY;
+    [[unroll]] FOR_OWN(s, gl_SubgroupInvocationID, kSubgroup, kSplits) {
+      const uint at = push.statistics4 + (group * kSplits + s) * kHeads + h;
+      part[turn_s] = s < active_ ? handed[at].xy : vec2(MINUS_INFINITY, 0.0);
+      highest = max(highest, part[turn_s].x);
     }
     highest = MaxAcross(highest);
     float sum = 0.0;
-    [[dont_unroll]] for (uint s = gl_SubgroupInvocationID; s < active_; s += gl_SubgroupSize) {
-      const float weight = exp(joined[h * kSplits + s] - highest);
-      joined[h * kSplits + s] = weight;
-      sum += weight * sizes[h * kSplits + s];
+    [[unroll]] for (uint t = 0; t < kSplitTurns; ++t) {
+      part[t].x = exp(part[t].x - highest);
+      sum += part[t].x * part[t].y;
     }
     sum = AddAcross(sum);
-    if (subgroupElect()) total[h] = sum;
+    [[unroll]] FOR_OWN(s, gl_SubgroupInvocationID, kSubgroup, kSplits) {
+      if (s < kSplits) joined[h * kSplits + s] = part[turn_s].x / sum;
+    }
   }
   barrier();
-  for (uint item = Thread(); item < kHeads * kQuads; item += kThreads) {
-    const uint h = item / kQuads, own_quad = item % kQuads;
+  [[dont_unroll]] for (uint item = Thread(); item < kHeads * kQuads; item += kThreads) {
+    const uint h = item / kQuads;
+    const uint from = push.partial4 + (group * kSplits * kHeads + h) * kQuads + item % kQuads;
     vec4 sum = vec4(0.0);
-    [[dont_unroll]] for (uint s = 0; s < active_; ++s) {
-      const uint at = ((group * kSplits + s) * kHeads + h) * kQuads + own_quad;
-      sum += joined[h * kSplits + s] * handed[push.partial4 + at];
+    [[dont_unroll]] for (uint s = 0; s < active_; s += 4) {
+      vec4 part[4];  // asked for together
+      [[unroll]] for (uint i = 0; i < 4; ++i) {
+        part[i] = s + i < active_ ? handed[from + (s + i) * kHeads * kQuads] : vec4(0.0);
+      }
+      [[unroll]] for (uint i = 0; i < 4; ++i) {
+        if (s + i < kSplits) sum += joined[h * kSplits + s + i] * part[i];
+      }
     }
-    Finish(sum / total[h], group * kHeads * kQuads + item);
+    Finish(sum, group * kHeads * kQuads + item);
   }
 }

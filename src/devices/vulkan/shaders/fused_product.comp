@@ -209,10 +209,11 @@ void MultiplyRows(uint workgroup) {
   }
 }
 
-// Ends 1 and 2: the neurons of a group of 32.
-shared float neurons[32];
-void MultiplyNeurons(uint workgroup) {
-  const uint base = 32 * workgroup;
+// Ends 1 and 2: the neurons of a group of 32. They are shared in two places in turn, so that nobody
+// waits for those who read the last ones, but goes on to ask for weights.
+shared float neurons[64];
+void MultiplyNeurons(uint workgroup, uint turn) {
+  const uint base = 32 * workgroup, place = 32 * (turn & 1u);
   for (uint at = gl_SubgroupID * kRows; at < 32; at += gl_NumSubgroups * kRows) {
     const uint first = base + at;
     if (kEnd == 1) {
@@ -220,7 +221,9 @@ void MultiplyNeurons(uint workgroup) {
       float sums[2 * kRows];
       MULTIPLY(2 * kRows, first, 1, live, sums)
       if (!subgroupElect()) continue;
-      [[unroll]] for (uint r = 0; r < kRows; ++r) neurons[at + r] = Gelu(sums[r]) * sums[kRows + r];
+      [[unroll]] for (uint r = 0; r < kRows; ++r) {
+        neurons[place + at + r] = Gelu(sums[r]) * sums[kRows + r];
+      }
       continue;
     }
     uint live = 0;
@@ -233,12 +236,12 @@ void MultiplyNeurons(uint workgroup) {
     if (live != 0) MULTIPLY(kRows, first, 1, live, ups)
     if (!subgroupElect()) continue;
     [[unroll]] for (uint r = 0; r < kRows; ++r) {
-      neurons[at + r] = (live & (1u << r)) == 0 ? 0.0 : Gelu(gates[r]) * ups[r];
+      neurons[place + at + r] = (live & (1u << r)) == 0 ? 0.0 : Gelu(gates[r]) * ups[r];
     }
   }
   barrier();
   if (Thread() >= 8) return;
-  const uint at = 4 * Thread();
+  const uint at = place + 4 * Thread();
   const vec4 quad = vec4(neurons[at], neurons[at + 1], neurons[at + 2], neurons[at + 3]);
   const uint number = base / 4 + Thread();
   if (kCodes) {
@@ -248,9 +251,9 @@ void MultiplyNeurons(uint workgroup) {
   }
 }
 
-void Multiply(uint workgroup) {
+void Multiply(uint workgroup, uint turn) {
   if (kEnd == 1 || kEnd == 2) {
-    MultiplyNeurons(workgroup);
+    MultiplyNeurons(workgroup, turn);
   } else {
     MultiplyRows(workgroup);
   }
@@ -259,16 +262,16 @@ void Multiply(uint workgroup) {
 void main() {
 #ifdef HEAD
   Tail();
-  for (uint i = WorkgroupNumber(); i < push.arrivals; i += Workgroups()) {
-    barrier();  // the head's results are there, and what the workgroup shares is free again
-    Multiply(i);
+  barrier();  // the head's results are there
+  for (uint i = WorkgroupNumber(), turn = 0; i < push.arrivals; i += Workgroups(), ++turn) {
+    Multiply(i, turn);
   }
 #else
 #ifdef TAIL
   const uint touched = Touch(WorkgroupNumber());
 #endif
   Prepare();
-  Multiply(WorkgroupNumber());
+  Multiply(WorkgroupNumber(), 0);
 #ifdef TAIL
   // Never so: but the load has to be made to know.
   if (touched == 0x7fc12345u) counters[push.counter] = 0;

@@ -23,7 +23,6 @@ layout(push_constant) uniform Push {
   uint arrivals;
   uint counter;
   // The tail.
-  uint width4;
   uint y4;
   uint a4;
   uint b4;

@@ -86,7 +86,7 @@ void Multiply(uint tile, uint first, uint end, out float sums[kEachLane]) {
 
 void main() {
   const uint touched = Touch(WorkgroupNumber());
-  const uint tiles = 4 * push.width4 / kTileRows;
+  const uint tiles = 4 * kWidth4 / kTileRows;
   const uint tile = WorkgroupNumber() % tiles, share = WorkgroupNumber() / tiles;
   if (share < kParts) {
     float sums[kEachLane];
@@ -104,7 +104,7 @@ void main() {
         const uint at = s * kTileRows + 4 * Thread();
         quad += vec4(made[at], made[at + 1], made[at + 2], made[at + 3]);
       }
-      handed[push.y4 + share * push.width4 + tile * (kTileRows / 4) + Thread()] = quad;
+      handed[push.y4 + share * kWidth4 + tile * (kTileRows / 4) + Thread()] = quad;
     }
   }
   // Never so: but the load has to be made to know.

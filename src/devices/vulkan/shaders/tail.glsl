@@ -15,6 +15,7 @@
 //     1 correct: e = v - pred[active], streams[s] = pred[s] + c[s] e, v = streams[active]
 //     2 predict: pred[s] = streams[s] + sum_k c[s][k] streams[k], from v = streams[active];
 //       v = pred[active]
+//     3 the same by c that were made before (kAhead)
 //   v = RMS_next(v), or v * next (kScaleNext), stored as n, and in 8 bits
 //                                                                  kNext 1, 2; kStoreN, kQuantize
 layout(constant_id = 10) const bool kPost = false;
@@ -28,7 +29,7 @@ layout(constant_id = 17) const bool kStoreN = false;
 layout(constant_id = 18) const bool kQuantize = false;
 layout(constant_id = 19) const uint kStreams = 1;
 layout(constant_id = 20) const uint kActive = 0;
-layout(constant_id = 21) const uint kEach = 1;  // quads of a thread
+layout(constant_id = 21) const uint kWidth4 = 1;  // quads of v
 layout(constant_id = 22) const bool kScaleNext = true;
 layout(constant_id = 27) const uint kParts = 1;  // that y is the sum of, one after another
 // 1: the steps above. Instead of them: 2: v = max(0, v - (mean + mix * deviation)) of v, stored as
@@ -41,10 +42,17 @@ const uint kSums = kStreams + 1;
 shared float post_sums[kMaxSubgroups];
 shared float next_sums[kMaxSubgroups];
 shared float route_sums[kMaxSubgroups * kSums];
+float MeanOf(float sum) { return sum * (0.25 / float(kWidth4)); }  // over v
 
-// A subgroup adds what subgroups have left in shared memory: a lane has every so many.
-#define FOR_OWN_SUBGROUPS(s) \
-  for (uint s = gl_SubgroupInvocationID; s < gl_NumSubgroups; s += gl_SubgroupSize)
+// A subgroup adds what subgroups have left in shared memory, a lane one of them, or every so many;
+// sums across as many lanes as there are subgroups are then in all of them. Their number is a
+// constant, so this is a load: as a loop it took an H200 0.6 us for five values.
+const uint kSubgroups = gl_WorkGroupSize.x / kSubgroup;
+const uint kFew = kSubgroups < kSubgroup ? kSubgroups : kSubgroup;
+#define ADD_OWN(place, from, stride, sum)                                               \
+  [[unroll]] for (uint j_ = 0; j_ < kSubgroups / kFew; ++j_) {                          \
+    sum += place[(from) + (gl_SubgroupInvocationID % kFew + j_ * kFew) * (stride)];     \
+  }
 
 #define SUM(place, value, result)                        \
   {                                                      \
@@ -52,21 +60,24 @@ shared float route_sums[kMaxSubgroups * kSums];
     if (subgroupElect()) place[gl_SubgroupID] = own_sum; \
     barrier();                                           \
     float part_sum = 0.0;                                \
-    FOR_OWN_SUBGROUPS(s) part_sum += place[s];           \
-    result = AddAcross(part_sum);                        \
+    ADD_OWN(place, 0, 1, part_sum)                       \
+    float few[1] = {part_sum};                           \
+    ADD_ACROSS(few, 1, kFew)                             \
+    result = few[0];                                     \
   }
 
 // Quads beyond the vector are zero and stay so.
-bool Has(uint quad) { return quad < push.width4; }
+const uint kEach = (kWidth4 + gl_WorkGroupSize.x - 1) / gl_WorkGroupSize.x;  // of a thread
+bool Has(uint quad) { return kWidth4 % gl_WorkGroupSize.x == 0 || quad < kWidth4; }
 uint QuadOf(uint j) { return Thread() + j * gl_WorkGroupSize.x; }
 
 // Where the row begins in vectors of rows, and how far planes of a value lie apart, in quads.
 #ifdef ROWS
-#define ROW (WorkgroupNumber() * push.width4)
+#define ROW (WorkgroupNumber() * kWidth4)
 #define PLANE push.rows
 #else
 #define ROW 0u
-#define PLANE push.width4
+#define PLANE kWidth4
 #endif
 
 // A head leaves its results with its workgroup: what others read later its first one stores.
@@ -86,33 +97,38 @@ const bool kStoreStreams = true;
 #define PRODUCT(at) Quad(at)
 #endif
 
-// Three passes over a vector that a cache holds: short code is worth more than registers (see
-// fused_attention.comp).
+// The last pass takes its values from the cache again, and is a loop: short code is worth more than
+// registers (see fused_attention.comp).
 void CutBelow() {
-  const float width = 4.0 * float(push.width4);
+  // What is met at the end is asked for a turn ahead.
+  vec4 other = vec4(0.0);
+  if (kTail == 3 && Has(Thread())) other = Quad(push.other + ROW + Thread());
+  vec4 v[kEach];
   float sum = 0.0;
-  [[dont_unroll]] for (uint quad = Thread(); quad < push.width4; quad += gl_WorkGroupSize.x) {
-    sum += dot(PRODUCT(push.y4 + ROW + quad), vec4(1.0));
+  [[unroll]] for (uint j = 0; j < kEach; ++j) {
+    v[j] = Has(QuadOf(j)) ? PRODUCT(push.y4 + ROW + QuadOf(j)) : vec4(0.0);
+    sum += dot(v[j], vec4(1.0));
   }
   float mean, squares = 0.0;
   SUM(post_sums, sum, mean)
-  mean /= width;
-  [[dont_unroll]] for (uint quad = Thread(); quad < push.width4; quad += gl_WorkGroupSize.x) {
-    const vec4 off = PRODUCT(push.y4 + ROW + quad) - mean;
+  mean = MeanOf(mean);
+  [[unroll]] for (uint j = 0; j < kEach; ++j) {
+    const vec4 off = Has(QuadOf(j)) ? v[j] - mean : vec4(0.0);
     squares += dot(off, off);
   }
   float deviation;
   SUM(next_sums, squares, deviation)
-  const float threshold = mean + push.mix_ * sqrt(deviation / width);
-  [[dont_unroll]] for (uint quad = Thread(); quad < push.width4; quad += gl_WorkGroupSize.x) {
+  const float threshold = mean + push.mix_ * sqrt(MeanOf(deviation));
+  [[dont_unroll]] for (uint quad = Thread(); quad < kWidth4; quad += gl_WorkGroupSize.x) {
     const vec4 above = PRODUCT(push.y4 + ROW + quad) - threshold;
     const vec4 cut = mix(above, vec4(0.0), lessThanEqual(above, vec4(0.0)));
     if (kTail == 2) {
       after[push.h4 + ROW + quad] = cut;
       continue;
     }
-    vec4 n = Quad(push.other + ROW + quad);
-    [[dont_unroll]] for (uint i = 0; i < 4; ++i) n[i] *= Gelu(cut[i]);
+    const vec4 n = other * Gelu(cut);
+    const uint next = quad + gl_WorkGroupSize.x;
+    if (next < kWidth4) other = Quad(push.other + ROW + next);
     if (kStoreN && STORES) after[push.n4 + ROW + quad] = n;
 #ifdef HEAD
     Keep(n, quad);
@@ -127,7 +143,7 @@ void CutBelow() {
 // been measured by itself.)
 uint Touch(uint workgroup) {
   if (kTail >= 2) return 0;
-  const uint lines = (push.width4 + 7) / 8;
+  const uint lines = (kWidth4 + 7) / 8;
   const uint index = workgroup * gl_WorkGroupSize.x + Thread();
   const uint vector = index / lines, line = 8 * (index % lines);
   uint at = 0xffffffffu;
@@ -135,12 +151,55 @@ uint Touch(uint workgroup) {
   if (vector == 1 && kNext != 0 && kScaleNext) at = push.next;
   if (vector == 2 && kAltUp != 0) at = push.router_norm;
   if (vector >= 3 && vector < 3 + kStreams && kAltUp != 0) {
-    at = push.router + (vector - 3) * push.width4;
+    at = push.router + (vector - 3) * kWidth4;
   }
   return at == 0xffffffffu ? 0u : floatBitsToUint(vectors[at + line].x);
 }
 
-shared float mixing[kStreams * kStreams];
+shared vec4 mixing[kStreams];  // a stream's, of up to four
+
+float CoefficientAt(uint first, uint at) { return vectors[first + (at >> 2)][at & 3u]; }
+
+// The router's reading of v, and from it a mix of the streams for each of the first threads, by its
+// coefficients. Every thread must come here.
+float MixOf(vec4 v[kEach], vec4 norm[kEach], vec4 router[kStreams][kEach],
+            float coefficients[kStreams], uint mixes) {
+  float sums[kSums];
+  [[unroll]] for (uint i = 0; i < kSums; ++i) sums[i] = 0.0;
+  [[unroll]] for (uint j = 0; j < kEach; ++j) {
+    sums[kStreams] += dot(v[j], v[j]);
+    [[unroll]] for (uint s = 0; s < kStreams; ++s) sums[s] += dot(v[j] * norm[j], router[s][j]);
+  }
+  ADD_ACROSS(sums, kSums, kSubgroup)
+  if (subgroupElect()) {
+    [[unroll]] for (uint i = 0; i < kSums; ++i) route_sums[gl_SubgroupID * kSums + i] = sums[i];
+  }
+  barrier();
+  float mixed = 0.0;
+  // The mixes fit in the first subgroups.
+  if (gl_SubgroupID * kSubgroup < mixes) {
+    [[unroll]] for (uint i = 0; i < kSums; ++i) {
+      sums[i] = 0.0;
+      ADD_OWN(route_sums, i, kSums, sums[i])
+    }
+    ADD_ACROSS(sums, kSums, kFew)
+    const float factor = push.router_scale * inversesqrt(MeanOf(sums[kStreams]) + push.eps);
+    [[unroll]] for (uint s = 0; s < kStreams; ++s) mixed += coefficients[s] * Tanh(sums[s] * factor);
+  }
+  return mixed;
+}
+
+#ifdef HEAD
+// One more workgroup than the product has rows for makes the mixes of the next prediction, whose
+// reading is of the stream that the correction here has made: they are not waited for there. Their
+// vectors and place are numbers of the product that one with a head does not need.
+layout(constant_id = 31) const bool kAhead = false;
+#define AHEAD_NORM push.x
+#define AHEAD_ROUTER push.x_groups
+#define AHEAD_COEFFICIENTS push.pair
+#define AHEAD_MIXES push.counter
+#define IS_AHEAD (kAhead && WorkgroupNumber() == push.arrivals)
+#endif
 
 void Tail() {
   if (kTail >= 2) {
@@ -151,11 +210,12 @@ void Tail() {
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     v[j] = vec4(0.0);
     [[dont_unroll]] for (uint p = 0; p < kParts; ++p) {
-      if (Has(QuadOf(j))) v[j] += PRODUCT(push.y4 + p * push.width4 + ROW + QuadOf(j));
+      if (Has(QuadOf(j))) v[j] += PRODUCT(push.y4 + p * kWidth4 + ROW + QuadOf(j));
     }
   }
   // All that is read, before anything waits.
   const bool kReadsStreams = kAddStreams || kAltUp != 0;
+  const bool kRoutes = kAltUp == 1 || kAltUp == 2;
   vec4 a[kEach], b[kEach], post[kEach], next_weight[kEach], router_norm[kEach];
   vec4 streams[kStreams][kEach], router[kStreams][kEach];
   const uint streams_from = kAltUp == 1 ? push.predictions4 : push.streams4;
@@ -165,29 +225,31 @@ void Tail() {
     b[j] = kB && has ? Quad(push.b4 + ROW + QuadOf(j)) : vec4(0.0);
     post[j] = kPost && has ? vectors[push.post + QuadOf(j)] : vec4(0.0);
     next_weight[j] = kNext != 0 && kScaleNext && has ? vectors[push.next + QuadOf(j)] : vec4(1.0);
-    router_norm[j] = kAltUp != 0 && has ? vectors[push.router_norm + QuadOf(j)] : vec4(0.0);
+    router_norm[j] = kRoutes && has ? vectors[push.router_norm + QuadOf(j)] : vec4(0.0);
     [[unroll]] for (uint s = 0; s < kStreams; ++s) {
       const uint at = s * PLANE + ROW + QuadOf(j);
       streams[s][j] = kReadsStreams && has ? Quad(streams_from + at) : vec4(0.0);
       router[s][j] =
-          kAltUp != 0 && has ? vectors[push.router + s * push.width4 + QuadOf(j)] : vec4(0.0);
+          kRoutes && has ? vectors[push.router + s * kWidth4 + QuadOf(j)] : vec4(0.0);
     }
   }
   // Thread i mixes by row i of the coefficients.
-  const uint mixes = kAltUp == 1 ? kStreams : kStreams * kStreams;
+  const uint kMixed = kAltUp == 1 ? 1 : kStreams;  // of a stream
+  const uint mixes = kStreams * kMixed;
   float coefficients[kStreams];
   [[unroll]] for (uint s = 0; s < kStreams; ++s) {
-    const uint at = Thread() * kStreams + s;
-    coefficients[s] =
-        kAltUp != 0 && Thread() < mixes ? vectors[push.coefficients + (at >> 2)][at & 3u] : 0.0;
+    coefficients[s] = kRoutes && Thread() < mixes
+                          ? CoefficientAt(push.coefficients, Thread() * kStreams + s)
+                          : 0.0;
   }
-  const float width = 4.0 * float(push.width4);
+  float made_mix = 0.0;
+  if (kAltUp == 3 && Thread() < mixes) made_mix = Float(push.router_norm + Thread());
 
   if (kPost) {
     float squares = 0.0, sum;
     [[unroll]] for (uint j = 0; j < kEach; ++j) squares += dot(v[j], v[j]);
     SUM(post_sums, squares, sum)
-    const float factor = 1.0 / sqrt(sum / width + push.eps);
+    const float factor = inversesqrt(MeanOf(sum) + push.eps);
     [[unroll]] for (uint j = 0; j < kEach; ++j) v[j] *= factor * post[j];
   }
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
@@ -207,38 +269,34 @@ void Tail() {
     }
     if (kAltUp == 0) return;
   }
+#ifdef HEAD
+  vec4 ahead_norm[kEach], ahead[kStreams][kEach];
+  float ahead_coefficients[kStreams];
+#endif
   if (kAltUp != 0) {
-    if (kAltUp == 2) {
+    if (kAltUp != 1) {
       [[unroll]] for (uint j = 0; j < kEach; ++j) v[j] = streams[kActive][j];
     }
-    // The router's reading of v, and the mixes of the streams from it.
-    float sums[kSums];
-    [[unroll]] for (uint i = 0; i < kSums; ++i) sums[i] = 0.0;
-    [[unroll]] for (uint j = 0; j < kEach; ++j) {
-      sums[kStreams] += dot(v[j], v[j]);
+    const float mix_ = kRoutes ? MixOf(v, router_norm, router, coefficients, mixes) : made_mix;
+    if (Thread() < mixes) {
+      mixing[Thread() / kMixed][Thread() % kMixed] = kAltUp == 1 ? 1.0 + mix_ : mix_;
+    }
+#ifdef HEAD
+    if (IS_AHEAD) {
+      [[unroll]] for (uint j = 0; j < kEach; ++j) {
+        const bool has = Has(QuadOf(j));
+        ahead_norm[j] = has ? vectors[AHEAD_NORM + QuadOf(j)] : vec4(0.0);
+        [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+          ahead[s][j] = has ? vectors[AHEAD_ROUTER + s * kWidth4 + QuadOf(j)] : vec4(0.0);
+        }
+      }
       [[unroll]] for (uint s = 0; s < kStreams; ++s) {
-        sums[s] += dot(v[j] * router_norm[j], router[s][j]);
+        const uint at = Thread() * kStreams + s;
+        ahead_coefficients[s] =
+            at < kStreams * kStreams * kStreams ? CoefficientAt(AHEAD_COEFFICIENTS, at) : 0.0;
       }
     }
-    ADD_ACROSS(sums, kSums)
-    if (subgroupElect()) {
-      [[unroll]] for (uint i = 0; i < kSums; ++i) route_sums[gl_SubgroupID * kSums + i] = sums[i];
-    }
-    barrier();
-    // The mixes fit in the first subgroups: the others wait for them below.
-    if (gl_SubgroupID * kSubgroup < mixes) {
-      [[unroll]] for (uint i = 0; i < kSums; ++i) {
-        sums[i] = 0.0;
-        FOR_OWN_SUBGROUPS(s) sums[i] += route_sums[s * kSums + i];
-      }
-      ADD_ACROSS(sums, kSums)
-      const float factor = push.router_scale / sqrt(sums[kStreams] / width + push.eps);
-      float mixed = kAltUp == 1 ? 1.0 : 0.0;
-      [[unroll]] for (uint s = 0; s < kStreams; ++s) {
-        mixed += coefficients[s] * SafeTanh(sums[s] * factor);
-      }
-      if (Thread() < mixes) mixing[Thread()] = mixed;
-    }
+#endif
     barrier();
     [[unroll]] for (uint j = 0; j < kEach; ++j) {
       vec4 made = vec4(0.0);
@@ -246,10 +304,10 @@ void Tail() {
       [[unroll]] for (uint s = 0; s < kStreams; ++s) {
         vec4 sum = streams[s][j];
         if (kAltUp == 1) {
-          sum += mixing[s] * error;
+          sum += mixing[s].x * error;
         } else {
           [[unroll]] for (uint k = 0; k < kStreams; ++k) {
-            sum += mixing[s * kStreams + k] * streams[k][j];
+            sum += mixing[s][k] * streams[k][j];
           }
         }
         const uint to = kAltUp == 1 ? push.streams4 : push.predictions4;
@@ -259,13 +317,21 @@ void Tail() {
       v[j] = made;
     }
   }
+#ifdef HEAD
+  if (IS_AHEAD) {
+    const uint count = kStreams * kStreams;
+    const float mix_ = MixOf(v, ahead_norm, ahead, ahead_coefficients, count);
+    if (Thread() < count) PutFloat(AHEAD_MIXES + Thread(), mix_);
+    return;
+  }
+#endif
   if (kNext == 0) return;
   float factor = 1.0;
   if (kNext == 1) {
     float squares = 0.0, sum;
     [[unroll]] for (uint j = 0; j < kEach; ++j) squares += dot(v[j], v[j]);
     SUM(next_sums, squares, sum)
-    factor = 1.0 / sqrt(sum / width + push.eps);
+    factor = inversesqrt(MeanOf(sum) + push.eps);
   }
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     if (!Has(QuadOf(j))) continue;
