@@ -76,8 +76,8 @@ void FusedLowering::Multiply(const Product& product) {
   if (head) {
     // Nobody else reads these.
     head->out.codes = head->out.groups = {};
-    head->store_streams = head->altup != Tail::AltUp::kPredict &&
-                          head->altup != Tail::AltUp::kPredictMixed;
+    head->store_streams =
+        head->altup != Tail::AltUp::kPredict && head->altup != Tail::AltUp::kPredictMixed;
   }
   Multiply(now, head ? &*head : nullptr);
 }

@@ -205,7 +205,7 @@ class FusedLowering : private StepParts {
   RowSet set_ = RowSet::kAll;
   uint32_t counter_ = 0;
   Tensor bound_weights_;
-  std::optional<Tail> head_;            ///< Of the next product.
+  std::optional<Tail> head_;             ///< Of the next product.
   const AltUpPredict* mixed_ = nullptr;  ///< Whose mixes were made last.
 };
 

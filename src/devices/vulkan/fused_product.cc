@@ -77,11 +77,11 @@ struct FusedLowering::Push {
   float eps = 0, router_scale = 0, mix = 0;
 
   std::vector<Word> Words() const {
-    return {
-        codes_at,    high_at, scales_at,    supers_at,    rows,    scale_stride, x,      x_groups,
-        y,           pair,    other,        arrivals,     counter, y4,     a4,
-        b4,          h4,      streams4,     predictions4, n4,      codes,        groups, post,
-        router_norm, router,  coefficients, next,         eps,     router_scale, mix};
+    return {codes_at,     high_at, scales_at,   supers_at, rows,         scale_stride, x,
+            x_groups,     y,       pair,        other,     arrivals,     counter,      y4,
+            a4,           b4,      h4,          streams4,  predictions4, n4,           codes,
+            groups,       post,    router_norm, router,    coefficients, next,         eps,
+            router_scale, mix};
   }
 };
 
@@ -305,9 +305,8 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
     constants = WithSubgroup(std::move(constants));
     if (head != nullptr) {
       const uint32_t kept = layout.quantized ? 1 : static_cast<uint32_t>(w.cols / 4);
-      constants.insert(constants.end(),
-                       {1, Bits(&piece == &pieces.front()), Bits(head->store_streams), kept,
-                        Bits(ahead)});
+      constants.insert(constants.end(), {1, Bits(&piece == &pieces.front()),
+                                         Bits(head->store_streams), kept, Bits(ahead)});
     }
     if (neurons) {
       push.y = At(product.out.floats);
