@@ -243,6 +243,27 @@ TEST(VulkanFused, NextProductsMakeWhatComesBeforeThem) {
   EXPECT_EQ(tails, 1);
 }
 
+// Where the first stream is the active one, the per-layer gates of all layers but the last have a
+// workgroup more, which makes the next prediction's mixes.
+TEST(VulkanFused, MixesAreMadeAhead) {
+  TANDEM_REQUIRE_VULKAN();
+  gemma3n::HyperParams params = FusibleParams(1);
+  std::ptrdiff_t workgroups[2] = {0, 0};
+  for (const int active : {0, 1}) {
+    params.altup_active = active;
+    const RandomModel model = MakeRandomModel(params, 1);
+    const Program program = BuildProgram(params, model.weights, gemma3n::Rows::kAllWanted);
+    KernelCounts counts;
+    RunTokens(program, *MakeVulkanDevice({}), {5}, 1, &counts);
+    if (counts.times.empty()) GTEST_SKIP() << "no timestamps here";
+    for (const KernelTime& kernel : counts.times) {
+      const bool gate = std::holds_alternative<PerLayerMix>(program.ops[kernel.op].body);
+      if (gate && kernel.name.ends_with("_head")) workgroups[active] += kernel.workgroups;
+    }
+  }
+  EXPECT_EQ(workgroups[0] - workgroups[1], static_cast<std::ptrdiff_t>(params.ffn.size()) - 1);
+}
+
 TEST(VulkanFusionPlan, CoversTheRangeAndJoinsNeighbours) {
   const RandomModel model = MakeRandomModel(FusibleParams(1), 1);
   const Program program = BuildProgram(model.params, model.weights, gemma3n::Rows::kAllWanted);
