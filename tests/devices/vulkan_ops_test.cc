@@ -6,8 +6,11 @@
 // Devices are made anew for each model: they know weights by their address.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
+#include <variant>
+#include <vector>
 
 #include "devices/cpu/cpu_device.h"
 #include "devices/random_weights.h"
@@ -119,6 +122,36 @@ TEST_P(VulkanWeights, AgreeWithoutIntegerDotProductsInPartsAndStaged) {
 INSTANTIATE_TEST_SUITE_P(Types, VulkanWeights,
                          ::testing::ValuesIn(AllDTypes().begin(), AllDTypes().end()),
                          [](const auto& type) { return std::string(DTypeName(type.param)); });
+
+// Values near `size`.
+cpu::Weights SizedWeights(DType type, int64_t rows, float size, std::mt19937_64& random) {
+  cpu::Weights weights = cpu::RandomWeights(type, rows, kCols, random);
+  std::uniform_real_distribution<float> uniform(-size, size);
+  std::vector<float> row(kCols);
+  for (int64_t r = 0; r < rows; ++r) {
+    std::generate(row.begin(), row.end(), [&] { return uniform(random); });
+    std::byte* to = weights.bytes.data() + static_cast<size_t>(r) * weights.view.row_stride;
+    QuantizeRow(type, row.data(), to, kCols);
+  }
+  return weights;
+}
+
+// Rows are brought to 8 bits as on the CPU however large they are; weights are small, so that no
+// sum overflows.
+TEST(VulkanRows, OfAnySizeAgreeWithTheCpu) {
+  TANDEM_REQUIRE_VULKAN();
+  std::mt19937_64 random(11);
+  const cpu::Weights table = SizedWeights(DType::kF32, kTableRows, 1.0F, random);
+  const cpu::Weights head = SizedWeights(DType::kQ8_0, kHeadRows, 0.01F, random);
+  for (const float size : {1e-20F, 1e33F, 2e34F, 3e38F}) {
+    SCOPED_TRACE(size);
+    Program program = LookUpAndMultiply(table.view, head.view);
+    std::get<EmbedTokens>(program.ops[0].body).scale = size;
+    const Trace got = TraceProgram(program, *MakeVulkanDevice(), {3});
+    const Trace want = TraceProgram(program, *MakeCpuDevice(1), {3});
+    EXPECT_EQ(FirstDifference(program, got, want, 2e-5), "");
+  }
+}
 
 }  // namespace
 }  // namespace tandem::testing

@@ -9,8 +9,11 @@
 // 127 / highest, rounded as on the CPU, where a device's own reciprocal may be off by 2.5 in the
 // last place: values half way between two codes would go the other way. What is left over is made
 // exact by halves of the factors' digits, which need no fused multiply-add.
+const float kDown = 1.0 / 1048576.0;
 float Inverse(float highest) {
-  precise const float r = 1.0 / highest;
+  // Beyond this the halves' factor would overflow, and a reciprocal would not be normal.
+  const bool huge = highest > 1e34;
+  precise const float r = 1.0 / (huge ? highest * kDown : highest);
   precise const float q = 127.0 * r;
   precise const float p = q * highest;
   precise const float a = 4097.0 * q, b = 4097.0 * highest;
@@ -20,7 +23,7 @@ float Inverse(float highest) {
       ((q_high * h_high - p) + q_high * h_low + q_low * h_high) + q_low * h_low;
   precise const float rest = (127.0 - p) - lost;
   precise const float made = q + rest * r;
-  return highest > 1e34 ? q : made;  // the halves' factor would overflow
+  return huge ? q * kDown : made;
 }
 
 // highest / 127, rounded as on the CPU likewise: the differences are exact.
