@@ -144,7 +144,7 @@ const ArrayProducts::PreparedGated& ArrayProducts::PrepareGated(const ProductPar
   if (prepared_gated_.size() >= kMostPrepared) prepared_gated_.clear();
   const GatedShape shape = GatedShapeOf(part, rows);
   const auto [it, missing] = prepared_gated_.try_emplace(
-      {part.config.type, {shape.m, shape.gate_k, shape.neurons, shape.n}});
+      {part.config.type, {shape.m, shape.gate_k, shape.up_k, shape.neurons, shape.n}});
   if (!missing) return it->second;
   try {
     PreparedGated& prepared = it->second;
