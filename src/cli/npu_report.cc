@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstdint>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <vector>
@@ -161,6 +163,13 @@ void MakeSaveFolder(const std::filesystem::path& folder) {
     throw Error(problem.kind(), fmt::format("--save {}: no file can be made there: {}",
                                             Printable(folder.string(), 400), problem.message()));
   }
+}
+
+void SaveStream(const std::filesystem::path& path, const npu::Stream& stream) {
+  const std::vector<uint32_t> words = npu::WriteStream(stream);
+  AtomicFile file(path);
+  file.Write(std::as_bytes(std::span(words)));
+  file.Commit();
 }
 
 }  // namespace tandem::cli

@@ -1,7 +1,8 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `tandem npu gemm` and `attention` share: the array they ask for, and what they say of a run.
+// What `tandem npu gemm`, `mlp`, `attention` and `designs` share: the array they ask for, and what
+// they say of a run.
 #pragma once
 
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include "cli/output.h"
 #include "devices/npu/arrays/backend_runner.h"
 #include "devices/npu/gemm/gemm_design.h"
+#include "devices/npu/stream/stream.h"
 #include "devices/npu/timing/gemm_time.h"
 
 namespace tandem::cli {
@@ -45,5 +47,7 @@ void ReportRun(const OutputOptions& output, const npu::GemmTime& model, const Np
 CLI::Option* AddSave(CLI::App& command, std::string& folder, const std::string& help);
 /// Makes that folder, and sees whether files can be made in it. Throws Error kIo.
 void MakeSaveFolder(const std::filesystem::path& folder);
+/// Writes the words of a stream there. Throws Error kIo.
+void SaveStream(const std::filesystem::path& path, const npu::Stream& stream);
 
 }  // namespace tandem::cli

@@ -60,6 +60,7 @@ TEST(NpuMlp, MultipliesAsAList) {
   refuse({"--type", "bf16"}, "--type");
   refuse({"--model-only", "--device", "xrt"}, "--device");
   refuse({"--model-only", "--save", "x"}, "--save");
+  refuse({"--save", ""}, "--save");
   const Finished large = mlp({"-k", "130000", "--neurons", "130000"});
   EXPECT_NE(large.code, 0);
   EXPECT_NE(large.err.find("8 at most"), std::string::npos) << large.err;
