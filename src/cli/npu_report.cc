@@ -127,15 +127,22 @@ void ReportRun(const OutputOptions& output, const npu::GemmTime& model, const Np
   }
   if (output.json) {
     Json json = {{"ok", outcome == nullptr || outcome->ok}, {"max_abs_error", nullptr}};
-    if (outcome != nullptr) json["max_abs_error"] = outcome->max_abs_error;
+    if (outcome != nullptr) {
+      json["max_abs_error"] = outcome->max_abs_error;
+      if (outcome->relative_error) json["relative_error"] = *outcome->relative_error;
+    }
     json.update(ToJson(time, !measured));
     if (runner != nullptr) json["device"] = runner->backend().description();
     PrintJson(json);
     return;
   }
   if (outcome != nullptr) {
-    Print(fmt::format("{}: {}, largest error {:.3g}\n", runner->backend().description(),
-                      outcome->ok ? "right" : "WRONG", outcome->max_abs_error));
+    const std::string together =
+        outcome->relative_error
+            ? fmt::format(", all together {:.2g} % off", 100 * *outcome->relative_error)
+            : "";
+    Print(fmt::format("{}: {}, largest error {:.3g}{}\n", runner->backend().description(),
+                      outcome->ok ? "right" : "WRONG", outcome->max_abs_error, together));
   }
   if (measured) {
     Print(fmt::format("measured: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak\n",

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/options.h"
@@ -37,6 +38,7 @@ std::unique_ptr<npu::BackendRunner> MakeRunner(const std::string& device,
 struct NpuOutcome {
   bool ok = true;
   double max_abs_error = 0;
+  std::optional<double> relative_error;  ///< Of all results together, where rounding is to be seen.
 };
 /// As text or JSON. `outcome` and `runner`: null where nothing was computed. Times are the model's;
 /// in JSON they are those of hardware where that ran.
