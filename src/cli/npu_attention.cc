@@ -16,7 +16,6 @@
 #include "cli/exit_code.h"
 #include "cli/npu_report.h"
 #include "cli/output.h"
-#include "core/atomic_file.h"
 #include "devices/npu/attention/attention_plan.h"
 #include "devices/npu/timing/attention_time.h"
 #include "devices/npu/workbench/attention_trial.h"
@@ -63,10 +62,7 @@ void Save(const std::filesystem::path& folder, const npu::AttentionTrial& trial)
   SaveValues(folder / "k.npy", trial.k, trial.keys, kv_heads, dims);
   SaveValues(folder / "v.npy", trial.v, trial.keys, kv_heads, dims);
   SaveValues(folder / "o.npy", trial.o, rows, heads, dims);
-  const std::vector<uint32_t> words = npu::WriteStream(trial.stream);
-  AtomicFile file(folder / "attention.bin");
-  file.Write(std::as_bytes(std::span(words)));
-  file.Commit();
+  SaveStream(folder / "attention.bin", trial.stream);
 }
 
 int RunAttention(const AttentionSettings& settings) {
@@ -112,7 +108,7 @@ int RunAttention(const AttentionSettings& settings) {
                           settings.seed, npu::kArrayTimeout);
   progress.Clear();
   if (!settings.save.empty()) Save(settings.save, trial);
-  const NpuOutcome outcome{trial.ok, trial.max_abs_error};
+  const NpuOutcome outcome{trial.ok, trial.max_abs_error, {}};
   ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/npu_report.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
 #include "devices/npu/built/fingerprint.h"
@@ -187,13 +188,6 @@ void Describe(const npu::NamedDesign& named) {
   for (const std::string& problem : problems) Print("problem: " + problem + "\n");
 }
 
-void WriteStreamTo(const std::string& target, const npu::Stream& stream) {
-  const std::vector<uint32_t> words = npu::WriteStream(stream);
-  AtomicFile file(target);
-  file.Write(std::as_bytes(std::span(words)));
-  file.Commit();
-}
-
 int Write(const DesignsSettings& settings, const npu::NamedDesign& named) {
   if (!settings.mlir) {
     if (settings.target.empty()) {
@@ -201,8 +195,8 @@ int Write(const DesignsSettings& settings, const npu::NamedDesign& named) {
                   fmt::format("--{}: words for a file, and there is no --output",
                               settings.config ? "config" : "insts"));
     }
-    WriteStreamTo(settings.target, settings.config ? npu::EncodeConfiguration(named.make(), {})
-                                                   : npu::EncodeSequence(named.example()));
+    SaveStream(settings.target, settings.config ? npu::EncodeConfiguration(named.make(), {})
+                                                : npu::EncodeSequence(named.example()));
     return kExitOk;
   }
   const npu::Design design = named.make();

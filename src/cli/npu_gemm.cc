@@ -11,7 +11,6 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -22,7 +21,6 @@
 #include "cli/exit_code.h"
 #include "cli/npu_report.h"
 #include "cli/output.h"
-#include "core/atomic_file.h"
 #include "devices/npu/gemm/gemm_design.h"
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/timing/gemm_time.h"
@@ -125,10 +123,7 @@ void Save(const std::filesystem::path& folder, const npu::GemmTrial& trial) {
   SaveMatrix(folder / "a.npy", trial.a, shape.m, shape.k);
   SaveMatrix(folder / "b.npy", trial.b, shape.k, shape.n);
   SaveMatrix(folder / "c.npy", trial.c, shape.m, shape.n);
-  const std::vector<uint32_t> words = npu::WriteStream(trial.stream);
-  AtomicFile file(folder / "gemm.bin");
-  file.Write(std::as_bytes(std::span(words)));
-  file.Commit();
+  SaveStream(folder / "gemm.bin", trial.stream);
 }
 
 /// What the streams of Tandem's designs reach.
@@ -189,7 +184,7 @@ int RunGemm(const GemmSettings& settings) {
       npu::TryGemmOn(*runner, config, gemm.shape, settings.seed, npu::kArrayTimeout);
   progress.Clear();
   if (!settings.save.empty()) Save(settings.save, trial);
-  const NpuOutcome outcome{trial.ok, trial.max_abs_error};
+  const NpuOutcome outcome{trial.ok, trial.max_abs_error, {}};
   ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }

@@ -11,14 +11,11 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
-#include <vector>
 
 #include "cli/exit_code.h"
 #include "cli/npu_report.h"
 #include "cli/output.h"
-#include "core/atomic_file.h"
 #include "devices/npu/gemm/gated_plan.h"
 #include "devices/npu/timing/gated_time.h"
 #include "devices/npu/workbench/gated_trial.h"
@@ -39,13 +36,6 @@ struct MlpSettings {
   uint64_t seed = 1;
   std::string save;
 };
-
-void SaveStream(const std::filesystem::path& path, const npu::Stream& stream) {
-  const std::vector<uint32_t> words = npu::WriteStream(stream);
-  AtomicFile file(path);
-  file.Write(std::as_bytes(std::span(words)));
-  file.Commit();
-}
 
 npu::GatedCase CaseOf(const MlpSettings& settings, const npu::GemmConfig& config) {
   npu::GatedCase gated;
@@ -112,7 +102,7 @@ int RunMlp(const MlpSettings& settings) {
     SaveStream(std::filesystem::path(settings.save) / "first.bin", trial.first);
     SaveStream(std::filesystem::path(settings.save) / "second.bin", trial.second);
   }
-  const NpuOutcome outcome{trial.ok, trial.max_abs_error};
+  const NpuOutcome outcome{trial.ok, trial.max_abs_error, trial.relative_error};
   ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }
@@ -155,7 +145,7 @@ void AddNpuMlp(CLI::App& npu, Action& action) {
       ->default_str("emulator");
   AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up matrices")
       ->default_str("1");
-  AddText(command, "--save", settings->save, "FOLDER",
+  AddSave(command, settings->save,
           "Write the instruction streams of both runs there, first.bin and second.bin");
   AddJson(command, settings->output);
   command.final_callback(

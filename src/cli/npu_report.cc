@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstdint>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <vector>
@@ -125,15 +127,22 @@ void ReportRun(const OutputOptions& output, const npu::GemmTime& model, const Np
   }
   if (output.json) {
     Json json = {{"ok", outcome == nullptr || outcome->ok}, {"max_abs_error", nullptr}};
-    if (outcome != nullptr) json["max_abs_error"] = outcome->max_abs_error;
+    if (outcome != nullptr) {
+      json["max_abs_error"] = outcome->max_abs_error;
+      if (outcome->relative_error) json["relative_error"] = *outcome->relative_error;
+    }
     json.update(ToJson(time, !measured));
     if (runner != nullptr) json["device"] = runner->backend().description();
     PrintJson(json);
     return;
   }
   if (outcome != nullptr) {
-    Print(fmt::format("{}: {}, largest error {:.3g}\n", runner->backend().description(),
-                      outcome->ok ? "right" : "WRONG", outcome->max_abs_error));
+    const std::string together =
+        outcome->relative_error
+            ? fmt::format(", all together {:.2g} % off", 100 * *outcome->relative_error)
+            : "";
+    Print(fmt::format("{}: {}, largest error {:.3g}{}\n", runner->backend().description(),
+                      outcome->ok ? "right" : "WRONG", outcome->max_abs_error, together));
   }
   if (measured) {
     Print(fmt::format("measured: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak\n",
@@ -161,6 +170,13 @@ void MakeSaveFolder(const std::filesystem::path& folder) {
     throw Error(problem.kind(), fmt::format("--save {}: no file can be made there: {}",
                                             Printable(folder.string(), 400), problem.message()));
   }
+}
+
+void SaveStream(const std::filesystem::path& path, const npu::Stream& stream) {
+  const std::vector<uint32_t> words = npu::WriteStream(stream);
+  AtomicFile file(path);
+  file.Write(std::as_bytes(std::span(words)));
+  file.Commit();
 }
 
 }  // namespace tandem::cli

@@ -1,17 +1,20 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `tandem npu gemm` and `attention` share: the array they ask for, and what they say of a run.
+// What `tandem npu gemm`, `mlp`, `attention` and `designs` share: the array they ask for, and what
+// they say of a run.
 #pragma once
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/options.h"
 #include "cli/output.h"
 #include "devices/npu/arrays/backend_runner.h"
 #include "devices/npu/gemm/gemm_design.h"
+#include "devices/npu/stream/stream.h"
 #include "devices/npu/timing/gemm_time.h"
 
 namespace tandem::cli {
@@ -35,6 +38,7 @@ std::unique_ptr<npu::BackendRunner> MakeRunner(const std::string& device,
 struct NpuOutcome {
   bool ok = true;
   double max_abs_error = 0;
+  std::optional<double> relative_error;  ///< Of all results together, where rounding is to be seen.
 };
 /// As text or JSON. `outcome` and `runner`: null where nothing was computed. Times are the model's;
 /// in JSON they are those of hardware where that ran.
@@ -45,5 +49,7 @@ void ReportRun(const OutputOptions& output, const npu::GemmTime& model, const Np
 CLI::Option* AddSave(CLI::App& command, std::string& folder, const std::string& help);
 /// Makes that folder, and sees whether files can be made in it. Throws Error kIo.
 void MakeSaveFolder(const std::filesystem::path& folder);
+/// Writes the words of a stream there. Throws Error kIo.
+void SaveStream(const std::filesystem::path& path, const npu::Stream& stream);
 
 }  // namespace tandem::cli

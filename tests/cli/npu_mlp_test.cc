@@ -34,6 +34,8 @@ TEST(NpuMlp, MultipliesAsAList) {
       const auto json = nlohmann::json::parse(run.out);
       EXPECT_EQ(json["ok"], true);
       EXPECT_GT(json["max_abs_error"], 0);
+      EXPECT_GT(json["relative_error"], 0.005);
+      EXPECT_LT(json["relative_error"], 0.05);
       EXPECT_EQ(json["modelled"], true);
       EXPECT_EQ(json["device"], generation + ", emulated");
     }
@@ -46,6 +48,7 @@ TEST(NpuMlp, MultipliesAsAList) {
   const Finished model = mlp({"-m", "9999", "--neurons", "16384", "--model-only", "--json"});
   ASSERT_EQ(model.code, 0) << model.err;
   EXPECT_EQ(nlohmann::json::parse(model.out)["max_abs_error"], nullptr);
+  EXPECT_NE(mlp({}).out.find(" % off\n"), std::string::npos);
   const auto refuse = [&](const std::vector<std::string>& more, const std::string& says,
                           int code = 2) {
     const Finished run = mlp(more);
@@ -60,6 +63,7 @@ TEST(NpuMlp, MultipliesAsAList) {
   refuse({"--type", "bf16"}, "--type");
   refuse({"--model-only", "--device", "xrt"}, "--device");
   refuse({"--model-only", "--save", "x"}, "--save");
+  refuse({"--save", ""}, "--save");
   const Finished large = mlp({"-k", "130000", "--neurons", "130000"});
   EXPECT_NE(large.code, 0);
   EXPECT_NE(large.err.find("8 at most"), std::string::npos) << large.err;

@@ -60,7 +60,9 @@ inline constexpr int64_t kGatedRows = 37;
 class GatedModel {
  public:
   GatedModel(DType type, bool mix, std::mt19937_64& random)
-      : neurons_(mix ? 256 : 768),
+      : GatedModel(type, mix, mix ? 256 : 768, random) {}
+  GatedModel(DType type, bool mix, int64_t neurons, std::mt19937_64& random)
+      : neurons_(neurons),
         gate_(type, neurons_, kGatedK, random),
         up_(type, neurons_, kGatedK, random),
         down_(type, kGatedN, neurons_, random),

@@ -63,6 +63,39 @@ TEST(NpuGatedProducts, MlpsAndMixesAreOneCallEach) {
   }
 }
 
+// Streams are kept by shape, in which an MLP and a mix may differ in nothing but up's inputs.
+TEST(NpuGatedProducts, AnMlpAndAMixOfTheSameSidesAreTwoShapes) {
+  std::mt19937_64 random(4);
+  const GatedModel mlp(DType::kQ8_0, false, 256, random);
+  const GatedModel mix(DType::kQ8_0, true, 256, random);
+  for (const bool mix_first : {false, true}) {
+    ArrayProducts array(kArrays[0], MakeEmulatedBackend(kArrays[0].generation));
+    for (const GatedModel* const model :
+         {mix_first ? &mix : &mlp, mix_first ? &mlp : &mix, mix_first ? &mix : &mlp}) {
+      array.Add(model->Plan(kArrays[0]), {});
+      std::vector<float> y;
+      ASSERT_TRUE(array.Gated(model->Call(y)));
+      EXPECT_LT(ErrorOf(y, model->Want()), 0.035);
+    }
+  }
+}
+
+TEST(NpuGatedProducts, AListIsPackedOnceWhateverItsType) {
+  std::mt19937_64 random(5);
+  const GatedModel gated(DType::kQ4_0, false, random);
+  ProductPlan plan = gated.Plan(kArrays[0]);
+  plan.parts[0].bytes = 1000;
+  ArrayProducts array(kArrays[0], MakeEmulatedBackend(kArrays[0].generation));
+  array.Add(plan, {});
+  plan.parts[0].config.type = GemmType::kI8;
+  array.Add(plan, {});
+  EXPECT_EQ(array.bytes(), 1000U);
+  EXPECT_TRUE(array.held().contains(KeyOf(plan.parts[0])));
+  std::vector<float> y;
+  ASSERT_TRUE(array.Gated(gated.Call(y)));
+  EXPECT_LT(ErrorOf(y, gated.Want()), 0.035);
+}
+
 // What the core has no numbers for.
 TEST(NpuGatedProducts, RowsBeyondTheCoreAreTheHosts) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();

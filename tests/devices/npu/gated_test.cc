@@ -5,14 +5,20 @@
 // shapes; what there is no design for.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <random>
 #include <utility>
+#include <vector>
 
 #include "core/error.h"
+#include "devices/npu/arrays/backend_runner.h"
+#include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/gemm/gated_plan.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/runner/emulator_runner.h"
+#include "devices/npu/timing/gated_time.h"
 #include "devices/npu/workbench/gated_trial.h"
 
 namespace tandem::npu::test {
@@ -76,6 +82,42 @@ TEST(NpuGated, WhatIsWrongIsFound) {
     const GatedTrial trial = TryGatedOn(runner, config, {16, 256, 0, 128, 64}, 1, kTimeout);
     EXPECT_EQ(trial.ok, ok) << byte;
     EXPECT_EQ(trial.difference.empty(), ok);
+  }
+}
+
+// By which progress is shown: the second run goes on where the first one was. What goes by is what
+// the model counts, and headers.
+TEST(NpuGated, AWatchedListTellsWhatWentByInBothRuns) {
+  for (const Generation generation : {Generation::kNpu1, Generation::kNpu2}) {
+    const GemmConfig config = {
+        {generation, MaxColumns(generation)}, GemmType::kI8, GemmOutput::kF32};
+    std::vector<uint64_t> told;
+    BackendRunner runner(
+        MakeEmulatedBackend(generation, [&](uint64_t bytes) { told.push_back(bytes); }),
+        config.device);
+    runner.Configure({GemmDesignName(config), MakeGemmDesign(config)});
+    for (const GatedShape& shape :
+         {GatedShape{300, 400, 0, 600, 600}, GatedShape{20, 100, 256, 128, 70}}) {
+      told.clear();
+      const GatedPlan plan = TryGatedOn(runner, config, shape, 1, kTimeout).plan;
+      EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+      const int64_t sums = plan.tiles * plan.halves * (plan.shared() ? 2 : 1);
+      const int64_t first = plan.a.a_bytes * sums + plan.b_bytes * plan.a.m_blocks + plan.c_bytes;
+      const int64_t second = plan.down.a_bytes * plan.down.n_blocks +
+                             plan.down.b_bytes * plan.down.m_blocks + plan.down.c_bytes;
+      EXPECT_EQ(told.back(), static_cast<uint64_t>(first + second));
+      GatedCase gated;
+      gated.device = config.device;
+      gated.type = config.type;
+      gated.m = shape.m;
+      gated.gate_k = shape.gate_k;
+      gated.up_k = plan.shared() ? shape.gate_k : shape.up_k;
+      gated.neurons = shape.neurons;
+      gated.n = shape.n;
+      const double modelled = ModelGated(gated).dram_bytes;
+      EXPECT_LE(modelled, first + second);
+      EXPECT_GE(modelled, 0.98 * static_cast<double>(first + second)) << modelled;
+    }
   }
 }
 

@@ -42,6 +42,7 @@ class EmulatedContext : public ArrayContext {
 
   void Run(std::span<const ArrayRun> runs, std::chrono::milliseconds /*timeout*/) override {
     try {
+      went_by_ = 0;
       for (const ArrayRun& run : runs) RunOne(run);
     } catch (...) {
       // Who knows where it stands.
@@ -55,7 +56,12 @@ class EmulatedContext : public ArrayContext {
     if (emulator_ == nullptr) {
       emulator_ = std::make_unique<Emulator>(design_.device);
       emulator_->Load(design_);
-      emulator_->SetWatch(watch_);
+      if (watch_) {
+        emulator_->SetWatch([this](uint64_t bytes) {
+          of_run_ = bytes;
+          watch_(went_by_ + bytes);
+        });
+      }
     }
     SetMarks(run);
     std::vector<uint64_t> addresses;
@@ -66,6 +72,7 @@ class EmulatedContext : public ArrayContext {
     if (const std::optional<Stall> stall = emulator_->Run(program.stream, addresses)) {
       throw Error(ErrorKind::kDeviceLost, "the emulated NPU stopped: " + stall->Text());
     }
+    went_by_ += of_run_;
     for (const uint64_t address : addresses) emulator_->RemoveBuffer(address);
     if (!MarksAreGone(run)) {
       throw Error(ErrorKind::kDeviceLost,
@@ -75,6 +82,8 @@ class EmulatedContext : public ArrayContext {
 
   Design design_;
   Emulator::Watch watch_;
+  uint64_t went_by_ = 0;                ///< In the list's runs before,
+  uint64_t of_run_ = 0;                 ///< and in the last one.
   std::unique_ptr<Emulator> emulator_;  ///< Made for the first run.
 };
 

@@ -12,7 +12,7 @@
 
 namespace tandem::npu {
 
-/// `watch` is told in every run what of the host's memory went by.
+/// `watch` is told in every list what of the host's memory went by in it so far.
 std::unique_ptr<ArrayBackend> MakeEmulatedBackend(Generation generation,
                                                   Emulator::Watch watch = {});
 

@@ -57,12 +57,14 @@ void ArrayProducts::Add(const ProductPlan& plan,
   for (const ProductPart& part : plan.parts) {
     PartKey key = KeyOf(part);
     if (held_.contains(key)) continue;
-    if (part.gated) {
-      gated_.emplace(key.second, std::make_unique<PackedGated>(part, *backend_));
-    } else {
+    if (!part.gated) {
       packed_.emplace(key.second.front(), std::make_unique<PackedWeights>(part, *backend_));
+      bytes_ += part.bytes;
+    } else if (!gated_.contains(key.second)) {
+      // Of two types, which two Programs may choose, the first serves both.
+      gated_.emplace(key.second, std::make_unique<PackedGated>(part, *backend_));
+      bytes_ += part.bytes;
     }
-    bytes_ += part.bytes;
     held_.insert(std::move(key));
     done = std::min(total, done + bytes_of(part));
     if (progress) progress(done, total);
@@ -144,7 +146,7 @@ const ArrayProducts::PreparedGated& ArrayProducts::PrepareGated(const ProductPar
   if (prepared_gated_.size() >= kMostPrepared) prepared_gated_.clear();
   const GatedShape shape = GatedShapeOf(part, rows);
   const auto [it, missing] = prepared_gated_.try_emplace(
-      {part.config.type, {shape.m, shape.gate_k, shape.neurons, shape.n}});
+      {part.config.type, {shape.m, shape.gate_k, shape.up_k, shape.neurons, shape.n}});
   if (!missing) return it->second;
   try {
     PreparedGated& prepared = it->second;

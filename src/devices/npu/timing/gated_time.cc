@@ -17,6 +17,8 @@ constexpr double kGatedSlots = 98;
 /// A core's tiles of h and of sums; what a shim reads at a time where one lies in the room of the
 /// other.
 constexpr int64_t kTileColumns = 128;
+/// What a sum of the gate or of up has at least: its tiles bring the columns' scales.
+constexpr int64_t kLeastSum = 3 * kTileColumns;
 constexpr int64_t kHalfColumns = 64;
 constexpr double kSumBytes = 64 * 64 * 4;
 constexpr double kTileBytes = 128 + 64 * 128;
@@ -48,8 +50,8 @@ GemmTime ModelGated(const GatedCase& gated) {
     product.shape = {gated.m, k, n};
     return ModelGemm(product);
   };
-  const GemmTime gate = model(gated.gate_k, padded);
-  const GemmTime up = model(gated.up_k, padded);
+  const GemmTime gate = model(std::max(gated.gate_k, kLeastSum), padded);
+  const GemmTime up = model(std::max(gated.up_k, kLeastSum), padded);
   const int64_t used = CeilDivide(gated.neurons, neurons);
   const GemmTime down = model(used * kTileColumns, gated.n);
 
