@@ -108,7 +108,7 @@ int RunAttention(const AttentionSettings& settings) {
                           settings.seed, npu::kArrayTimeout);
   progress.Clear();
   if (!settings.save.empty()) Save(settings.save, trial);
-  const NpuOutcome outcome{trial.ok, trial.max_abs_error, {}};
+  const NpuOutcome outcome{trial.ok, trial.max_abs_error, {}, {}};
   ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }

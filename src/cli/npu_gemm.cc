@@ -184,7 +184,7 @@ int RunGemm(const GemmSettings& settings) {
       npu::TryGemmOn(*runner, config, gemm.shape, settings.seed, npu::kArrayTimeout);
   progress.Clear();
   if (!settings.save.empty()) Save(settings.save, trial);
-  const NpuOutcome outcome{trial.ok, trial.max_abs_error, {}};
+  const NpuOutcome outcome{trial.ok, trial.max_abs_error, {}, trial.difference};
   ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }

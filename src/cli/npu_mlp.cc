@@ -102,7 +102,7 @@ int RunMlp(const MlpSettings& settings) {
     SaveStream(std::filesystem::path(settings.save) / "first.bin", trial.first);
     SaveStream(std::filesystem::path(settings.save) / "second.bin", trial.second);
   }
-  const NpuOutcome outcome{trial.ok, trial.max_abs_error, trial.relative_error};
+  const NpuOutcome outcome{trial.ok, trial.max_abs_error, trial.relative_error, trial.difference};
   ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }

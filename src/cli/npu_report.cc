@@ -130,6 +130,7 @@ void ReportRun(const OutputOptions& output, const npu::GemmTime& model, const Np
     if (outcome != nullptr) {
       json["max_abs_error"] = outcome->max_abs_error;
       if (outcome->relative_error) json["relative_error"] = *outcome->relative_error;
+      if (!outcome->difference.empty()) json["difference"] = outcome->difference;
     }
     json.update(ToJson(time, !measured));
     if (runner != nullptr) json["device"] = runner->backend().description();
@@ -143,6 +144,7 @@ void ReportRun(const OutputOptions& output, const npu::GemmTime& model, const Np
             : "";
     Print(fmt::format("{}: {}, largest error {:.3g}{}\n", runner->backend().description(),
                       outcome->ok ? "right" : "WRONG", outcome->max_abs_error, together));
+    if (!outcome->difference.empty()) Print(fmt::format("wrong: {}\n", outcome->difference));
   }
   if (measured) {
     Print(fmt::format("measured: {:.1f} us, {:.2f} TOPS, {:.1f} % of the peak\n",

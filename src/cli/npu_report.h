@@ -39,6 +39,7 @@ struct NpuOutcome {
   bool ok = true;
   double max_abs_error = 0;
   std::optional<double> relative_error;  ///< Of all results together, where rounding is to be seen.
+  std::string difference;                ///< What is wrong: "3 of 4096, the first at ...".
 };
 /// As text or JSON. `outcome` and `runner`: null where nothing was computed. Times are the model's;
 /// in JSON they are those of hardware where that ran.
