@@ -24,19 +24,12 @@
 namespace tandem::cli {
 namespace {
 
-struct AttentionSettings {
+struct AttentionSettings : ArraySettings {
   OutputOptions output;
   int64_t rows = 0;
   int64_t keys = 0;  ///< 0: as many as rows.
   npu::AttentionShape shape{8, 2, 256};
   int64_t window = 0;
-  std::string generation = "npu1";
-  int columns = 0;
-  std::optional<double> clock;
-  std::string kernel = "peano";
-  bool model_only = false;
-  std::string device = "emulator";
-  uint64_t seed = 1;
   std::string save;
 };
 
@@ -139,21 +132,7 @@ void AddNpuAttention(CLI::App& npu, Action& action) {
   AddInteger<int64_t>(command, "--window", settings->window, 0, npu::kMostAttentionKeys,
                       "Positions that a query sees, its own included; 0 = all")
       ->default_str("0");
-  AddChoice(command, "--generation", settings->generation, {"npu1", "npu2"},
-            "npu1: Phoenix, Hawk Point; npu2: Strix, Krackan")
-      ->default_str("npu1");
-  AddInteger<int>(command, "--columns", settings->columns, 1, 8, "Columns of the array")
-      ->default_str("all");
-  AddReal(command, "--clock", settings->clock, 0.1, 10, "Clock of the cores in GHz")
-      ->default_str("1.0 for npu1, 1.8 for npu2");
-  AddChoice(command, "--kernel-class", settings->kernel, {"chess", "peano"},
-            "Whose compiler made the kernel: AMD's licensed one, or the open one")
-      ->default_str("peano");
-  command.add_flag("--model-only", settings->model_only, "Compute nothing, only reckon the time");
-  AddChoice(command, "--device", settings->device, {"emulator", "xrt"}, "Where to compute")
-      ->default_str("emulator");
-  AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up values")
-      ->default_str("1");
+  AddArrayOptions(command, *settings);
   AddSave(command, settings->save,
           "Write q.npy, k.npy, v.npy, o.npy and the instruction stream attention.bin there");
   AddJson(command, settings->output);

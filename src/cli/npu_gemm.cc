@@ -32,20 +32,13 @@ namespace {
 
 constexpr int64_t kMostSide = 1 << 20;
 
-struct GemmSettings {
+struct GemmSettings : ArraySettings {
   OutputOptions output;
   npu::GemmShape shape;
   std::string type = "i8";
   std::string activations;
-  std::string generation = "npu1";
   std::string out;
   std::optional<std::string> tile;
-  int columns = 0;
-  std::optional<double> clock;
-  std::string kernel = "peano";
-  bool model_only = false;
-  std::string device = "emulator";
-  uint64_t seed = 1;
   std::string save;
 };
 
@@ -208,28 +201,13 @@ void AddNpuGemm(CLI::App& npu, Action& action) {
   AddChoice(command, "--activations", settings->activations, {"i8", "bf16"},
             "Type of the activations: bf16 with --type i4 is modelled only")
       ->default_str("i8; bf16 with --type bf16, and with --model-only --type i4 --out bf16");
-  AddChoice(command, "--generation", settings->generation, {"npu1", "npu2"},
-            "npu1: Phoenix, Hawk Point; npu2: Strix, Krackan")
-      ->default_str("npu1");
   AddChoice(command, "--out", settings->out, {"i8", "i16", "i32", "bf16", "f32"},
             "Type of the result")
       ->default_str("i32 for i8 and i4, whose scales the host applies; f32 for bf16");
   AddText(command, "--tile", settings->tile, "MxKxN",
           "What a core multiplies at a time: models designs as others published them, rather than "
           "Tandem's own");
-  AddInteger<int>(command, "--columns", settings->columns, 1, 8, "Columns of the array")
-      ->default_str("all");
-  AddReal(command, "--clock", settings->clock, 0.1, 10, "Clock of the cores in GHz")
-      ->default_str("1.0 for npu1, 1.8 for npu2");
-  AddChoice(command, "--kernel-class", settings->kernel, {"chess", "peano"},
-            "Whose compiler made the kernel: AMD's licensed one, or the open one")
-      ->default_str("peano");
-  command.add_flag("--model-only", settings->model_only, "Multiply nothing, only reckon the time");
-  AddChoice(command, "--device", settings->device, {"emulator", "xrt"},
-            "Where to multiply: on the emulator, or on the NPU behind AMD's XRT")
-      ->default_str("emulator");
-  AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up matrices")
-      ->default_str("1");
+  AddArrayOptions(command, *settings);
   AddSave(command, settings->save,
           "Write a.npy, b.npy, c.npy and the instruction stream gemm.bin there");
   AddJson(command, settings->output);

@@ -23,17 +23,10 @@
 namespace tandem::cli {
 namespace {
 
-struct MlpSettings {
+struct MlpSettings : ArraySettings {
   OutputOptions output;
   npu::GatedShape shape;
   std::string type = "i8";
-  std::string generation = "npu1";
-  int columns = 0;
-  std::optional<double> clock;
-  std::string kernel = "peano";
-  bool model_only = false;
-  std::string device = "emulator";
-  uint64_t seed = 1;
   std::string save;
 };
 
@@ -129,22 +122,7 @@ void AddNpuMlp(CLI::App& npu, Action& action) {
   side("-n", settings->shape.n, npu::kMostGemmColumns, "Results of down")->required();
   AddChoice(command, "--type", settings->type, {"i8", "i4"}, "Type of the weights")
       ->default_str("i8");
-  AddChoice(command, "--generation", settings->generation, {"npu1", "npu2"},
-            "npu1: Phoenix, Hawk Point; npu2: Strix, Krackan")
-      ->default_str("npu1");
-  AddInteger<int>(command, "--columns", settings->columns, 1, 8, "Columns of the array")
-      ->default_str("all");
-  AddReal(command, "--clock", settings->clock, 0.1, 10, "Clock of the cores in GHz")
-      ->default_str("1.0 for npu1, 1.8 for npu2");
-  AddChoice(command, "--kernel-class", settings->kernel, {"chess", "peano"},
-            "Whose compiler made the kernel: AMD's licensed one, or the open one")
-      ->default_str("peano");
-  command.add_flag("--model-only", settings->model_only, "Multiply nothing, only reckon the time");
-  AddChoice(command, "--device", settings->device, {"emulator", "xrt"},
-            "Where to multiply: on the emulator, or on the NPU behind AMD's XRT")
-      ->default_str("emulator");
-  AddInteger<uint64_t>(command, "--seed", settings->seed, 0, UINT64_MAX, "Of the made-up matrices")
-      ->default_str("1");
+  AddArrayOptions(command, *settings);
   AddSave(command, settings->save,
           "Write the instruction streams of both runs there, first.bin and second.bin");
   AddJson(command, settings->output);

@@ -153,6 +153,25 @@ void ReportRun(const OutputOptions& output, const npu::GemmTime& model, const Np
   PrintModel(model);
 }
 
+void AddArrayOptions(CLI::App& command, ArraySettings& settings) {
+  AddChoice(command, "--generation", settings.generation, {"npu1", "npu2"},
+            "npu1: Phoenix, Hawk Point; npu2: Strix, Krackan")
+      ->default_str("npu1");
+  AddInteger<int>(command, "--columns", settings.columns, 1, 8, "Columns of the array")
+      ->default_str("all");
+  AddReal(command, "--clock", settings.clock, 0.1, 10, "Clock of the cores in GHz")
+      ->default_str("1.0 for npu1, 1.8 for npu2");
+  AddChoice(command, "--kernel-class", settings.kernel, {"chess", "peano"},
+            "Whose compiler made the kernel: AMD's licensed one, or the open one")
+      ->default_str("peano");
+  command.add_flag("--model-only", settings.model_only, "Compute nothing, only reckon the time");
+  AddChoice(command, "--device", settings.device, {"emulator", "xrt"},
+            "Where to compute: on the emulator, or on the NPU behind AMD's XRT")
+      ->default_str("emulator");
+  AddInteger<uint64_t>(command, "--seed", settings.seed, 0, UINT64_MAX, "Of the made-up values")
+      ->default_str("1");
+}
+
 CLI::Option* AddSave(CLI::App& command, std::string& folder, const std::string& help) {
   return AddPath(command, "--save", folder, help)->type_name("FOLDER");
 }

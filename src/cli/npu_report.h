@@ -23,6 +23,18 @@ namespace tandem::cli {
 /// kInvalidArgument for more columns than it has.
 npu::Device ArrayOf(const std::string& generation, int columns);
 
+/// The options that commands which compute on an array share.
+struct ArraySettings {
+  std::string generation = "npu1";
+  int columns = 0;              ///< 0: all.
+  std::optional<double> clock;  ///< Of the cores, GHz; else the generation's.
+  std::string kernel = "peano";
+  bool model_only = false;
+  std::string device = "emulator";
+  uint64_t seed = 1;
+};
+void AddArrayOptions(CLI::App& command, ArraySettings& settings);
+
 /// Whether Tandem has a design for a configuration. Throws Error kInvalidArgument that names
 /// --columns or --out, what they may be, and `instead` as the hint.
 void RequireDesign(const npu::GemmConfig& config, const std::string& instead = {});

@@ -400,6 +400,7 @@ void FusedLowering::Run(const PerLayerMix& op, const FusedSpan& span, const Fuse
   gate.y = Scratch(kPerLayerGateSlot, Width(op.pli));
   if (next != nullptr && next->pattern == Pattern::kPredict) {
     gate.ahead = &OpAt<AltUpPredict>(program_, next->ops.begin);
+    // Here, so that the plan has room for them before it is known whether the product has a head.
     gate.mixes = Mixes(*gate.ahead);
   }
   Multiply(gate);

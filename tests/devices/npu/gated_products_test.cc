@@ -16,22 +16,13 @@
 #include "devices/npu/gated_model.h"
 #include "devices/npu/prefill/array_products.h"
 #include "devices/npu/prefill/product_plan.h"
+#include "devices/npu/relative_error.h"
 #include "formats/dtype.h"
 
 namespace tandem::npu::test {
 namespace {
 
 constexpr Device kArrays[] = {{Generation::kNpu1, 4}, {Generation::kNpu2, 8}};
-
-double ErrorOf(const std::vector<float>& got, const std::vector<double>& want) {
-  double error = 0;
-  double size = 0;
-  for (size_t i = 0; i < want.size(); ++i) {
-    error += (got[i] - want[i]) * (got[i] - want[i]);
-    size += want[i] * want[i];
-  }
-  return std::sqrt(error / size);
-}
 
 TEST(NpuGatedProducts, MlpsAndMixesAreOneCallEach) {
   std::mt19937_64 random(1);

@@ -21,6 +21,7 @@
 #include "devices/npu/prefill/array_products.h"
 #include "devices/npu/prefill/packed_weights.h"
 #include "devices/npu/prefill/product_plan.h"
+#include "devices/npu/relative_error.h"
 #include "devices/random_weights.h"
 
 namespace tandem::npu::test {
@@ -140,17 +141,6 @@ TEST(NpuPrefill, WeightsOfEveryTypeArePackedNextToWhatTheyAre) {
     EXPECT_TRUE(std::equal(want.begin(), want.end(), packed.bytes().begin(), packed.bytes().end()));
     EXPECT_EQ(packed.column_scales().empty(), floats);
   }
-}
-
-// Relative to the size of all results.
-double ErrorOf(const std::vector<float>& got, const std::vector<double>& want) {
-  double error = 0;
-  double size = 0;
-  for (size_t i = 0; i < want.size(); ++i) {
-    error += (got[i] - want[i]) * (got[i] - want[i]);
-    size += want[i] * want[i];
-  }
-  return std::sqrt(error / size);
 }
 
 /// How far products of rows [rows, k] are off for their rounding to 8 bits, relative to all

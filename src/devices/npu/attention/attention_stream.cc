@@ -11,14 +11,10 @@
 namespace tandem::npu {
 namespace {
 
-/// Pushes of a channel on their way: one runs, the others wait.
-constexpr int64_t kMostPushes = kQueueDepth + 1;
 /// BDs of a shim.
 constexpr int kBdSums = 0;
 constexpr int kBdQueries = 1;
 constexpr int kFirstBdKeys = 2;
-/// The id in a shim's tokens, which its switch sends to the firmware.
-constexpr int kShimController = 15;
 
 class Maker {
  public:

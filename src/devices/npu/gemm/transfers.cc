@@ -13,14 +13,10 @@ namespace {
 
 /// Runs of one push.
 constexpr int64_t kMostRuns = 256;
-/// Pushes of a channel on their way: one runs, the others wait.
-constexpr int64_t kMostPushes = kQueueDepth + 1;
 /// BDs of a shim.
 constexpr int kBdC = 0;
 constexpr int kBdB = 1;
 constexpr int kFirstBdA = 2;
-/// The id in a shim's tokens, which its switch sends to the firmware.
-constexpr int kShimController = 15;
 
 class Maker {
  public:

@@ -92,5 +92,9 @@ inline constexpr uint32_t kControllerIdMask = 0x1F00;
 uint32_t QueueWord(TileKind kind, int bd, int repeat, bool token);
 /// Pushes that a queue holds, beside the one that runs (aie-rt: StartQSizeMax).
 inline constexpr int kQueueDepth = 4;
+/// Pushes of a channel on their way: one runs, the others wait.
+inline constexpr int kMostPushes = kQueueDepth + 1;
+/// The id in a shim's tokens, which its switch sends to the firmware.
+inline constexpr int kShimController = 15;
 
 }  // namespace tandem::npu

@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "devices/npu/isa/registers.h"
 #include "devices/npu/kernels/gemm_tile.h"
 
 namespace tandem::npu {
 namespace {
 
-constexpr int kShimController = 15;
 constexpr int kCopyDepth = 4;
 
 constexpr Port Dma(int channel) { return {PortType::kDma, channel}; }
