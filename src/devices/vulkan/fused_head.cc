@@ -64,6 +64,15 @@ bool FusedLowering::CanMixAhead(const Tail& head, const AltUpPredict& ahead) con
          head.eps == ahead.router.eps;
 }
 
+void FusedLowering::MultiplyAll(std::span<const WeightView> views, const Part& x, const Part& y) {
+  if (many()) return plain_.MultiplyAll(set_, views, x, y);
+  Product product;
+  product.views.assign(views.begin(), views.end());
+  product.x.floats = x;
+  product.y = y;
+  Multiply(product);
+}
+
 void FusedLowering::Multiply(const Product& product) {
   if (many()) return MultiplyRows(product);
   std::optional<Tail> head = std::exchange(head_, {});
@@ -74,8 +83,7 @@ void FusedLowering::Multiply(const Product& product) {
     head.reset();
   }
   if (head) {
-    // Nobody else reads these.
-    head->out.codes = head->out.groups = {};
+    if (!head->kept) head->out.codes = head->out.groups = {};
     head->store_streams =
         head->altup != Tail::AltUp::kPredict && head->altup != Tail::AltUp::kPredictMixed;
   }

@@ -89,6 +89,12 @@ void FusedLowering::RunOp(const FusedSpan& span, size_t at, const FusedSpan* nex
       if (at == span.ops.begin) Run(std::get<GatedMlp>(body), span, next);
       return;  // the correction is part of its last tail
     case Pattern::kPerLayer: return Run(std::get<PerLayerMix>(body), span, next);
+    case Pattern::kBegin:
+      if (at == span.ops.begin) Begin(span, *next);
+      return;
+    case Pattern::kEnd:
+      if (at == span.ops.begin) return Collapse(std::get<AltUpCollapse>(body));
+      return Run(std::get<FinalNorm>(body), span);
   }
 }
 
@@ -119,7 +125,9 @@ void FusedLowering::BeginNext(const FusedSpan* next, Tail& tail) {
   const size_t at = next->ops.begin;
   tail.leads = true;
   switch (next->pattern) {
-    case Pattern::kPlain: tail.leads = false; return;
+    case Pattern::kPlain:
+    case Pattern::kBegin:
+    case Pattern::kEnd: tail.leads = false; return;
     case Pattern::kPredict: {
       Predict(OpAt<AltUpPredict>(program_, at), tail);
       const auto& norm = OpAt<LaurelAndNorm>(program_, at + 1);
@@ -138,7 +146,8 @@ void FusedLowering::BeginNext(const FusedSpan* next, Tail& tail) {
       tail.next = Tail::Next::kNorm;
       tail.next_weight = mlp.pre_norm;
       tail.out = InputOf(mlp.gate, kMlpInputSlot);
-      tail.leads = mlp.sparse ? !SkipsUps() : MultipliesTogether(mlp);
+      tail.leads = mlp.sparse || MultipliesTogether(mlp);
+      tail.kept = mlp.sparse;
       return;
     }
     case Pattern::kPerLayer: {
@@ -308,32 +317,17 @@ void FusedLowering::Run(const GatedMlp& op, const FusedSpan& span, const FusedSp
   }
   Activation neurons = InputOf(op.down, kNeuronsSlot);
   if (many()) return RunRows(op, span, next);
-  if (op.sparse && !SkipsUps()) {
-    Product both;
-    both.views = {op.gate, op.up};
-    both.x = x;
-    both.y = Scratch(kGatesSlot, 2 * ffn);
-    Multiply(both);
-    Tail cut;
-    cut.y = {both.y.tensor, 0, ffn};
-    cut.other = {both.y.tensor, ffn, ffn};
-    cut.width = ffn;
-    cut.cut = op.sparsity_multiplier;
-    cut.out = neurons;
-    head_ = cut;
-  } else if (op.sparse) {
-    Product gate;
-    gate.views = {op.gate};
-    gate.x = x;
-    gate.y = Scratch(kGatesSlot, ffn);
-    Tail tail;
-    tail.y = gate.y;
-    tail.h = gate.y;
-    tail.width = ffn;
-    tail.cut = op.sparsity_multiplier;
-    gate.tail = tail;
-    Multiply(gate);
-    Multiply({.views = {op.up}, .x = x, .end = End::kGatedAlive, .other = gate.y, .out = neurons});
+  if (op.sparse) {
+    Spread spread;
+    const Part gates = Scratch(kGatesSlot, ffn);
+    Multiply({.views = {op.gate}, .x = x, .y = gates, .spread = &spread});
+    Multiply({.views = {op.up},
+              .x = x,
+              .end = End::kGatedAlive,
+              .other = gates,
+              .out = neurons,
+              .spread = &spread,
+              .multiplier = op.sparsity_multiplier});
   } else if (MultipliesTogether(op)) {
     Multiply({.views = {op.gate, op.up}, .x = x, .end = End::kGated, .out = neurons});
   } else {
@@ -410,6 +404,58 @@ void FusedLowering::Run(const PerLayerMix& op, const FusedSpan& span, const Fuse
   projection.y = Scratch(kPerLayerOutSlot, width);
   projection.tail = PerLayerTail(op, next);
   Multiply(projection);
+}
+
+void FusedLowering::Begin(const FusedSpan& span, const FusedSpan& next) {
+  const auto& project = OpAt<PleProject>(program_, span.ops.begin);
+  const auto& expand = OpAt<AltUpExpand>(program_, span.ops.begin + 1);
+  const uint64_t plane = plan_.PlaneElements(expand.streams);
+  const Part streams = All(expand.streams);
+  const Part inputs =
+      Scratch(kPerLayerInputsSlot, project.projections.size() * rows() * Width(project.pli));
+  MultiplyAll(project.projections, All(project.x), inputs);
+  MultiplyAll(expand.projections, All(expand.x),
+              {streams.tensor, plane, streams.count - plane});
+  plain_.NormInputs(set_, project, inputs);
+  Tail tail;
+  tail.y = All(expand.x);
+  tail.width = Width(expand.x);
+  tail.match = expand.floor;
+  BeginNext(&next, tail);
+  RunTail(tail);
+}
+
+void FusedLowering::Collapse(const AltUpCollapse& op) {
+  const uint64_t plane = plan_.PlaneElements(op.streams);
+  const Part others = Scratch(kOthersSlot, op.projections.size() * plane);
+  for (size_t i = 0; i < op.projections.size(); ++i) {
+    MultiplyAll({&op.projections[i], 1}, Plane(op.streams, static_cast<int>(i) + 1),
+                {others.tensor, i * plane, plane});
+  }
+}
+
+void FusedLowering::Run(const FinalNorm& op, const FusedSpan& span) {
+  const auto& collapse = OpAt<AltUpCollapse>(program_, span.ops.begin);
+  Tail tail;
+  tail.y = Plane(collapse.streams, 0);
+  tail.width = Width(op.y);
+  tail.match = collapse.floor;
+  tail.streams = collapse.streams;
+  tail.others = Scratch(kOthersSlot, collapse.projections.size() * tail.y.count);
+  tail.altup = Tail::AltUp::kCollapse;
+  tail.next = Tail::Next::kNorm;
+  tail.next_weight = op.norm;
+  tail.eps = op.eps;
+  tail.out.floats = All(op.y);
+  const auto* head = span.ops.end < program_.ops.size()
+                         ? std::get_if<LmHead>(&program_.ops[span.ops.end].body)
+                         : nullptr;
+  if (head != nullptr && head->y == op.y && Quantized(head->table)) {
+    const Activation codes = plain_.CodesOf(set_, tail.out.floats);
+    tail.out.codes = codes.codes;
+    tail.out.groups = codes.groups;
+  }
+  RunTail(tail);
 }
 
 FusedLowering::Tail FusedLowering::PerLayerTail(const PerLayerMix& op, const FusedSpan* next) {

@@ -70,7 +70,8 @@ class FusedLowering : private StepParts {
       kNone,
       kCorrect,
       kPredict,
-      kPredictMixed  ///< By mixes that were made ahead.
+      kPredictMixed,  ///< By mixes that were made ahead.
+      kCollapse
     };
     enum class Next : uint32_t {
       kNone,
@@ -83,6 +84,10 @@ class FusedLowering : private StepParts {
     Part a, b, h;
     float mix = 1;
     bool add_streams = false;
+    /// Of rows: streams but the first, which is y, are brought to its magnitude, of mean squares no
+    /// less than this. They are those of `streams`, or lie in `others`.
+    std::optional<float> match;
+    Part others;
     AltUp altup = AltUp::kNone;
     const AltUpRouter* router = nullptr;
     std::span<const float> coefficients;
@@ -96,12 +101,19 @@ class FusedLowering : private StepParts {
     float eps = 0;
     /// Whether the next product alone wants what this makes, so that it may be its head.
     bool leads = false;
+    /// Of one that leads: products after the next one read what it makes, too.
+    bool kept = false;
     /// Of add_streams: nobody reads the sums but a prediction in the same tail.
     bool store_streams = true;
-    /// Instead of all that: y cut below mean + this * deviation, to h; or gelu of it, times
-    /// `other`, to out.
+    /// Of rows, instead of all that: gelu of y cut below mean + this * deviation, times `other`, to
+    /// out.
     std::optional<float> cut;
     Part other;
+  };
+  /// How the results of a product are spread, by the workgroups that have made them.
+  struct Spread {
+    Part parts;  ///< Number, mean, sum of squares about it, and a float to spare.
+    uint32_t count = 0;
   };
   /// What is done with the rows of a product (fused_product.comp).
   enum class End : uint32_t {
@@ -117,6 +129,10 @@ class FusedLowering : private StepParts {
     Part y;
     Part other;
     Activation out;  ///< Of the gated ends.
+    /// Of kStore: leaves this. Of kGatedAlive: that of `other`, which is cut by it below mean +
+    /// multiplier * deviation.
+    Spread* spread = nullptr;
+    float multiplier = 0;
     /// A prediction whose mixes can be made beside the product.
     const AltUpPredict* ahead = nullptr;
     Part mixes;
@@ -134,6 +150,9 @@ class FusedLowering : private StepParts {
   void Run(const AttentionOut& op, const FusedSpan* next);
   void Run(const GatedMlp& op, const FusedSpan& span, const FusedSpan* next);
   void Run(const PerLayerMix& op, const FusedSpan& span, const FusedSpan* next);
+  void Begin(const FusedSpan& span, const FusedSpan& next);
+  void Collapse(const AltUpCollapse& op);
+  void Run(const FinalNorm& op, const FusedSpan& span);
 
   /// What the tail before `next` makes for it, after the tail's own steps.
   void BeginNext(const FusedSpan* next, Tail& tail);
@@ -158,15 +177,14 @@ class FusedLowering : private StepParts {
   bool many() const { return rows() > 1; }
 
   void Multiply(const Product& product);
+  /// Products of the same x, one after another in y.
+  void MultiplyAll(std::span<const WeightView> views, const Part& x, const Part& y);
   /// What multiplies `product` dispatch by dispatch, after its head if it has one.
   void Multiply(const Product& product, const Tail* head);
   /// Whether the head of a product has made what `ahead` reads, and has numbers to say so.
   bool CanMixAhead(const Tail& head, const AltUpPredict& ahead) const;
   /// Whether a product of one row can make its activations itself by `head`.
   bool CanLead(const Tail& head, const Product& product) const;
-  /// Whether the rows of `up` of dead neurons are not read, for a dispatch more: not on a card,
-  /// whose memory is fast enough.
-  bool SkipsUps() const { return context_.info().unified; }
   /// Whether gates and ups lie one behind the other.
   bool MultipliesTogether(const GatedMlp& op);
   /// Of so many that share keys, those whose parts attention sums at a time.

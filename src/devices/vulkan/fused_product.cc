@@ -13,6 +13,8 @@ namespace {
 
 // A group of this many neurons is what a workgroup of the gated ends makes.
 constexpr uint32_t kNeurons = 32;
+// Subgroups that share rows.
+constexpr uint32_t kMostSlices = 4;
 // Shares of a product by columns.
 constexpr uint32_t kMostShares = 16;
 
@@ -42,17 +44,29 @@ struct Tile {
   uint32_t lanes;   // of a row
   uint32_t rows;    // that they make one after another
   uint32_t unroll;  // steps along a row at a time
+  uint32_t slices;  // subgroups that share rows
 };
 
 // Few rows a subgroup keep many workgroups in flight, which short matrices need; more reuse the
-// activations, and ask for more weights before they wait.
-Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, uint32_t threads, bool neurons) {
+// activations, and ask for more weights before they wait. Of a short matrix with long rows several
+// subgroups share several rows (`shares`: where they can).
+Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, uint32_t threads, bool neurons,
+             bool shares) {
   const uint32_t lanes = std::min<uint32_t>(subgroup, std::bit_ceil(static_cast<uint32_t>(blocks)));
-  const auto steps = static_cast<uint32_t>((blocks + lanes - 1) / lanes);
+  auto steps = static_cast<uint32_t>((blocks + lanes - 1) / lanes);
   uint32_t each = rows > 16384 ? 4 : rows > 4096 ? 2 : 1;
   // Of neurons, a gate and an up each.
   if (neurons) each = std::clamp(kNeurons * subgroup / threads, 1U, 2U);
-  return {lanes, each, std::clamp(8 / each, 1U, std::bit_floor(steps))};
+  uint32_t slices = 1;
+  if (shares && each == 1) {
+    const auto fits = [&](uint32_t by) {
+      return blocks % (uint64_t{by} * lanes) == 0 && threads / subgroup % by == 0;
+    };
+    while (slices < kMostSlices && fits(2 * slices)) slices *= 2;
+    each = slices;
+    steps /= slices;
+  }
+  return {lanes, each, std::clamp(8 / each, 1U, std::bit_floor(steps)), slices};
 }
 
 Kernel KernelFor(bool quantized, bool dot, bool tail, bool head) {
@@ -110,9 +124,7 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
   const uint64_t planes = streams ? Planes(tail.streams) : 1;
   const Activation& out = tail.out;
   // Constants 9 to 22 (shaders/tail.glsl).
-  const uint32_t numbers[] = {!cut                 ? 1U
-                              : tail.other.empty() ? 2U
-                                                   : 3U,
+  const uint32_t numbers[] = {Bits(cut),
                               Bits(!tail.post.empty()),
                               Bits(!tail.a.empty()),
                               Bits(!tail.b.empty()),
@@ -137,7 +149,7 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
   push.post = VectorAt(tail.post);
   push.next = VectorAt(tail.next_weight);
   push.eps = tail.eps;
-  push.mix = cut ? *tail.cut : tail.mix;
+  push.mix = cut ? *tail.cut : tail.match ? *tail.match : tail.mix;
   // Else it may be what the product's own results meet.
   if (!tail.other.empty()) push.other = Quad(tail.other);
   for (const Part& part : {tail.y, tail.a, tail.b, tail.other}) {
@@ -147,11 +159,17 @@ void FusedLowering::Describe(const Tail& tail, std::vector<uint32_t>& constants,
     if (!part.empty()) accesses.push_back(Out(part));
   }
   if (!streams) return;
+  if (!tail.others.empty()) {
+    // The first stream, which is y, lies elsewhere.
+    push.streams4 = Quad(tail.others) - static_cast<uint32_t>(rows() * tail.width / 4);
+    accesses.push_back(In(tail.others));
+    return;
+  }
   push.streams4 = Quad(All(tail.streams));
   const bool correct = tail.altup == Tail::AltUp::kCorrect;
   const bool mixed = tail.altup == Tail::AltUp::kPredictMixed;
   const bool predict = mixed || tail.altup == Tail::AltUp::kPredict;
-  const bool stores = correct || (tail.add_streams && tail.store_streams);
+  const bool stores = correct || tail.match || (tail.add_streams && tail.store_streams);
   accesses.push_back(stores ? Out(All(tail.streams)) : In(All(tail.streams)));
   if (!correct && !predict) return;
   push.predictions4 = Quad(All(tail.predictions));
@@ -179,7 +197,10 @@ void FusedLowering::RunTail(const Tail& tail) {
   Accesses accesses;
   Describe(tail, constants, push, accesses);
   push.rows = static_cast<uint32_t>(rows() * tail.width / 4);
-  recorder_.Dispatch(Kernel::kFusedTail, WithSubgroup(constants), CommonBindings({}), push.Words(),
+  constants = WithSubgroup(std::move(constants));
+  constants.resize(34, 1);
+  constants.push_back(Bits(tail.match.has_value()));
+  recorder_.Dispatch(Kernel::kFusedTail, constants, CommonBindings({}), push.Words(),
                      GridOf(rows()), accesses);
 }
 
@@ -226,9 +247,12 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
     const uint64_t most = all * widest <= binding_bytes_ ? all : reach;
     for (uint64_t first = 0; first < all; first += most) {
       const uint64_t rows = std::min(most, all - first);
-      const Tile tile = TileFor(rows, blocks, subgroup, threads, neurons);
-      const uint64_t made =
-          neurons ? kNeurons : uint64_t{threads / subgroup} * (subgroup / tile.lanes) * tile.rows;
+      // A head's workgroups walk, which those that share rows do not.
+      const bool shares = product.end == End::kStore && head == nullptr;
+      const Tile tile = TileFor(rows, blocks, subgroup, threads, neurons, shares);
+      const uint64_t made = neurons ? kNeurons
+                                    : uint64_t{threads / subgroup} * (subgroup / tile.lanes) *
+                                          tile.rows / tile.slices;
       const uint64_t results = product.end == End::kGated ? rows / 2 : rows;
       const auto groups = static_cast<uint32_t>((results + made - 1) / made);
       pieces.push_back({&run, first, rows, at + first, tile, groups});
@@ -239,6 +263,12 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
   }
 
   const uint32_t counter = product.tail ? NextCounter() : 0;
+  const bool cuts = product.end == End::kGatedAlive, walks = head != nullptr || cuts;
+  Spread* const spread = cuts ? nullptr : product.spread;
+  if (spread != nullptr) {
+    spread->parts = Scratch(kSpreadSlot, uint64_t{4} * arrivals);
+    spread->count = 0;
+  }
   const bool ahead = head != nullptr && product.ahead != nullptr && pieces.size() == 1 &&
                      pieces.front().groups < HeadGroups() && CanMixAhead(*head, *product.ahead);
   mixed_ = ahead ? product.ahead : nullptr;
@@ -277,7 +307,7 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
     push.rows = rows;
     push.scale_stride = static_cast<uint32_t>(w.sizes.scales / 4);
     push.pair = product.end == End::kGated ? rows / 2 : 0;
-    push.arrivals = head != nullptr ? piece.groups : arrivals;
+    push.arrivals = walks ? piece.groups : arrivals;
     push.counter = counter;
     if (head != nullptr) {
       // Of several pieces one stores what others read later.
@@ -303,11 +333,12 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
     constants.push_back(static_cast<uint32_t>(blocks));
     constants.push_back(tile.unroll);
     constants = WithSubgroup(std::move(constants));
-    if (head != nullptr) {
-      const uint32_t kept = layout.quantized ? 1 : static_cast<uint32_t>(w.cols / 4);
-      constants.insert(constants.end(), {1, Bits(&piece == &pieces.front()),
-                                         Bits(head->store_streams), kept, Bits(ahead)});
-    }
+    const bool stores = &piece == &pieces.front();
+    const uint32_t kept =
+        head == nullptr || layout.quantized ? 1 : static_cast<uint32_t>(w.cols / 4);
+    constants.insert(constants.end(),
+                     {1, Bits(stores), Bits(head == nullptr || head->store_streams), kept,
+                      Bits(ahead), Bits(spread != nullptr), tile.slices});
     if (neurons) {
       push.y = At(product.out.floats);
       push.codes = At(product.out.codes);
@@ -345,7 +376,19 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
       accesses.push_back(Out(product.mixes));
     }
     const uint32_t workgroups =
-        head == nullptr ? piece.groups : std::min(piece.groups, HeadGroups()) + (ahead ? 1 : 0);
+        (walks ? std::min(piece.groups, HeadGroups()) : piece.groups) + (ahead ? 1 : 0);
+    if (spread != nullptr) {
+      const Part own{spread->parts.tensor, uint64_t{4} * spread->count, uint64_t{4} * workgroups};
+      push.counter = Quad(own);
+      accesses.push_back(Out(own));
+      spread->count += workgroups;
+    }
+    if (cuts) {
+      push.counter = Quad(product.spread->parts);
+      push.pair = product.spread->count;
+      push.mix = product.multiplier;
+      accesses.push_back(In(product.spread->parts));
+    }
     recorder_.Dispatch(kernel, constants, bindings, push.Words(), GridOf(workgroups), accesses);
   }
 }

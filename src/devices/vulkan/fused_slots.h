@@ -29,6 +29,9 @@ enum FusedSlot : size_t {
   kUpsSlot,
   kSharesSlot,
   kMixesSlot,
+  kSpreadSlot,
+  kPerLayerInputsSlot,
+  kOthersSlot,
   kNarrowSlot,  // an activation
 };
 

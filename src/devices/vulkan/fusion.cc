@@ -50,6 +50,8 @@ class Planner {
     if (const auto* mix = As<PerLayerMix>(at)) {
       return fused(Pattern::kPerLayer, 1, WhyNotPerLayer(*mix));
     }
+    if (As<PleProject>(at) != nullptr) return fused(Pattern::kBegin, 2, WhyNotBegin(at));
+    if (As<AltUpCollapse>(at) != nullptr) return fused(Pattern::kEnd, 2, WhyNotEnd(at));
     return {Pattern::kPlain, {at, at + 1}, false, {}};
   }
 
@@ -159,14 +161,47 @@ class Planner {
     return WhyNotColumns(mix.projection);
   }
 
+  std::string WhyNotBegin(size_t at) const {
+    const auto& project = *As<PleProject>(at);
+    const auto* expand = As<AltUpExpand>(at + 1);
+    const auto* predict = As<AltUpPredict>(at + 2);
+    if (expand == nullptr || predict == nullptr || predict->streams != expand->streams ||
+        !SameRows(at, 3)) {
+      return "not per-layer inputs, streams and their prediction in a row";
+    }
+    if (std::string why = WhyNotProjections(project.projections); !why.empty()) return why;
+    if (std::string why = WhyNotProjections(expand->projections); !why.empty()) return why;
+    return WhyNotPredict(at + 2);
+  }
+
+  std::string WhyNotEnd(size_t at) const {
+    const auto& collapse = *As<AltUpCollapse>(at);
+    const auto* norm = As<FinalNorm>(at + 1);
+    if (norm == nullptr || norm->x != collapse.x || !SameRows(at, 2)) {
+      return "no norm of the streams' mean follows";
+    }
+    if (std::string why = WhyNotStreams(collapse.streams); !why.empty()) return why;
+    return WhyNotProjections(collapse.projections);
+  }
+
+  static std::string WhyNotProjections(const std::vector<WeightView>& projections) {
+    for (const WeightView& w : projections) {
+      if (std::string why = WhyNotColumns(w); !why.empty()) return why;
+    }
+    return {};
+  }
+
   // Whether the last kernel of `before` can make what `span` begins with.
   bool Joins(const FusedSpan& before, const FusedSpan& span) const {
     const size_t at = span.ops.begin;
     if (program_.ops[before.ops.begin].rows != program_.ops[at].rows) return false;
     const Op& last = program_.ops[before.ops.end - 1];
     switch (span.pattern) {
-      case Pattern::kPlain: return false;
+      case Pattern::kPlain:
+      case Pattern::kBegin:
+      case Pattern::kEnd: return false;
       case Pattern::kPredict: {
+        if (before.pattern == Pattern::kBegin) return true;  // WhyNotBegin() asks for it
         const auto* mix = std::get_if<PerLayerMix>(&last.body);
         const auto& predict = *As<AltUpPredict>(at);
         return before.pattern == Pattern::kPerLayer && mix->streams == predict.streams &&
@@ -218,6 +253,8 @@ std::string_view PatternName(Pattern pattern) {
     case Pattern::kAttention: return "attention";
     case Pattern::kMlp: return "mlp";
     case Pattern::kPerLayer: return "per-layer";
+    case Pattern::kBegin: return "begin";
+    case Pattern::kEnd: return "end";
   }
   return "";
 }
@@ -246,6 +283,9 @@ std::vector<std::vector<WeightView>> StacksOf(const Program& program,
       stacks.push_back(project->projections);
     } else if (const auto* expand = std::get_if<AltUpExpand>(&first)) {
       stacks.push_back(expand->projections);
+    }
+    if (span.pattern == Pattern::kBegin) {
+      stacks.push_back(std::get<AltUpExpand>(program.ops[span.ops.begin + 1].body).projections);
     }
   }
   return stacks;

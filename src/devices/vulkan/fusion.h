@@ -24,6 +24,8 @@ enum class Pattern {
   kAttention,  ///< LaurelAndNorm, QkvProject, Attention, AttentionOut.
   kMlp,        ///< GatedMlp, and AltUpCorrect where one follows.
   kPerLayer,   ///< PerLayerMix.
+  kBegin,      ///< PleProject, AltUpExpand; the prediction after them joins them.
+  kEnd,        ///< AltUpCollapse, FinalNorm.
 };
 /// "attention"
 std::string_view PatternName(Pattern pattern);

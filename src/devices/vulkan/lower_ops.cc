@@ -80,6 +80,12 @@ void Lowering::Lower(const PleProject& op) {
   const uint64_t width = Width(op.pli);
   const Part projected = Scratch(2, op.projections.size() * rows() * width);
   MatMulAll(op.projections, All(op.x), projected);
+  NormInputs(set_, op, projected);
+}
+
+void Lowering::NormInputs(RowSet set, const PleProject& op, const Part& projected) {
+  set_ = set;
+  const uint64_t width = Width(op.pli);
   const Part pli = All(op.pli);
   Norm({.x = projected,
         .y = pli,

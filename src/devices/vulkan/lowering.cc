@@ -127,6 +127,12 @@ void Lowering::Forget(const Part& y) {
   }
 }
 
+Lowering::Activation Lowering::CodesOf(RowSet set, const Part& x) {
+  set_ = set;
+  quantized_ = x;
+  return {{}, Scratch(kCodesScratch, x.count / 4), Scratch(kGroupsScratch, x.count / 32 * 2)};
+}
+
 Lowering::Activation Lowering::Quantized(const Part& x, uint64_t cols) {
   const bool same = quantized_.count == x.count && quantized_.first == x.first &&
                     quantized_.tensor.buffer == x.tensor.buffer &&

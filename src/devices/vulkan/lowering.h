@@ -63,6 +63,15 @@ class Lowering : public StepParts {
   /// What the patterns of several rows (fused_rows.cc) are made of.
   /// y [rows, w.rows] = x [rows, w.cols] W^T of x's codes where w is quantised, else of its floats.
   void Multiply(RowSet set, const WeightView& w, const Activation& x, const Part& y);
+  /// Products of the same x, of the same number of rows each, one after another in y.
+  void MultiplyAll(RowSet set, std::span<const WeightView> views, const Part& x, const Part& y) {
+    set_ = set;
+    MatMulAll(views, x, y);
+  }
+  /// What products in 8 bits of the rows of x find until Forget(): the caller fills it.
+  Activation CodesOf(RowSet set, const Part& x);
+  /// The per-layer inputs from their projections.
+  void NormInputs(RowSet set, const PleProject& op, const Part& projected);
   /// Brings x to 8 bits.
   void Quantize(const Part& x, const Part& codes, const Part& groups);
   /// codes and groups of gelu(a) * b.

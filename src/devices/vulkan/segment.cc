@@ -148,8 +148,8 @@ void VulkanSegment::LowerAll(Recording& recording, Recorder& recorder, bool fuse
     const FusedSpan& span = spans_[s];
     const bool any = plan.Rows(program_.ops[span.ops.begin].rows) > 0;
     if (fused && any && span.pattern != Pattern::kPlain) {
-      fusing.Run(spans_, s, done);
       plain.Forget();
+      fusing.Run(spans_, s, done);
       continue;
     }
     for (size_t i = span.ops.begin; i < span.ops.end; ++i) {

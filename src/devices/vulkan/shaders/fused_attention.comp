@@ -26,7 +26,6 @@ layout(constant_id = 8) const uint kLeast = 64;        // positions that are wor
 layout(constant_id = 9) const uint kTogether = 1;      // heads whose parts are summed at a time
 
 const uint kThreads = gl_WorkGroupSize.x;
-const uint kSubgroups = kThreads / kSubgroup;
 const uint kSplitTurns = (kSplits + kSubgroup - 1) / kSubgroup;
 #define MINUS_INFINITY uintBitsToFloat(0xff800000u)
 

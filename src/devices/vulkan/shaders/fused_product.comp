@@ -8,12 +8,15 @@
 //
 //   0  y[row] = r
 //   1  y[row] = gelu(gate) * up, both products of this dispatch        32 neurons a workgroup
-//   2  y[row] = gelu(gate) * up for gates above 0 made before; the rows of the others are not read
+//   2  y[row] = gelu(gate) * up of a sparse layer: gates made before, less their cut; the rows of up
+//      whose gates are not above it are not read
 //   3  y[row] = gelu(r) * other[row]
 //
 // 1 and 2 may bring their results to 8 bits (kCodes). With a TAIL the last workgroup then does that.
 // With a HEAD every workgroup first makes the activations for itself, and then walks through the
-// rows with the others: so there are only as many as the device runs at a time.
+// rows with the others: so there are only as many as the device runs at a time. So it is with end 2,
+// where each finds the cut for itself, from what the workgroups that made the gates have left
+// (kSpread).
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "fused_push.glsl"
@@ -29,6 +32,8 @@ layout(constant_id = 23) const bool kCodes = false;
 layout(constant_id = 24) const uint kBlocks = 64;  // of a row: 32 columns, or 16 bytes of floats
 layout(constant_id = 25) const uint kUnroll = 1;
 layout(constant_id = 30) const uint kKept = 1;  // quads of x, for float weights with a head
+layout(constant_id = 32) const bool kSpread = false;  // of end 0: also how the results are spread
+layout(constant_id = 33) const uint kSlices = 1;      // subgroups that share rows, by their columns
 #extension GL_KHR_shader_subgroup_vote : require
 
 // Activations that this workgroup has made for itself, by blocks of 32 columns: as loads want them.
@@ -156,15 +161,16 @@ float Product(uint row, uint block, Activations x) {
 
 #endif
 
-const uint kSteps = (kBlocks + kLanes - 1) / kLanes;
-const bool kExact = kBlocks % (kLanes * kUnroll) == 0;
+const uint kSteps = (kBlocks / kSlices + kLanes - 1) / kLanes;
+const bool kExact = kBlocks % (kSlices * kLanes * kUnroll) == 0;
 
 // Sums over their columns of `count` rows, of those that `live` has a bit for: first + i * stride,
-// and from kRows on the rows `pair` further. In all lanes that share a row.
+// and from kRows on the rows `pair` further. In all lanes that share a row. Of a slice its columns.
 #define MULTIPLY(count, first, stride, live, sums)                                              \
   {                                                                                             \
     [[unroll]] for (uint r = 0; r < (count); ++r) sums[r] = 0.0;                                \
-    const uint lane = gl_SubgroupInvocationID % kLanes;                                         \
+    const uint lane = gl_SubgroupInvocationID % kLanes +                                        \
+                      (kSlices > 1 ? gl_SubgroupID % kSlices * kSteps * kLanes : 0);            \
     [[dont_unroll]] for (uint step_ = 0; step_ < kSteps; step_ += kUnroll) {                    \
       [[unroll]] for (uint u = 0; u < kUnroll; ++u) {                                           \
         const uint block = lane + (step_ + u) * kLanes;                                         \
@@ -183,6 +189,83 @@ const bool kExact = kBlocks % (kLanes * kUnroll) == 0;
     }                                                                                           \
   }
 
+// How a thread's results are spread: how many, and sums of what they are beyond the first of them
+// and of its squares, so that nothing cancels where they are all alike.
+float met = 0.0, first_met = 0.0, beyond = 0.0, squares_beyond = 0.0;
+void Meet(float result) {
+  if (met == 0.0) first_met = result;
+  const float more = result - first_met;
+  beyond += more;
+  squares_beyond += more * more;
+  met += 1.0;
+}
+
+// Those of `count` spreads (number, mean, sum of squares about it) together, sums across a subgroup:
+// number, sum beyond `near` and of squares of that.
+const uint kSpreads = kSpread ? gl_WorkGroupSize.x / kLanes : 1;
+shared vec4 spreads[kSpreads];
+void AddSpread(vec4 spread, float near, inout float sums[3]) {
+  const float more = spread.y - near;
+  sums[0] += spread.x;
+  sums[1] += spread.x * more;
+  sums[2] += spread.z + spread.x * more * more;
+}
+vec4 SpreadOf(float sums[3], float near) {
+  const float mean = sums[1] / sums[0];
+  return vec4(sums[0], near + mean, max(sums[2] - sums[1] * mean, 0.0), 0.0);
+}
+
+// The workgroup's, where those with the cut find it. Every thread must come here.
+void PutSpread() {
+  if (gl_SubgroupInvocationID % kLanes == 0) {
+    float sums[3] = {met, beyond, squares_beyond};
+    spreads[gl_SubgroupID * (gl_SubgroupSize / kLanes) + gl_SubgroupInvocationID / kLanes] =
+        met > 0.0 ? SpreadOf(sums, first_met) : vec4(0.0);
+  }
+  barrier();
+  if (gl_SubgroupID > 0) return;
+  const float near = spreads[0].y;  // of rows that there are
+  float sums[3] = {0.0, 0.0, 0.0};
+  for (uint i = gl_SubgroupInvocationID; i < kSpreads; i += gl_SubgroupSize) {
+    AddSpread(spreads[i], near, sums);
+  }
+  ADD_ACROSS(sums, 3, kSubgroup)
+  if (subgroupElect()) after[push.counter + WorkgroupNumber()] = SpreadOf(sums, near);
+}
+
+// mean + mix * deviation of all gates, by the spreads of push.pair workgroups.
+shared float cut_sums[kEnd == 2 ? 3 * kSubgroups : 1];
+float Cut() {
+  const float near = Quad(push.counter).y;
+  float sums[3] = {0.0, 0.0, 0.0};
+  for (uint i = Thread(); i < push.pair; i += gl_WorkGroupSize.x) {
+    AddSpread(Quad(push.counter + i), near, sums);
+  }
+  ADD_ACROSS(sums, 3, kSubgroup)
+  if (subgroupElect()) {
+    [[unroll]] for (uint n = 0; n < 3; ++n) cut_sums[3 * gl_SubgroupID + n] = sums[n];
+  }
+  barrier();
+  [[unroll]] for (uint n = 0; n < 3; ++n) {
+    sums[n] = 0.0;
+    ADD_OWN(cut_sums, n, 3, sums[n])
+  }
+  ADD_ACROSS(sums, 3, kFew)
+  const vec4 spread = SpreadOf(sums, near);
+  return spread.y + push.mix_ * sqrt(spread.z / spread.x);
+}
+
+void PutResult(uint row, float sum) {
+  const float result = kEnd == 3 ? Gelu(sum) * Float(push.other + row) : sum;
+  const uint at = push.y + row;
+#ifdef TAIL
+  handed[at >> 2][at & 3u] = result;
+#else
+  PutFloat(at, result);
+#endif
+  if (kSpread) Meet(result);
+}
+
 // Ends 0 and 3: rows side by side.
 void MultiplyRows(uint workgroup) {
   const uint together = gl_SubgroupSize / kLanes;  // rows that a subgroup walks at a time
@@ -197,22 +280,36 @@ void MultiplyRows(uint workgroup) {
   MULTIPLY(kRows, first, together, live, sums)
   if (gl_SubgroupInvocationID % kLanes != 0) return;
   [[unroll]] for (uint r = 0; r < kRows; ++r) {
-    const uint row = first + r * together;
-    if ((live & (1u << r)) == 0) continue;
-    const float result = kEnd == 3 ? Gelu(sums[r]) * Float(push.other + row) : sums[r];
-    const uint at = push.y + row;
-#ifdef TAIL
-    handed[at >> 2][at & 3u] = result;
-#else
-    PutFloat(at, result);
-#endif
+    if ((live & (1u << r)) != 0) PutResult(first + r * together, sums[r]);
   }
+}
+
+// The same, kSlices subgroups each making their columns' part of the same rows: several rows share
+// what is loaded of x, which of one row takes longer than its weights, and yet as many subgroups
+// work.
+shared float sliced[kSlices > 1 ? kSubgroups * kRows : 1];
+void MultiplySlices(uint workgroup) {
+  const uint group = gl_SubgroupID / kSlices, rows = kSubgroups / kSlices * kRows;
+  const uint first = workgroup * rows + group * kRows;
+  uint live = 0;
+  [[unroll]] for (uint r = 0; r < kRows; ++r) live |= first + r < push.rows ? 1u << r : 0u;
+  float sums[kRows];
+  MULTIPLY(kRows, first, 1, live, sums)
+  if (subgroupElect()) {
+    [[unroll]] for (uint r = 0; r < kRows; ++r) sliced[gl_SubgroupID * kRows + r] = sums[r];
+  }
+  barrier();
+  if (Thread() >= rows || workgroup * rows + Thread() >= push.rows) return;
+  float sum = 0.0;
+  const uint from = Thread() / kRows * kSlices * kRows + Thread() % kRows;
+  [[unroll]] for (uint i = 0; i < kSlices; ++i) sum += sliced[from + i * kRows];
+  PutResult(workgroup * rows + Thread(), sum);
 }
 
 // Ends 1 and 2: the neurons of a group of 32. They are shared in two places in turn, so that nobody
 // waits for those who read the last ones, but goes on to ask for weights.
 shared float neurons[64];
-void MultiplyNeurons(uint workgroup, uint turn) {
+void MultiplyNeurons(uint workgroup, uint turn, float cut) {
   const uint base = 32 * workgroup, place = 32 * (turn & 1u);
   for (uint at = gl_SubgroupID * kRows; at < 32; at += gl_NumSubgroups * kRows) {
     const uint first = base + at;
@@ -229,7 +326,7 @@ void MultiplyNeurons(uint workgroup, uint turn) {
     uint live = 0;
     float gates[kRows], ups[kRows];
     [[unroll]] for (uint r = 0; r < kRows; ++r) {
-      gates[r] = Float(push.other + first + r);
+      gates[r] = Float(push.other + first + r) - cut;
       // A gate that is not a number shows in the result.
       live |= gates[r] <= 0.0 ? 0u : 1u << r;
     }
@@ -251,11 +348,20 @@ void MultiplyNeurons(uint workgroup, uint turn) {
   }
 }
 
-void Multiply(uint workgroup, uint turn) {
+void Multiply(uint workgroup, uint turn, float cut) {
   if (kEnd == 1 || kEnd == 2) {
-    MultiplyNeurons(workgroup, turn);
+    MultiplyNeurons(workgroup, turn, cut);
+  } else if (kSlices > 1) {
+    MultiplySlices(workgroup);
   } else {
     MultiplyRows(workgroup);
+  }
+}
+
+// Their share of the rows, of workgroups that are fewer than the rows' own.
+void Walk(float cut) {
+  for (uint i = WorkgroupNumber(), turn = 0; i < push.arrivals; i += Workgroups(), ++turn) {
+    Multiply(i, turn, cut);
   }
 }
 
@@ -263,19 +369,22 @@ void main() {
 #ifdef HEAD
   Tail();
   barrier();  // the head's results are there
-  for (uint i = WorkgroupNumber(), turn = 0; i < push.arrivals; i += Workgroups(), ++turn) {
-    Multiply(i, turn);
-  }
+  Walk(0.0);
 #else
 #ifdef TAIL
   const uint touched = Touch(WorkgroupNumber());
 #endif
   Prepare();
-  Multiply(WorkgroupNumber(), 0);
+  if (kEnd == 2) {
+    Walk(Cut());
+    return;
+  }
+  Multiply(WorkgroupNumber(), 0, 0.0);
 #ifdef TAIL
   // Never so: but the load has to be made to know.
   if (touched == 0x7fc12345u) counters[push.counter] = 0;
   if (LastOf(push.arrivals, push.counter)) Tail();
 #endif
 #endif
+  if (kSpread) PutSpread();
 }

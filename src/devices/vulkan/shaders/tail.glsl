@@ -11,11 +11,14 @@
 //   v = RMS_post(v)                                                kPost
 //   v = (v + a + b) * mix, stored as h                             kA, kB, kStoreH
 //   streams[s] += v for all s but 0                                 kAddStreams
+//   Of rows: streams[0] = v, and the others brought to its magnitude, of which the mean square is at
+//   least mix                                                      kMatch
 //   AltUp (program/op.h):                                          kAltUp
 //     1 correct: e = v - pred[active], streams[s] = pred[s] + c[s] e, v = streams[active]
 //     2 predict: pred[s] = streams[s] + sum_k c[s][k] streams[k], from v = streams[active];
 //       v = pred[active]
 //     3 the same by c that were made before (kAhead)
+//     4 collapse: v = the mean of the streams
 //   v = RMS_next(v), or v * next (kScaleNext), stored as n, and in 8 bits
 //                                                                  kNext 1, 2; kStoreN, kQuantize
 layout(constant_id = 10) const bool kPost = false;
@@ -32,9 +35,10 @@ layout(constant_id = 20) const uint kActive = 0;
 layout(constant_id = 21) const uint kWidth4 = 1;  // quads of v
 layout(constant_id = 22) const bool kScaleNext = true;
 layout(constant_id = 27) const uint kParts = 1;  // that y is the sum of, one after another
-// 1: the steps above. Instead of them: 2: v = max(0, v - (mean + mix * deviation)) of v, stored as
-// h; 3: gelu of that, times `other`, stored as n or in 8 bits.
-layout(constant_id = 9) const uint kTail = 0;
+layout(constant_id = 34) const bool kMatch = false;
+// Of rows, instead of the steps above: n = gelu(max(0, v - (mean + mix * deviation) of v)) * other,
+// stored as n or in 8 bits.
+layout(constant_id = 9) const bool kCut = false;
 
 // Sums over the workgroup of a reduction's values: a reduction has places of its own in shared
 // memory, so that one barrier is enough.
@@ -42,17 +46,8 @@ const uint kSums = kStreams + 1;
 shared float post_sums[kMaxSubgroups];
 shared float next_sums[kMaxSubgroups];
 shared float route_sums[kMaxSubgroups * kSums];
+shared float match_sums[kMatch ? kMaxSubgroups * kStreams : 1];
 float MeanOf(float sum) { return sum * (0.25 / float(kWidth4)); }  // over v
-
-// A subgroup adds what subgroups have left in shared memory, a lane one of them, or every so many;
-// sums across as many lanes as there are subgroups are then in all of them. Their number is a
-// constant, so this is a load: as a loop it took an H200 0.6 us for five values.
-const uint kSubgroups = gl_WorkGroupSize.x / kSubgroup;
-const uint kFew = kSubgroups < kSubgroup ? kSubgroups : kSubgroup;
-#define ADD_OWN(place, from, stride, sum)                                               \
-  [[unroll]] for (uint j_ = 0; j_ < kSubgroups / kFew; ++j_) {                          \
-    sum += place[(from) + (gl_SubgroupInvocationID % kFew + j_ * kFew) * (stride)];     \
-  }
 
 #define SUM(place, value, result)                        \
   {                                                      \
@@ -89,6 +84,11 @@ layout(constant_id = 29) const bool kStoreStreams = true;
 const bool kStoreStreams = true;
 #define STORES true
 #endif
+#ifdef ROWS
+const bool kMatches = kMatch;
+#else
+const bool kMatches = false;
+#endif
 
 // What the products of this dispatch have made, or what was there before it.
 #ifdef TAIL
@@ -97,12 +97,14 @@ const bool kStoreStreams = true;
 #define PRODUCT(at) Quad(at)
 #endif
 
-// The last pass takes its values from the cache again, and is a loop: short code is worth more than
+#ifdef ROWS
+// The gates of a sparse layer, cut below mean + mix * deviation: gelu of that, times `other`. The
+// last pass takes its values from the cache again, and is a loop: short code is worth more than
 // registers (see fused_attention.comp).
 void CutBelow() {
   // What is met at the end is asked for a turn ahead.
   vec4 other = vec4(0.0);
-  if (kTail == 3 && Has(Thread())) other = Quad(push.other + ROW + Thread());
+  if (Has(Thread())) other = Quad(push.other + ROW + Thread());
   vec4 v[kEach];
   float sum = 0.0;
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
@@ -121,28 +123,20 @@ void CutBelow() {
   const float threshold = mean + push.mix_ * sqrt(MeanOf(deviation));
   [[dont_unroll]] for (uint quad = Thread(); quad < kWidth4; quad += gl_WorkGroupSize.x) {
     const vec4 above = PRODUCT(push.y4 + ROW + quad) - threshold;
-    const vec4 cut = mix(above, vec4(0.0), lessThanEqual(above, vec4(0.0)));
-    if (kTail == 2) {
-      after[push.h4 + ROW + quad] = cut;
-      continue;
-    }
-    const vec4 n = other * Gelu(cut);
+    const vec4 n = other * Gelu(mix(above, vec4(0.0), lessThanEqual(above, vec4(0.0))));
     const uint next = quad + gl_WorkGroupSize.x;
     if (next < kWidth4) other = Quad(push.other + ROW + next);
-    if (kStoreN && STORES) after[push.n4 + ROW + quad] = n;
-#ifdef HEAD
-    Keep(n, quad);
-#endif
-    if (kQuantize && STORES) PutQuantized(n, quad, push.codes + ROW, push.groups + ROW / 4);
+    if (kStoreN) after[push.n4 + ROW + quad] = n;
+    if (kQuantize) PutQuantized(n, quad, push.codes + ROW, push.groups + ROW / 4);
   }
 }
+#endif
 
 // Vectors of a tail are read once a token, so they come from memory, and one workgroup waits for
 // them: all workgroups of the product ask for them beforehand, a line each, while they multiply. (A
 // tail whose vectors are not in a cache takes 0.6 us more on an H200; what this saves of it has not
 // been measured by itself.)
 uint Touch(uint workgroup) {
-  if (kTail >= 2) return 0;
   const uint lines = (kWidth4 + 7) / 8;
   const uint index = workgroup * gl_WorkGroupSize.x + Thread();
   const uint vector = index / lines, line = 8 * (index % lines);
@@ -189,6 +183,35 @@ float MixOf(vec4 v[kEach], vec4 norm[kEach], vec4 router[kStreams][kEach],
   return mixed;
 }
 
+// Brings streams to the magnitude of the first. A prediction's are stored.
+void Match(inout vec4 streams[kStreams][kEach], uint to) {
+  float sums[kStreams];
+  [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+    sums[s] = 0.0;
+    [[unroll]] for (uint j = 0; j < kEach; ++j) sums[s] += dot(streams[s][j], streams[s][j]);
+  }
+  ADD_ACROSS(sums, kStreams, kSubgroup)
+  if (subgroupElect()) {
+    [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+      match_sums[gl_SubgroupID * kStreams + s] = sums[s];
+    }
+  }
+  barrier();
+  [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+    sums[s] = 0.0;
+    ADD_OWN(match_sums, s, kStreams, sums[s])
+  }
+  ADD_ACROSS(sums, kStreams, kFew)
+  [[unroll]] for (uint s = 0; s < kStreams; ++s) {
+    const float factor =
+        s == 0 ? 1.0 : sqrt(MeanOf(sums[0]) / max(MeanOf(sums[s]), push.mix_));
+    [[unroll]] for (uint j = 0; j < kEach; ++j) {
+      streams[s][j] *= factor;
+      if (kAltUp == 2 && Has(QuadOf(j))) after[to + s * PLANE + ROW + QuadOf(j)] = streams[s][j];
+    }
+  }
+}
+
 #ifdef HEAD
 // One more workgroup than the product has rows for makes the mixes of the next prediction, whose
 // reading is of the stream that the correction here has made: they are not waited for there. Their
@@ -202,10 +225,12 @@ layout(constant_id = 31) const bool kAhead = false;
 #endif
 
 void Tail() {
-  if (kTail >= 2) {
+#ifdef ROWS
+  if (kCut) {
     CutBelow();
     return;
   }
+#endif
   vec4 v[kEach];
   [[unroll]] for (uint j = 0; j < kEach; ++j) {
     v[j] = vec4(0.0);
@@ -228,7 +253,8 @@ void Tail() {
     router_norm[j] = kRoutes && has ? vectors[push.router_norm + QuadOf(j)] : vec4(0.0);
     [[unroll]] for (uint s = 0; s < kStreams; ++s) {
       const uint at = s * PLANE + ROW + QuadOf(j);
-      streams[s][j] = kReadsStreams && has ? Quad(streams_from + at) : vec4(0.0);
+      const bool is_v = kMatches && s == 0;
+      streams[s][j] = kReadsStreams && !is_v && has ? Quad(streams_from + at) : vec4(0.0);
       router[s][j] =
           kRoutes && has ? vectors[push.router + s * kWidth4 + QuadOf(j)] : vec4(0.0);
     }
@@ -269,11 +295,21 @@ void Tail() {
     }
     if (kAltUp == 0) return;
   }
+  if (kMatches) {
+    [[unroll]] for (uint j = 0; j < kEach; ++j) streams[0][j] = v[j];
+    Match(streams, streams_from);
+  }
 #ifdef HEAD
   vec4 ahead_norm[kEach], ahead[kStreams][kEach];
   float ahead_coefficients[kStreams];
 #endif
-  if (kAltUp != 0) {
+  if (kAltUp == 4) {
+    [[unroll]] for (uint j = 0; j < kEach; ++j) {
+      v[j] = streams[0][j];
+      [[unroll]] for (uint s = 1; s < kStreams; ++s) v[j] += streams[s][j];
+      v[j] /= float(kStreams);
+    }
+  } else if (kAltUp != 0) {
     if (kAltUp != 1) {
       [[unroll]] for (uint j = 0; j < kEach; ++j) v[j] = streams[kActive][j];
     }
