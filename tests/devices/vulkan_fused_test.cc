@@ -43,7 +43,8 @@ gemma3n::HyperParams FusibleParams(uint64_t seed) {
   p.laurel_rank = pick({8, 32, 64});
   p.altup_inputs = pick({2, 3, 4});
   p.altup_active = static_cast<int>(random() % static_cast<uint64_t>(p.altup_inputs));
-  for (int64_t& ffn : p.ffn) ffn = pick({32, 160, 1056});
+  // 1024: rows that several subgroups share.
+  for (int64_t& ffn : p.ffn) ffn = pick({32, 160, 1024, 1056});
   p.window = pick({1, 8, 40, 100});
   p.Validate("parameters");
   return p;

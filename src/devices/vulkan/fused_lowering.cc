@@ -414,8 +414,7 @@ void FusedLowering::Begin(const FusedSpan& span, const FusedSpan& next) {
   const Part inputs =
       Scratch(kPerLayerInputsSlot, project.projections.size() * rows() * Width(project.pli));
   MultiplyAll(project.projections, All(project.x), inputs);
-  MultiplyAll(expand.projections, All(expand.x),
-              {streams.tensor, plane, streams.count - plane});
+  MultiplyAll(expand.projections, All(expand.x), {streams.tensor, plane, streams.count - plane});
   plain_.NormInputs(set_, project, inputs);
   Tail tail;
   tail.y = All(expand.x);

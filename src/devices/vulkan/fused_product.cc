@@ -13,7 +13,8 @@ namespace {
 
 // A group of this many neurons is what a workgroup of the gated ends makes.
 constexpr uint32_t kNeurons = 32;
-// Subgroups that share rows.
+// Subgroups that share a row: an H200 made 605 tokens a second of E2B with one, and 629, 637 and 628
+// with two, four and eight.
 constexpr uint32_t kMostSlices = 4;
 // Shares of a product by columns.
 constexpr uint32_t kMostShares = 16;
@@ -44,12 +45,12 @@ struct Tile {
   uint32_t lanes;   // of a row
   uint32_t rows;    // that they make one after another
   uint32_t unroll;  // steps along a row at a time
-  uint32_t slices;  // subgroups that share rows
+  uint32_t slices;  // subgroups that share a row
 };
 
 // Few rows a subgroup keep many workgroups in flight, which short matrices need; more reuse the
 // activations, and ask for more weights before they wait. Of a short matrix with long rows several
-// subgroups share several rows (`shares`: where they can).
+// subgroups share each (`shares`: where they can).
 Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, uint32_t threads, bool neurons,
              bool shares) {
   const uint32_t lanes = std::min<uint32_t>(subgroup, std::bit_ceil(static_cast<uint32_t>(blocks)));
@@ -63,7 +64,6 @@ Tile TileFor(uint64_t rows, uint64_t blocks, uint32_t subgroup, uint32_t threads
       return blocks % (uint64_t{by} * lanes) == 0 && threads / subgroup % by == 0;
     };
     while (slices < kMostSlices && fits(2 * slices)) slices *= 2;
-    each = slices;
     steps /= slices;
   }
   return {lanes, each, std::clamp(8 / each, 1U, std::bit_floor(steps)), slices};
@@ -247,7 +247,7 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
     const uint64_t most = all * widest <= binding_bytes_ ? all : reach;
     for (uint64_t first = 0; first < all; first += most) {
       const uint64_t rows = std::min(most, all - first);
-      // A head's workgroups walk, which those that share rows do not.
+      // A head's workgroups walk, which those that share a row do not.
       const bool shares = product.end == End::kStore && head == nullptr;
       const Tile tile = TileFor(rows, blocks, subgroup, threads, neurons, shares);
       const uint64_t made = neurons ? kNeurons

@@ -33,7 +33,7 @@ layout(constant_id = 24) const uint kBlocks = 64;  // of a row: 32 columns, or 1
 layout(constant_id = 25) const uint kUnroll = 1;
 layout(constant_id = 30) const uint kKept = 1;  // quads of x, for float weights with a head
 layout(constant_id = 32) const bool kSpread = false;  // of end 0: also how the results are spread
-layout(constant_id = 33) const uint kSlices = 1;      // subgroups that share rows, by their columns
+layout(constant_id = 33) const uint kSlices = 1;      // subgroups that share a row, by its columns
 #extension GL_KHR_shader_subgroup_vote : require
 
 // Activations that this workgroup has made for itself, by blocks of 32 columns: as loads want them.
@@ -284,25 +284,20 @@ void MultiplyRows(uint workgroup) {
   }
 }
 
-// The same, kSlices subgroups each making their columns' part of the same rows: several rows share
-// what is loaded of x, which of one row takes longer than its weights, and yet as many subgroups
-// work.
-shared float sliced[kSlices > 1 ? kSubgroups * kRows : 1];
+// The same, a row by kSlices subgroups, of its columns a slice each: so a short matrix of long rows
+// keeps more of the device waiting for memory.
+shared float sliced[kSubgroups];
 void MultiplySlices(uint workgroup) {
-  const uint group = gl_SubgroupID / kSlices, rows = kSubgroups / kSlices * kRows;
-  const uint first = workgroup * rows + group * kRows;
-  uint live = 0;
-  [[unroll]] for (uint r = 0; r < kRows; ++r) live |= first + r < push.rows ? 1u << r : 0u;
-  float sums[kRows];
-  MULTIPLY(kRows, first, 1, live, sums)
-  if (subgroupElect()) {
-    [[unroll]] for (uint r = 0; r < kRows; ++r) sliced[gl_SubgroupID * kRows + r] = sums[r];
-  }
+  const uint rows = kSubgroups / kSlices;
+  const uint row = workgroup * rows + gl_SubgroupID / kSlices;
+  const uint live = row < push.rows ? 1u : 0u;
+  float sums[1];
+  MULTIPLY(1, row, 1, live, sums)
+  if (subgroupElect()) sliced[gl_SubgroupID] = sums[0];
   barrier();
   if (Thread() >= rows || workgroup * rows + Thread() >= push.rows) return;
   float sum = 0.0;
-  const uint from = Thread() / kRows * kSlices * kRows + Thread() % kRows;
-  [[unroll]] for (uint i = 0; i < kSlices; ++i) sum += sliced[from + i * kRows];
+  [[unroll]] for (uint i = 0; i < kSlices; ++i) sum += sliced[Thread() * kSlices + i];
   PutResult(workgroup * rows + Thread(), sum);
 }
 

@@ -253,8 +253,10 @@ void Tail() {
     router_norm[j] = kRoutes && has ? vectors[push.router_norm + QuadOf(j)] : vec4(0.0);
     [[unroll]] for (uint s = 0; s < kStreams; ++s) {
       const uint at = s * PLANE + ROW + QuadOf(j);
+      // A correction needs the active one, and those that it leaves.
+      const bool wanted = kAltUp == 1 ? s == kActive || STORES : kReadsStreams;
       const bool is_v = kMatches && s == 0;
-      streams[s][j] = kReadsStreams && !is_v && has ? Quad(streams_from + at) : vec4(0.0);
+      streams[s][j] = wanted && !is_v && has ? Quad(streams_from + at) : vec4(0.0);
       router[s][j] =
           kRoutes && has ? vectors[push.router + s * kWidth4 + QuadOf(j)] : vec4(0.0);
     }
