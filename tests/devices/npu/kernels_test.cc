@@ -13,6 +13,7 @@
 #include "devices/npu/kernels/gemm_kernels.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/kernels/native_aie.h"
+#include "devices/npu/kernels/native_lanes.h"
 #include "devices/npu/kernels/registry.h"
 
 namespace tandem::npu::test {
@@ -138,6 +139,60 @@ TEST(NpuKernels, VectorsOfTheApi) {
     EXPECT_EQ(wide[0], ((byte & 15) ^ 8) - 8);
     EXPECT_EQ(wide[1], ((byte >> 4) ^ 8) - 8);
   }
+}
+
+// Through an accumulator, as AMD's library does it.
+TEST(NpuKernels, ShiftsRoundAndSaturateAsTheModesSay) {
+  const auto all = [](int32_t value) { return native::broadcast<int32_t, 4>(value); };
+  for (const rounding_mode mode : kModes) {
+    native::set_rounding(mode);
+    native::set_saturation(saturation_mode::saturate);
+    for (const int32_t value : {-2048, -1537, -1536, -1, 0, 511, 512, 513, 1024, 1536, 2049}) {
+      EXPECT_EQ(native::downshift(all(value), 10)[0], Rounded(value, 10, mode)) << value;
+    }
+    EXPECT_EQ(native::upshift(all(3), 4)[0], 48);
+    EXPECT_EQ(native::upshift(all(-3), 30)[0], INT32_MIN);
+    native::set_saturation(saturation_mode::none);
+    EXPECT_EQ(native::upshift(all(3), 31)[0], INT32_MIN);
+  }
+}
+
+// Downwards in every mode.
+TEST(NpuKernels, BfloatsBecomeFixedPoint) {
+  for (const rounding_mode mode : kModes) {
+    native::set_rounding(mode);
+    for (const float value : {0.0F, 1.0F, -1.0F, 5.96875F, 0.03F, -0.03F, 7.9e-5F, -7.9e-5F}) {
+      const auto v = native::broadcast<bfloat16, 2>(bfloat16(value));
+      const double exact = static_cast<float>(bfloat16(value));
+      EXPECT_EQ(native::to_fixed<int16_t>(v, 12)[1], std::floor(exact * 4096)) << value;
+    }
+    // 32 bits at most, of which 16 are left.
+    const auto v = native::broadcast<bfloat16, 2>(bfloat16(65536.0F + 512));
+    EXPECT_EQ(native::to_fixed<int16_t>(v, 0)[0], 512);
+    EXPECT_EQ(native::to_fixed<int32_t>(v, 16)[0], INT32_MAX);
+  }
+}
+
+TEST(NpuKernels, AccumulatorsAddSubtractAndTurn) {
+  using Integers = native::accum<native::acc32, 4>;
+  using Reals = native::accum<native::accfloat, 4>;
+  const auto floats = [](float value) { return Reals(native::broadcast<float, 4>(value)); };
+  const auto halves = [](int16_t value) { return native::broadcast<int16_t, 4>(value); };
+  const auto brains = [](float value) { return native::broadcast<bfloat16, 4>(bfloat16(value)); };
+  // 1.5 x 2^23, and 5 added to its bits.
+  const auto bits = native::add(floats(12582912).cast_to<native::acc32>(),
+                                Integers(native::broadcast<int32_t, 4>(5)));
+  EXPECT_EQ(native::sub(bits.cast_to<native::accfloat>(), floats(12582912)).lanes[3], 5);
+  EXPECT_EQ(native::sub(Integers(native::broadcast<int32_t, 4>(INT32_MIN)),
+                        Integers(native::broadcast<int32_t, 4>(1)))
+                .lanes[0],
+            INT32_MAX);
+  const auto seven = Integers(native::broadcast<int32_t, 4>(7));
+  EXPECT_EQ(native::mac(seven, halves(-3), halves(5)).lanes[0], -8);
+  EXPECT_EQ(native::msc(seven, halves(INT16_MIN), halves(INT16_MIN)).lanes[0], 7 - (1 << 30));
+  EXPECT_EQ(native::mac(floats(1), brains(-3), brains(0.5F)).lanes[2], -0.5F);
+  EXPECT_EQ(native::msc(floats(1), brains(-3), brains(0.5F)).lanes[2], 2.5F);
+  EXPECT_EQ(native::mul(brains(-3), brains(0.5F)).lanes[2], -1.5F);
 }
 
 // ---- tiles --------------------------------------------------------------------------------------

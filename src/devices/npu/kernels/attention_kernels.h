@@ -37,32 +37,35 @@ inline Ints FixedPoint(const Floats& score) {
   return aie::sub(held, AllOf(kZero));
 }
 
+inline constexpr int32_t kFractionBits = (1 << kScoreBits) - 1;
+/// Its whole part, downwards. A shift alone would round as the mode says.
+inline Ints WholePart(const Ints& x) {
+  return aie::downshift(aie::bit_and(x, AllOf(~kFractionBits)), kScoreBits);
+}
+
 using Halves = aie::vector<int16_t, 16>;
 inline Halves ToHalves(const Ints& wide) {
   return aie::accum<acc32, 16>(wide).template to_vector<int16_t>(0);
 }
-inline constexpr int kPowerUnit = 30;  ///< Of what PowerOfFraction gives.
+inline constexpr int kPowerUnit = kScoreBits + 15;  ///< Of what PowerOfFraction gives.
 
-/// 2^f - 1 for the fraction f of a fixed-point number, in units of 2^-30: within 1.1e-4, and what
-/// 16-bit products lose.
-inline aie::accum<acc32, 16> PowerOfFraction(const Ints& x) {
+/// 2^f - 1 for fractions f of fixed-point numbers, in units of 2^-kPowerUnit: within 1.1e-4, and
+/// what 16-bit products lose.
+template <unsigned N>
+aie::accum<acc32, N> PowerOfFraction(const aie::vector<int16_t, N>& f) {
   // 2^f - 1 = f (c1 + f (c2 + f c3)) in units of 2^-15, equal at 0 and at 1.
   constexpr int16_t kC1 = 22781;
   constexpr int16_t kC2 = 7438;
   constexpr int16_t kC3 = 2549;
-  constexpr int kUnit = 15;
-  static_assert(kPowerUnit == 2 * kUnit);
-  const auto all = [](int16_t value) { return aie::broadcast<int16_t, 16>(value); };
-  const Ints fraction = aie::bit_and(x, AllOf((1 << kScoreBits) - 1));
-  const Halves f = ToHalves(aie::upshift(fraction, kUnit - kScoreBits));
-  const Halves third = aie::mul<acc32>(f, all(kC3)).template to_vector<int16_t>(kUnit);
-  const Halves second =
-      aie::mul<acc32>(f, aie::add(third, all(kC2))).template to_vector<int16_t>(kUnit);
+  const auto all = [](int16_t value) { return aie::broadcast<int16_t, N>(value); };
+  const auto third = aie::mul<acc32>(f, all(kC3)).template to_vector<int16_t>(kScoreBits);
+  const auto second =
+      aie::mul<acc32>(f, aie::add(third, all(kC2))).template to_vector<int16_t>(kScoreBits);
   return aie::mul<acc32>(f, aie::add(second, all(kC1)));
 }
 /// The exponent of 2^x, as a float has it: 0 at least.
 inline Ints PowerExponent(const Ints& x) {
-  return aie::add(aie::max(aie::downshift(x, kScoreBits), AllOf(-127)), AllOf(127));
+  return aie::add(aie::max(WholePart(x), AllOf(-127)), AllOf(127));
 }
 inline constexpr int32_t kLeastPower = -126 * (1 << kScoreBits);
 
@@ -70,19 +73,14 @@ inline constexpr int32_t kLeastPower = -126 * (1 << kScoreBits);
 /// number's power.
 inline aie::vector<bfloat16, 16> PowerOfTwo(const Ints& x) {
   constexpr int kMantissa = 7;
+  const Halves fraction = ToHalves(aie::bit_and(x, AllOf(kFractionBits)));
   // Up to 128, which carries into the exponent.
-  const Halves mantissa = PowerOfFraction(x).template to_vector<int16_t>(kPowerUnit - kMantissa);
+  const Halves mantissa =
+      PowerOfFraction(fraction).template to_vector<int16_t>(kPowerUnit - kMantissa);
   const Halves exponent = ToHalves(aie::upshift(PowerExponent(x), kMantissa));
   const auto none = aie::lt(x, AllOf(kLeastPower));
   const Halves zeros = aie::broadcast<int16_t, 16>(0);
   return aie::vector_cast<bfloat16>(aie::select(aie::add(exponent, mantissa), zeros, none));
-}
-
-/// The same as a float, for x of 0 too: within 1.6e-4.
-inline Floats PowerOfTwoFloat(const Ints& x) {
-  const Ints mantissa = PowerOfFraction(x).template to_vector<int32_t>(kPowerUnit - kFloatExponent);
-  const Ints power = aie::add(aie::upshift(PowerExponent(x), kFloatExponent), mantissa);
-  return aie::vector_cast<float>(aie::select(power, AllOf(0), aie::lt(x, AllOf(kLeastPower))));
 }
 
 /// v / 2^shift for 0 <= shift <= 254; 0 where that would be no normal number.
@@ -145,7 +143,7 @@ void WeighGroup(const float* scores, int32_t* fixed, bfloat16* weights, int j,
   most = aie::max(most, aie::shuffle_down_rotate(most, 8));
   most = aie::max(most, aie::shuffle_down_rotate(most, 4));
   const Ints before = aie::load_v<16>(state->highest[j]);
-  const Ints highest = aie::max(before, aie::add(aie::downshift(most, kScoreBits), AllOf(1)));
+  const Ints highest = aie::max(before, aie::add(WholePart(most), AllOf(1)));
   const Ints shift = aie::min(aie::sub(highest, before), AllOf(254));
   const Ints base = aie::upshift(highest, kScoreBits);
   aie::accum<accfloat, 16> total(Lower(aie::load_v<16>(state->total[j]), shift));

@@ -5,8 +5,8 @@
 // of A for the next product (gated_tile.h). The same source is for AIE compilers and for this
 // machine, like gemm_kernels.h.
 //
-// AIE2 has neither tanh nor exp: with tanh's form x / (1 + 2^-t), t = 2 log2(e) sqrt(2 / pi)
-// (x + 0.044715 x^3), the power comes from a cubic in 16-bit products as attention's does.
+// Vectors are of 32 lanes, four rows of eight columns. Products are of bfloat16, or of 16-bit
+// integers: AIE2 makes a product of floats of several, with operands that it takes apart first.
 #pragma once
 
 #include <cstdint>
@@ -18,130 +18,159 @@
 
 namespace tandem::npu::kernels {
 
-inline constexpr int32_t kSizeBits = 0x7FFFFFFF;  ///< Of a float, without its sign.
+inline constexpr unsigned kGatedLanes = 32;
+inline constexpr int kGatedRows = kGatedLanes / 8;
+using Shorts = aie::vector<int16_t, kGatedLanes>;
+using Brains = aie::vector<bfloat16, kGatedLanes>;
+using FloatSums = aie::accum<accfloat, kGatedLanes>;
 
-inline Floats MultiplyFloats(const Floats& a, const Floats& b) {
-  return aie::mul(a, b).template to_vector<float>();
-}
-/// Sizes of floats as bits, which order them; at most `most`. What is no number becomes that.
-inline Ints SizesOf(const Floats& v, int32_t most) {
-  return aie::min(aie::bit_and(aie::vector_cast<int32_t>(v), AllOf(kSizeBits)), AllOf(most));
-}
-/// Eight columns' factors, for two rows of them.
-inline Floats ColumnFactors(const bfloat16* scales) {
-  const auto eight = aie::load_v<8>(scales);
-  return aie::accum<accfloat, 16>(aie::concat(eight, eight)).template to_vector<float>();
+inline Shorts AllShorts(int16_t value) { return aie::broadcast<int16_t, kGatedLanes>(value); }
+/// Sizes of bfloat16 as bits, which order them.
+inline Shorts SizesOf(const Brains& v) {
+  return aie::bit_and(aie::vector_cast<int16_t>(v), AllShorts(0x7FFF));
 }
 
-/// 1 / v for 1 <= v <= 2, within 2e-5: a line that is off by 1/17 at most, and Newton's step twice.
-/// AIE2 divides lane by lane.
-inline Floats Reciprocal(const Floats& v) {
-  const auto all = [](float value) { return aie::broadcast<float, 16>(value); };
-  Floats inverse = aie::sub(all(24.0F / 17), MultiplyFloats(v, all(8.0F / 17)));
-  for (int step = 0; step < 2; ++step) {
-    inverse = MultiplyFloats(inverse, aie::sub(all(2), MultiplyFloats(v, inverse)));
-  }
-  return inverse;
+/// gelu(x), tanh's form, within 0.5 % of it down to -4.5, below that within 1e-7.
+///
+/// gelu(x) is max(x, 0) less d, which is the same for x and -x: |x| / (1 + 2^t), t tanh's argument
+/// in powers of two. So d is |x| 2^-q, and q a smooth function with q(0) = 1, to which
+/// 1 + c1 |x| + c2 x^2 + c4 x^4 comes within 0.003 up to 4.25.
+inline FloatSums Gelu(const Brains& x) {
+  constexpr int16_t kFar = 0x40BF;  // the last bfloat16 below 6, where d is below 1e-8
+  // In powers of two, negative. Of |x| there are units of 2^-12, of its square 2^-9.
+  constexpr int kSizeBits = 12;
+  constexpr int kSquareBits = 9;
+  constexpr int kFactorBits = 15;  // of c2 + c4 x^2
+  constexpr int16_t kC1 = -4616;
+  constexpr int16_t kC2 = -17089;
+  constexpr int16_t kC4 = -15927;  // in units of 2^-21
+  constexpr int kMantissa = 7;     // bits of bfloat16's
+  const Brains size =
+      aie::vector_cast<bfloat16>(aie::min(SizesOf(x), AllShorts(kFar)));  // what is no number, too
+  const Shorts s = aie::to_fixed<int16_t>(size, kSizeBits);
+  const Shorts square = aie::mul<acc32>(s, s).to_vector<int16_t>(2 * kSizeBits - kSquareBits);
+  const Shorts factor = aie::add(
+      aie::mul<acc32>(square, AllShorts(kC4)).to_vector<int16_t>(kFactorBits), AllShorts(kC2));
+  const auto sum = aie::mac(aie::mul<acc32>(s, AllShorts(kC1)), square, factor);
+  // 1 - q, held at -32.
+  const Shorts power = sum.to_vector<int16_t>(kSquareBits + kFactorBits - kScoreBits);
+  const Shorts whole = aie::bit_and(power, AllShorts(~kFractionBits));
+  const Shorts fraction = aie::bit_and(power, AllShorts(kFractionBits));
+  // 2^15 x whole, in the units of 2^fraction: a product of 16 bits has that with both signs turned.
+  const auto both = aie::msc(PowerOfFraction(fraction), whole, AllShorts(INT16_MIN));
+  const Shorts bits =
+      aie::add(both.to_vector<int16_t>(kPowerUnit - kMantissa), AllShorts((127 - 1) << kMantissa));
+  const Shorts above = aie::max(aie::vector_cast<int16_t>(x), AllShorts(0));
+  return aie::msc(FloatSums(aie::vector_cast<bfloat16>(above)), size,
+                  aie::vector_cast<bfloat16>(bits));
 }
 
-/// x gelu'd, tanh's form: within 0.06 % of it where it is above 2^-100, below that 0 or less.
-inline Floats Gelu(const Floats& x) {
-  // Up to 14, where the power is less than half of a float's last bit.
-  constexpr int32_t kFar = 0x41600000;
-  constexpr float kLinear = 2.302208198F;  // 2 log2(e) sqrt(2 / pi)
-  constexpr float kCubic = 0.1029432397F;  // 0.044715 of it
-  const auto all = [](float value) { return aie::broadcast<float, 16>(value); };
-  const Floats size = aie::vector_cast<float>(SizesOf(x, kFar));
-  const Floats square = MultiplyFloats(size, size);
-  const Floats t =
-      MultiplyFloats(size, aie::add(MultiplyFloats(square, all(kCubic)), all(kLinear)));
-  const Floats power = PowerOfTwoFloat(aie::sub(AllOf(0), FixedPoint(t)));
-  const Floats share = Reciprocal(aie::add(power, all(1)));
-  const auto negative = aie::lt(aie::vector_cast<int32_t>(x), AllOf(0));
-  return MultiplyFloats(x, aie::select(share, MultiplyFloats(power, share), negative));
-}
-
-/// Calls visit(place, column block, row) for vectors of two rows and eight columns, in tiles
-/// [rows / R][8 blocks][R][8]: of each two rows all blocks, then finish(row).
-template <int R, typename Visit, typename Finish>
-void ForRowPairs(int rows, const Visit& visit, const Finish& finish) {
+/// Calls visit(place, column block) for vectors of four rows and eight columns, in tiles
+/// [rows / R][8 blocks][R][8]: of each four rows all blocks, between begin(row) and finish(row).
+template <int R, typename Begin, typename Visit, typename Finish>
+void ForRowGroups(int rows, const Begin& begin, const Visit& visit, const Finish& finish) {
+  static_assert(R % kGatedRows == 0);
   constexpr int kBlocks = kTileN / 8;
-  for (int row = 0; row < rows; row += 2) {
+  for (int row = 0; row < rows; row += kGatedRows) {
+    begin(row);
     const int first = row / R * (kBlocks * R * 8) + row % R * 8;
-    for (int block = 0; block < kBlocks; ++block) visit(first + block * (R * 8), block, row);
+    for (int block = 0; block < kBlocks; ++block) AIE_PREPARE_FOR_PIPELINING {
+        visit(first + block * (R * 8), block);
+      }
     finish(row);
   }
 }
+inline constexpr auto kNothingForRows = [](int /*row*/) {};
 
 /// A third of the columns' scales.
 inline void GatherScales(const WeightTileHeader& header, bfloat16* scales) {
   const uint32_t part = header.scale_part < kScaleParts ? header.scale_part : 0;
   const auto* const from = reinterpret_cast<const bfloat16*>(header.scales);
+  bfloat16* const to = scales + kScaleCopies * kScalesOfPart * part;
   for (int i = 0; i < kScalesOfPart; i += 8) {
-    aie::store_v(scales + part * kScalesOfPart + i, aie::load_v<8>(from + i));
+    const auto eight = aie::load_v<8>(from + i);
+    static_assert(kScaleCopies == 4 && kScaleCopies * 8 == kGatedLanes);
+    aie::store_v(to + kScaleCopies * i, aie::concat(eight, eight, eight, eight));
   }
+}
+/// Those of a block of columns.
+inline Brains ScalesOf(const bfloat16* scales, int block) {
+  return aie::load_v<kGatedLanes>(scales + block * static_cast<int>(kGatedLanes));
+}
+
+/// Sums in bfloat16.
+inline Brains RoundSums(const float* sums) {
+  return FloatSums(aie::load_v<kGatedLanes>(sums)).to_vector<bfloat16>();
 }
 
 /// Complete sums of the gate, times their columns' scales.
 template <int R>
 void HoldGate(const float* sums, const bfloat16* scales, int rows, bfloat16* gate) {
   SetModes();
-  ForRowPairs<R>(
-      rows,
-      [&](int at, int block, int /*row*/) {
-        const aie::accum<accfloat, 16> value =
-            aie::mul(aie::load_v<16>(sums + at), ColumnFactors(scales + 8 * block));
-        aie::store_v(gate + at, value.template to_vector<bfloat16>());
+  ForRowGroups<R>(
+      rows, kNothingForRows,
+      [&](int at, int block) {
+        const FloatSums value = aie::mul(RoundSums(sums + at), ScalesOf(scales, block));
+        aie::store_v(gate + at, value.to_vector<bfloat16>());
       },
-      [](int /*row*/) {});
+      kNothingForRows);
 }
 
-/// h = gelu(gate) x sums x scales in bytes, each row with its own exponent, where the gate was. The
-/// sums become h on the way.
+/// The float 1.5 x 2^(23 + exponent) for four rows, as RowUnits for two.
+inline FloatSums GroupUnits(const int8_t* exponents) {
+  return FloatSums(
+      aie::vector_cast<float>(aie::concat(RowUnits(exponents), RowUnits(exponents + 2))));
+}
+
+/// h = gelu(gate) x sums x scales in bytes, each row with its own exponent, where the gate was.
+/// Rows with values beyond what an exponent can say are the host's, who does not send them.
 template <int R>
-void MultiplyGate(float* sums, const bfloat16* scales, bfloat16* gate, int rows) {
+void MultiplyGate(const float* sums, const bfloat16* scales, bfloat16* gate, int rows) {
   SetModes();
-  // 127 x 2^kMostExponent, less than what overflows.
-  constexpr int32_t kMostSize = (127 + kMostExponent + 6) << kFloatExponent | 0x7E0000;
-  // From 127.5 x 2^e on a value rounds to 128: its exponent is one more.
-  constexpr int32_t kUp = 0x10000;
+  constexpr int kMantissa = 7;  // bits of bfloat16's
   int8_t exponents[kTileM];
-  Ints most = AllOf(0);
-  ForRowPairs<R>(
-      rows,
-      [&](int at, int block, int /*row*/) {
-        const Floats up =
-            MultiplyFloats(aie::load_v<16>(sums + at), ColumnFactors(scales + 8 * block));
-        const Floats x =
-            aie::accum<accfloat, 16>(aie::load_v<16>(gate + at)).template to_vector<float>();
-        const Floats h = MultiplyFloats(Gelu(x), up);
-        const Ints size = SizesOf(h, kMostSize);
-        const Ints sign = aie::bit_and(aie::vector_cast<int32_t>(h), AllOf(~kSizeBits));
-        aie::store_v(sums + at, aie::vector_cast<float>(aie::add(size, sign)));
-        most = block == 0 ? size : aie::max(most, size);
+  Shorts most = AllShorts(0);
+  ForRowGroups<R>(
+      rows, [&](int /*row*/) { most = AllShorts(0); },
+      [&](int at, int block) {
+        const Brains gelu = Gelu(aie::load_v<kGatedLanes>(gate + at)).to_vector<bfloat16>();
+        const Brains scaled = aie::mul(gelu, ScalesOf(scales, block)).to_vector<bfloat16>();
+        const Brains h = aie::mul(scaled, RoundSums(sums + at)).to_vector<bfloat16>();
+        aie::store_v(gate + at, h);
+        most = aie::max(most, SizesOf(h));
       },
       [&](int row) {
         // The largest of eight lanes comes to the first of them.
         for (const unsigned by : {4U, 2U, 1U}) {
           most = aie::max(most, aie::shuffle_down_rotate(most, by));
         }
-        const Ints exponent = aie::max(
-            aie::sub(aie::downshift(aie::add(most, AllOf(kUp)), kFloatExponent), AllOf(127 + 6)),
-            AllOf(kLeastExponent));
-        exponents[row] = static_cast<int8_t>(exponent[0]);
-        exponents[row + 1] = static_cast<int8_t>(exponent[8]);
+        // From 127.5 x 2^e on, bfloat16's last below 128, a value rounds to 128: its exponent is
+        // one more.
+        const Shorts up = aie::add(aie::min(most, AllShorts(0x7F7F)), AllShorts(1));
+        const Shorts exponent = aie::downshift(aie::bit_and(up, AllShorts(0x7F80)), kMantissa);
+        const Shorts held =
+            aie::min(aie::max(aie::sub(exponent, AllShorts(127 + 6)), AllShorts(kLeastExponent)),
+                     AllShorts(kMostExponent));
+        for (int i = 0; i < kGatedRows; ++i) {
+          exponents[row + i] = static_cast<int8_t>(held[static_cast<unsigned>(8 * i)]);
+        }
       });
   auto* const half = reinterpret_cast<GatedHalf*>(gate);
-  Ints units = AllOf(0);
-  ForRowPairs<R>(
-      rows,
-      [&](int at, int block, int row) {
-        if (block == 0) units = RowUnits(exponents + row);
-        const Floats moved = aie::add(aie::load_v<16>(sums + at), aie::vector_cast<float>(units));
-        const aie::accum<acc32, 16> integers(aie::sub(aie::vector_cast<int32_t>(moved), units));
-        aie::store_v(half->values + at, integers.template to_vector<int8_t>(0));
-      },
-      [](int /*row*/) {});
+  // Bytes come where h was, in the order of memory: none is written where h is still to be read.
+  constexpr int kParts = R / kGatedRows;
+  for (int row = 0; row < rows; row += R) {
+    FloatSums units[kParts];
+    for (int part = 0; part < kParts; ++part) {
+      units[part] = GroupUnits(exponents + row + kGatedRows * part);
+    }
+    for (int i = 0; i < kTileN * R / static_cast<int>(kGatedLanes); ++i) {
+      const int at = row * kTileN + i * static_cast<int>(kGatedLanes);
+      const FloatSums& unit = units[i % kParts];
+      const FloatSums moved = aie::add(FloatSums(aie::load_v<kGatedLanes>(gate + at)), unit);
+      const auto integers = aie::sub(moved.cast_to<acc32>(), unit.cast_to<acc32>());
+      aie::store_v(half->values + at, integers.to_vector<int8_t>(0));
+    }
+  }
   for (int row = 0; row < rows; ++row) half->exponents[row] = exponents[row];
 }
 
@@ -170,26 +199,27 @@ void JoinHalves(const GatedHalf* first, const GatedHalf* second, int rows, uint8
   constexpr int kBlocks = kTileN / 8;
   constexpr int kShift = 7;
   for (const GatedHalf* const half : {first, second}) {
-    aie::vector<int16_t, 16> factors = aie::broadcast<int16_t, 16>(0);
-    ForRowPairs<R>(
+    Shorts factors = AllShorts(0);
+    int row_block = 0;
+    ForRowGroups<R>(
         rows,
-        [&](int at, int block, int row) {
-          if (block == 0) {
-            // 2^-d in steps of 2^-7; beyond that nothing is left of a byte.
-            const auto factor = [&](int r) {
-              const int down = header.exponents[r] - half->exponents[r];
-              return aie::broadcast<int16_t, 8>(
-                  static_cast<int16_t>(down <= kShift ? 1 << (kShift - down) : 0));
-            };
-            factors = aie::concat(factor(row), factor(row + 1));
-          }
-          const auto wide = aie::unpack(aie::load_v<16>(half->values + at));
-          const int row_block = row / R * (kBlocks * R * 8);
+        [&](int row) {
+          // 2^-d in steps of 2^-7; beyond that nothing is left of a byte.
+          const auto factor = [&](int r) {
+            const int down = header.exponents[r] - half->exponents[r];
+            return aie::broadcast<int16_t, 8>(
+                static_cast<int16_t>(down <= kShift ? 1 << (kShift - down) : 0));
+          };
+          factors = aie::concat(factor(row), factor(row + 1), factor(row + 2), factor(row + 3));
+          row_block = row / R * (kBlocks * R * 8);
+        },
+        [&](int at, int /*block*/) {
+          const auto wide = aie::unpack(aie::load_v<kGatedLanes>(half->values + at));
           const int to = at + row_block + (half == second ? kBlocks * R * 8 : 0);
           aie::store_v(values + to,
                        aie::mul<acc32>(wide, factors).template to_vector<int8_t>(kShift));
         },
-        [](int /*row*/) {});
+        kNothingForRows);
   }
 }
 

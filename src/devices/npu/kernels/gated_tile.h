@@ -29,9 +29,9 @@ inline constexpr uint32_t kJoinsHalves = 128;  ///< and the second.
 /// 64 scales come with a sum's first three tiles, which it has at least.
 inline constexpr int kScaleParts = 3;
 static_assert(kScaleParts * kScalesOfPart >= kTileN);
-/// Of a core's memory: what is behind begins where vectors may.
-inline constexpr size_t kColumnScaleBytes =
-    (size_t{2} * kScaleParts * kScalesOfPart + 31) / 32 * 32;
+/// In a core's memory eight columns' scales lie as often as a vector of 32 values takes them.
+inline constexpr int kScaleCopies = 4;
+inline constexpr size_t kColumnScaleBytes = size_t{2} * kScaleCopies * kScaleParts * kScalesOfPart;
 
 /// A half of a tile of h until the other is there: [m/R][8][R][8], and an exponent for each row.
 struct GatedHalf {

@@ -99,7 +99,7 @@ void tandem_gated_hold_npu1(const uint8_t* a, const float* sums, const bfloat16*
                             bfloat16* gate) {
   HoldGate<kMicroI8Npu1.r>(sums, scales, RowsOf(a), gate);
 }
-void tandem_gated_multiply_npu1(const uint8_t* a, float* sums, const bfloat16* scales,
+void tandem_gated_multiply_npu1(const uint8_t* a, const float* sums, const bfloat16* scales,
                                 bfloat16* gate) {
   MultiplyGate<kMicroI8Npu1.r>(sums, scales, gate, RowsOf(a));
 }
@@ -125,7 +125,7 @@ void tandem_gated_hold_npu2(const uint8_t* a, const float* sums, const bfloat16*
                             bfloat16* gate) {
   HoldGate<kMicroI8Npu2.r>(sums, scales, RowsOf(a), gate);
 }
-void tandem_gated_multiply_npu2(const uint8_t* a, float* sums, const bfloat16* scales,
+void tandem_gated_multiply_npu2(const uint8_t* a, const float* sums, const bfloat16* scales,
                                 bfloat16* gate) {
   MultiplyGate<kMicroI8Npu2.r>(sums, scales, gate, RowsOf(a));
 }

@@ -87,22 +87,20 @@ inline Ints RowUnits(const int8_t* exponents) {
   return aie::concat(row(exponents[0]), row(exponents[1]));
 }
 
-/// sums += integers x powers of two, or = for the first; `units`: RowUnits of each 16. All but the
-/// last addition is exact.
+/// sums += what integers were added to the bits of `units` (RowUnits) for, or = for the first. All
+/// but the last addition is exact.
 template <unsigned N>
-void AddScaled(const aie::vector<int32_t, N>& integers, const Ints* units, bool first,
-               float* sums) {
-  for (unsigned i = 0; i < N / 16; ++i) {
-    const Ints bits = aie::add(integers.template extract<16>(i), units[i]);
-    const Floats scaled =
-        aie::sub(aie::vector_cast<float>(bits), aie::vector_cast<float>(units[i]));
-    float* const at = sums + 16 * i;
-    aie::store_v(at, first ? scaled : aie::add(aie::load_v<16>(at), scaled));
-  }
+void AddScaled(const aie::accum<acc32, N>& bits, const int32_t* units, bool first, float* sums) {
+  const auto floats = [](const auto* from) {
+    return aie::accum<accfloat, N>(aie::load_v<N>(reinterpret_cast<const float*>(from)));
+  };
+  const auto scaled = aie::sub(bits.template cast_to<accfloat>(), floats(units));
+  const auto all = first ? scaled : aie::add(floats(sums), scaled);
+  aie::store_v(sums, all.template to_vector<float>());
 }
 
 /// As MultiplyTile, for bytes whose rows have a power of two each (RowUnits): sums of this tile in
-/// integers, all together in float.
+/// integers, all together in float. The integers start from their rows' units, not from zero.
 template <int K, int N, int R>
 void MultiplyScaledTile(const int8_t* a, const int8_t* b, const int8_t* exponents, float* sums,
                         int rows, bool first) {
@@ -112,22 +110,25 @@ void MultiplyScaledTile(const int8_t* a, const int8_t* b, const int8_t* exponent
   constexpr int kColumnOfB = K / kSide * Block::size_B;
   constexpr int kRowOfSums = N / kSide * Block::size_C;
   for (int i = 0; i < rows / R; i += 2) {
-    Ints units[R];  // of both rows of blocks
-    for (int pair = 0; pair < R; ++pair) units[pair] = RowUnits(exponents + i * R + 2 * pair);
+    alignas(64) int32_t units[2 * Block::size_C];  // of both rows of blocks
+    const int32_t* const units1 = units + Block::size_C;
+    for (int pair = 0; pair < R; ++pair) {
+      aie::store_v(units + 16 * pair, RowUnits(exponents + i * R + 2 * pair));
+    }
     for (int j = 0; j < N / kSide; j += 2) {
-      Block s00(aie::zeros<int32_t, Block::size_C>());
+      Block s00(aie::load_v<Block::size_C>(units));
       Block s01 = s00;
-      Block s10 = s00;
-      Block s11 = s00;
+      Block s10(aie::load_v<Block::size_C>(units1));
+      Block s11 = s10;
       const int8_t* const a0 = a + i * kRowOfA;
       const int8_t* const b0 = b + j * kColumnOfB;
       MultiplyBlocks(a0, a0 + kRowOfA, b0, b0 + kColumnOfB, K / kSide, s00, s01, s10, s11);
       float* const top = sums + i * kRowOfSums + j * static_cast<int>(Block::size_C);
       float* const bottom = top + kRowOfSums;
-      AddScaled(s00.template to_vector<int32_t>(), units, first, top);
-      AddScaled(s01.template to_vector<int32_t>(), units, first, top + Block::size_C);
-      AddScaled(s10.template to_vector<int32_t>(), units + R / 2, first, bottom);
-      AddScaled(s11.template to_vector<int32_t>(), units + R / 2, first, bottom + Block::size_C);
+      AddScaled(s00.to_accum(), units, first, top);
+      AddScaled(s01.to_accum(), units, first, top + Block::size_C);
+      AddScaled(s10.to_accum(), units1, first, bottom);
+      AddScaled(s11.to_accum(), units1, first, bottom + Block::size_C);
     }
   }
 }

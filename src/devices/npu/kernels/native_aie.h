@@ -250,6 +250,14 @@ class accum {
     }
     return out;
   }
+  /// The same bits as lanes of another accumulator of 32 bits.
+  template <typename To>
+  accum<To, N> cast_to() const {
+    accum<To, N> to;
+    static_assert(sizeof to == sizeof lanes);
+    std::memcpy(static_cast<void*>(&to), static_cast<const void*>(&lanes), sizeof to);
+    return to;
+  }
   vector<value_type, N> lanes;
 };
 
@@ -272,6 +280,7 @@ class mmul {
 
   mmul() = default;
   explicit mmul(const vector<Sum, size_C>& start) : sums_(start) {}
+  accum<Tag, size_C> to_accum() const { return accum<Tag, size_C>(sums_); }
 
   void mac(const vector<A, size_A>& a, const vector<B, size_B>& b) {
 #if defined(__SSE2__)

@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "devices/npu/kernels/native_aie.h"
@@ -88,15 +90,16 @@ template <typename T, unsigned N>
 vector<T, N> bit_and(const vector<T, N>& a, const vector<T, N>& b) {
   return ByLane(a, b, [](T x, T y) { return static_cast<T>(x & y); });
 }
+/// AMD's library shifts through an accumulator, either way: what leaves it is rounded and saturated
+/// as the modes say.
 template <typename T, unsigned N>
 vector<T, N> upshift(const vector<T, N>& v, unsigned by) {
-  return ByLane(v, v, [by](T x, T) { return static_cast<T>(static_cast<uint32_t>(x) << by); });
+  return ByLane(v, v,
+                [by](T x, T) { return ShiftRoundSaturate<T>(int64_t{x} * (int64_t{1} << by), 0); });
 }
-/// The sign goes in from above.
 template <typename T, unsigned N>
 vector<T, N> downshift(const vector<T, N>& v, unsigned by) {
-  static_assert(std::is_signed_v<T> && std::is_integral_v<T>);
-  return ByLane(v, v, [by](T x, T) { return static_cast<T>(x >> by); });
+  return ByLane(v, v, [by](T x, T) { return ShiftRoundSaturate<T>(x, static_cast<int>(by)); });
 }
 
 template <typename T, unsigned N>
@@ -133,12 +136,54 @@ T reduce_max(const vector<T, N>& v) {
   return most;
 }
 
+/// v x 2^shift, downwards whatever the mode: as 32 bits, of which the lower ones are left.
+template <typename T, unsigned N>
+vector<T, N> to_fixed(const vector<bfloat16, N>& v, int shift) {
+  vector<T, N> out;
+  constexpr double kMost = std::numeric_limits<int32_t>::max();
+  for (unsigned i = 0; i < N; ++i) {
+    const double value = std::floor(std::ldexp(double{static_cast<float>(v[i])}, shift));
+    const double held = std::isnan(value) ? 0 : std::clamp(value, -kMost - 1, kMost);
+    out[i] = static_cast<T>(static_cast<uint32_t>(static_cast<int32_t>(held)));
+  }
+  return out;
+}
+
+/// Accumulators. Integers wrap.
+template <typename Tag, unsigned N>
+accum<Tag, N> add(const accum<Tag, N>& a, const accum<Tag, N>& b) {
+  return accum<Tag, N>(add(a.lanes, b.lanes));
+}
+template <typename Tag, unsigned N>
+accum<Tag, N> sub(const accum<Tag, N>& a, const accum<Tag, N>& b) {
+  return accum<Tag, N>(sub(a.lanes, b.lanes));
+}
+
 /// 16-bit products in 32 bits, which wrap.
 template <typename Tag, unsigned N>
 accum<Tag, N> mul(const vector<int16_t, N>& a, const vector<int16_t, N>& b) {
   static_assert(std::is_same_v<Tag, acc32>);
   accum<Tag, N> products;
   for (unsigned i = 0; i < N; ++i) products.lanes[i] = int32_t{a[i]} * b[i];
+  return products;
+}
+template <unsigned N>
+accum<acc32, N> mac(const accum<acc32, N>& sum, const vector<int16_t, N>& a,
+                    const vector<int16_t, N>& b) {
+  return add(sum, mul<acc32>(a, b));
+}
+template <unsigned N>
+accum<acc32, N> msc(const accum<acc32, N>& sum, const vector<int16_t, N>& a,
+                    const vector<int16_t, N>& b) {
+  return sub(sum, mul<acc32>(a, b));
+}
+/// A product of two bfloat16 is exact in float.
+template <unsigned N>
+accum<accfloat, N> mul(const vector<bfloat16, N>& a, const vector<bfloat16, N>& b) {
+  accum<accfloat, N> products;
+  for (unsigned i = 0; i < N; ++i) {
+    products.lanes[i] = static_cast<float>(a[i]) * static_cast<float>(b[i]);
+  }
   return products;
 }
 /// The core makes these of bfloat16 products, to within float's rounding.
@@ -149,11 +194,12 @@ accum<accfloat, N> mul(const vector<float, N>& a, const vector<float, N>& b) {
 template <unsigned N>
 accum<accfloat, N> mac(const accum<accfloat, N>& sum, const vector<bfloat16, N>& a,
                        const vector<bfloat16, N>& b) {
-  accum<accfloat, N> out = sum;
-  for (unsigned i = 0; i < N; ++i) {
-    out.lanes[i] += static_cast<float>(a[i]) * static_cast<float>(b[i]);
-  }
-  return out;
+  return add(sum, mul(a, b));
+}
+template <unsigned N>
+accum<accfloat, N> msc(const accum<accfloat, N>& sum, const vector<bfloat16, N>& a,
+                       const vector<bfloat16, N>& b) {
+  return sub(sum, mul(a, b));
 }
 /// 1 / v.
 template <unsigned N>

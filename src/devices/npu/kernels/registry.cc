@@ -22,7 +22,7 @@ void tandem_gated_scales(const uint8_t* b, tandem::npu::native::bfloat16* scales
 void tandem_gated_hold_npu1(const uint8_t* a, const float* sums,
                             const tandem::npu::native::bfloat16* scales,
                             tandem::npu::native::bfloat16* gate);
-void tandem_gated_multiply_npu1(const uint8_t* a, float* sums,
+void tandem_gated_multiply_npu1(const uint8_t* a, const float* sums,
                                 const tandem::npu::native::bfloat16* scales,
                                 tandem::npu::native::bfloat16* gate);
 void tandem_gated_join_npu1(const uint8_t* a, const tandem::npu::GatedHalf* first,
@@ -30,7 +30,7 @@ void tandem_gated_join_npu1(const uint8_t* a, const tandem::npu::GatedHalf* firs
 void tandem_gated_hold_npu2(const uint8_t* a, const float* sums,
                             const tandem::npu::native::bfloat16* scales,
                             tandem::npu::native::bfloat16* gate);
-void tandem_gated_multiply_npu2(const uint8_t* a, float* sums,
+void tandem_gated_multiply_npu2(const uint8_t* a, const float* sums,
                                 const tandem::npu::native::bfloat16* scales,
                                 tandem::npu::native::bfloat16* gate);
 void tandem_gated_join_npu2(const uint8_t* a, const tandem::npu::GatedHalf* first,

@@ -27,10 +27,11 @@ constexpr double kBfp16Bytes = 9.0 / 8;
 /// ratio, round. Two, and five, per 64 weights; counted in slots, never measured.
 double ExpandCycles(KernelClass kernel) { return (kernel == KernelClass::kChess ? 2.0 : 5.0) / 64; }
 
-/// Vector instructions that bring 16 integers of a tile to float sums (AddScaled): out of the
-/// accumulator, an addition in integers, a subtraction and an addition in floats. Sums are loaded
-/// and stored as by any product.
-constexpr double kScaleSlots = 4;
+/// Vector instructions that bring 16 integers of a tile to float sums (AddScaled): a subtraction
+/// and an addition of floats, in accumulators. The integers start from their rows' units where
+/// other products start from sums; that sums are loaded after them is a load more, which no
+/// instruction waits for, and is not counted.
+constexpr double kScaleSlots = 2;
 
 double ActivationBytes(GemmType type) {
   return type == GemmType::kI8 || type == GemmType::kI4 ? 1 : 2;
