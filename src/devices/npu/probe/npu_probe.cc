@@ -51,6 +51,7 @@ class Prober {
     CheckInterface(opened);
     Add(CheckMemlock(options_));
     Add(CheckXrt(options_, distribution_));
+    Add(CheckPlugin(options_, distribution_));
     CheckPower(opened);
     if (report_.generation) {
       Add(CheckKernelSet(options_, *report_.generation));

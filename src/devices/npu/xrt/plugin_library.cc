@@ -74,6 +74,14 @@ const TandemXrtApi* Open() {
 
 }  // namespace
 
+std::string FindXrtPlugin() {
+  for (const std::string& file : Candidates()) {
+    std::error_code error;
+    if (fs::path(file).has_parent_path() && fs::exists(file, error)) return file;
+  }
+  return {};
+}
+
 const TandemXrtApi& XrtPlugin() {
   static const TandemXrtApi* const api = Open();
   return *api;
