@@ -170,6 +170,10 @@ TEST(NpuProbe, EachPartByItsRevision) {
     machine.Write(std::string(kDevice) + "/device", device);
     machine.Write(std::string(kDevice) + "/revision", revision);
     const NpuReport report = machine.Probe();
+    const std::string& mend = Find(report, "device").mend;
+    EXPECT_EQ(mend.find("lspci -nnv -s 0000:c6:00.1") == std::string::npos,
+              report.generation.has_value())
+        << mend;
     return report.part + (report.generation ? "" : " unknown");
   };
   EXPECT_EQ(part("0x17f0", "0x10"), "Strix Point");
