@@ -91,23 +91,30 @@ def log_softmax(row):
     return row - np.log(np.exp(row).sum())
 
 
-def report(name, reference, logits):
-    """Prints one line of figures; returns the largest difference."""
+def closeness(name, reference, logits):
+    """By position: the divergence KL(reference || logits) in nats, and whether the argmax is the same."""
     if reference.shape != logits.shape:
         sys.exit(f"{name}: shapes {reference.shape} and {logits.shape} differ")
-    if not (np.isfinite(reference).all() and np.isfinite(logits).all()):
-        sys.exit(f"{name}: logits are not finite")
-    largest, total, divergence, same = 0.0, 0.0, 0.0, 0
+    divergence, same = [], []
+    for expected, actual in zip(reference, logits):
+        if not (np.isfinite(expected).all() and np.isfinite(actual).all()):
+            sys.exit(f"{name}: logits are not finite")
+        p = log_softmax(expected)
+        divergence.append((np.exp(p) * (p - log_softmax(actual))).sum())
+        same.append(expected.argmax() == actual.argmax())
+    return np.array(divergence), np.array(same)
+
+
+def report(name, reference, logits):
+    """Prints one line of figures; returns the largest difference."""
+    divergence, same = closeness(name, reference, logits)
+    largest, total = 0.0, 0.0
     for expected, actual in zip(reference, logits):
         difference = np.abs(expected.astype(np.float64) - actual)
         largest = max(largest, difference.max())
         total += difference.mean()
-        p = log_softmax(expected)
-        divergence += (np.exp(p) * (p - log_softmax(actual))).sum()
-        same += int(expected.argmax() == actual.argmax())
-    count = len(reference)
-    print(f"{name}: max |difference| {largest:.2e}, mean {total / count:.2e}, "
-          f"KL {divergence / count:.2e} nats, same argmax {same}/{count}; "
+    print(f"{name}: max |difference| {largest:.2e}, mean {total / len(reference):.2e}, "
+          f"KL {divergence.mean():.2e} nats, same argmax {same.sum()}/{len(reference)}; "
           f"logits {reference.min():.1f} to {reference.max():.1f}, deviation {reference.std():.2f}")
     return largest
 

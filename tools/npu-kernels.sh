@@ -10,7 +10,9 @@
 # GENERATION (npu1 or npu2); without that, all.
 #   MLIR_AIE_INSTALL_DIR, PEANO_INSTALL_DIR  where the wheels were unpacked
 #   DRY_RUN=1                                writes text and streams, prints the commands, runs none of them
-# Exit status 1 when the toolchain is missing (the text is written all the same) or a step fails.
+# What a command says is kept beside its result, in NAME.log. A design that cannot be built does not keep
+# the others from it. Exit status 1 when the toolchain is missing (the text is written all the same), a
+# kernel does not compile, or a design was not built.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -54,17 +56,20 @@ done
 command -v xclbinutil >/dev/null || missing+=("xclbinutil of XRT $xrt_least or later, on PATH")
 [[ ${#missing[@]} -eq 0 && -n ${PATH:-} ]] && PATH=$mlir_aie/bin:$peano/bin:$PATH
 
+# run LOG COMMAND...: runs it, or says it; what it prints goes to LOG, too.
 run() {
+  local log=$1
+  shift
   if [[ ${DRY_RUN:-} == 1 ]]; then
     printf '%s\n' "${*@Q}"
   else
-    "$@" || fail "this failed: ${*@Q}"
+    "$@" 2>&1 | tee "$log" >&2 || { say "this failed, see $PWD/$log: ${*@Q}"; return 1; }
   fi
 }
 
 # Text and streams need no toolchain.
 for design in "${designs[@]}"; do
-  "$tandem" npu designs "$design" --json >"$design.json" || exit 1
+  "$tandem" npu designs "$design" --json -o "$design.json" || exit 1
   "$tandem" npu designs "$design" --mlir --calls function -o "$design.mlir" || exit 1
   "$tandem" npu designs "$design" --insts -o "$design.insts.bin" || exit 1
 done
@@ -98,9 +103,9 @@ for design in "${designs[@]}"; do
   built[$object]=1
   target=aie2-none-unknown-elf
   [[ $object != *.aie2p.o ]] || target=aie2p-none-unknown-elf
-  run "$peano/bin/clang++" -O2 -std=c++20 --target=$target -DNDEBUG -Wno-parentheses \
+  run "$object.log" "$peano/bin/clang++" -O2 -std=c++20 --target=$target -DNDEBUG -Wno-parentheses \
     -Wno-attributes -Wno-macro-redefined -I"$mlir_aie/include" -I"$source_root/src" \
-    -c "$source_root/src/devices/npu/kernels/$source" -o "$object"
+    -c "$source_root/src/devices/npu/kernels/$source" -o "$object" || exit 1
 done
 
 # 2. The design, and 3. whether its run came out as ours: but for the addresses in the descriptors,
@@ -108,27 +113,38 @@ done
 meaning() {
   "$tandem" npu insts "$1" | sed -E '1d; s/^ +[0-9]+ +//; s/ Base_Address_(Low|High)=[0-9]+//g'
 }
+made=() failed=()
 for design in "${designs[@]}"; do
-  run "$aiecc" --aie-generate-xclbin --aie-generate-npu-insts --no-compile-host --no-xchesscc \
+  # None of an earlier run may pass for this one's.
+  [[ ${DRY_RUN:-} == 1 ]] || rm -f "$design.xclbin" "$design.aiecc.bin" "$design.diff"
+  run "$design.log" "$aiecc" --aie-generate-xclbin --aie-generate-npu-insts --no-compile-host --no-xchesscc \
     --no-xbridge --peano="$peano" --xclbin-name="$design.xclbin" \
-    --npu-insts-name="$design.aiecc.bin" "$design.mlir"
+    --npu-insts-name="$design.aiecc.bin" "$design.mlir" || { failed+=("$design"); continue; }
   [[ ${DRY_RUN:-} != 1 ]] || continue
   # Without xclbinutil or bootgen, aiecc ends well and there is none.
-  [[ -s $design.xclbin ]] || fail "$aiecc made no $design.xclbin"
+  if [[ ! -s $design.xclbin ]]; then
+    say "$aiecc made no $design.xclbin, see $PWD/$design.log"
+    failed+=("$design")
+    continue
+  fi
+  made+=("$design")
   if [[ ! -s $design.aiecc.bin ]]; then
     say "$design: the compiler wrote no stream to compare with"
   elif ! diff <(meaning "$design.insts.bin") <(meaning "$design.aiecc.bin") >"$design.diff"; then
     say "$design: the compiler's stream differs from Tandem's; see $PWD/$design.diff and report it"
+  else
+    rm "$design.diff"
   fi
 done
 [[ ${DRY_RUN:-} != 1 ]] || exit 0
+[[ ${#made[@]} -gt 0 ]] || fail "built none of ${#designs[@]} xclbins"
 
 # 4. What was built, and of what.
 {
   printf '{\n  "tandem_npu_kernels": 1,\n  "mlir_aie": "%s",\n  "llvm_aie": "%s",\n  "designs": [' \
     "$mlir_aie_version" "$llvm_aie_version"
   comma=""
-  for design in "${designs[@]}"; do
+  for design in "${made[@]}"; do
     printf '%s\n    {"name": "%s", "generation": "%s", "fingerprint": "%s", "xclbin": "%s", "sha256": "%s"}' \
       "$comma" "$design" "$(field generation <"$design.json")" \
       "$(field fingerprint <"$design.json")" "$design.xclbin" \
@@ -138,4 +154,8 @@ done
   printf '\n  ]\n}\n'
 } >manifest.json.part
 mv manifest.json.part manifest.json
-say "built ${#designs[@]} xclbins in $PWD; tandem doctor says whether they are found"
+if [[ ${#failed[@]} -gt 0 ]]; then
+  say "built ${#made[@]} of ${#designs[@]} xclbins in $PWD; to report the others, send the .log and .mlir of: ${failed[*]}"
+  exit 1
+fi
+say "built ${#made[@]} xclbins in $PWD; tandem doctor says whether they are found"

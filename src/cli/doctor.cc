@@ -75,7 +75,10 @@ void PrintNpu(const DoctorReport& report) {
                                check.value.empty() ? "" : ": " + check.value, reason));
     }
   }
-  PrintRow(npu.checks.empty() ? "npu" : "",
+  if (npu.checks.empty()) {
+    PrintRow("npu", "none: no PCI device 1022:1502 or 1022:17f0, nor a processor that has one");
+  }
+  PrintRow("",
            fmt::format("emulated ({}): prompts with --prefill npu, slower than the CPU; hardware "
                        "with --npu-device xrt, which nobody has tried",
                        fmt::join(report.emulated_npus, ", ")));

@@ -58,6 +58,22 @@ void Save(const std::filesystem::path& folder, const npu::AttentionTrial& trial)
   SaveStream(folder / "attention.bin", trial.stream);
 }
 
+/// Values, packed and unpacked, and a row of their reference.
+void RequireSize(const npu::AttentionPlan& plan, int64_t keys) {
+  constexpr double kMost = 8e9;
+  const auto [heads, kv_heads, dims] = plan.shape;
+  const double values =
+      2.0 * static_cast<double>(keys * kv_heads * dims) +
+      2.0 * static_cast<double>(heads * dims) * static_cast<double>(plan.rows.size());
+  const double bytes = 4 * values + static_cast<double>(plan.bytes());
+  if (bytes <= kMost) return;
+  throw Error(
+      ErrorKind::kResource,
+      fmt::format("attention of this size takes about {:.1f} GB to make and check, 8 at most",
+                  bytes / 1e9),
+      "fewer positions (-q, --kv) or heads; --model-only reckons larger ones");
+}
+
 int RunAttention(const AttentionSettings& settings) {
   const npu::GemmConfig config = ConfigOf(settings);
   const int64_t keys = settings.keys > 0 ? settings.keys : settings.rows;
@@ -76,12 +92,9 @@ int RunAttention(const AttentionSettings& settings) {
       settings.kernel == "chess" ? npu::KernelClass::kChess : npu::KernelClass::kPeano;
   std::optional<double> clock;
   if (settings.clock) clock = *settings.clock * 1e9;
-  const auto reckon = [&] {
-    return npu::ModelAttention(
-        npu::WorkOf(npu::PlanAttention(config, settings.shape,
-                                       npu::CausalRows(settings.rows, keys, settings.window))),
-        kernel, clock);
-  };
+  const npu::AttentionPlan plan = npu::PlanAttention(
+      config, settings.shape, npu::CausalRows(settings.rows, keys, settings.window));
+  const npu::GemmTime model = npu::ModelAttention(npu::WorkOf(plan), kernel, clock);
   if (settings.model_only) {
     if (!settings.save.empty()) {
       throw Error(ErrorKind::kInvalidArgument, "--save: --model-only computes nothing");
@@ -89,10 +102,10 @@ int RunAttention(const AttentionSettings& settings) {
     if (settings.device != "emulator") {
       throw Error(ErrorKind::kInvalidArgument, "--device: --model-only computes nothing");
     }
-    ReportRun(settings.output, reckon(), nullptr, nullptr);
+    ReportRun(settings.output, model, nullptr, nullptr);
     return kExitOk;
   }
-  const npu::GemmTime model = reckon();
+  RequireSize(plan, keys);
   ProgressLine progress("attending", ProgressLine::Elsewhere::kSilent, settings.output.json);
   const auto runner = MakeRunner(settings.device, config, progress, model.dram_bytes);
   if (!settings.save.empty()) MakeSaveFolder(settings.save);

@@ -48,7 +48,9 @@ npu::GemmShape ParseTile(const std::string& text) {
   size_t start = 0;
   for (size_t i = 0; i < sides.size(); ++i) {
     const size_t cross = i < 2 ? text.find('x', start) : text.size();
-    if (cross == std::string::npos) ThrowBadValue("--tile", text, "MxKxN, as in 64x128x64");
+    if (cross == std::string::npos || (i == 2 && text.find('x', start) != std::string::npos)) {
+      ThrowBadValue("--tile", text, "MxKxN, as in 64x128x64");
+    }
     sides[i] = ParseInteger<int64_t>("--tile", std::string_view(text).substr(start, cross - start),
                                      1, 4096);
     start = cross + 1;
@@ -76,8 +78,9 @@ npu::GemmCase CaseOf(const GemmSettings& settings) {
   npu::GemmCase gemm;
   gemm.device = ArrayOf(settings.generation, settings.columns);
   gemm.type = TypeOf(settings);
-  const bool integers = gemm.type == npu::GemmType::kI8 || gemm.type == npu::GemmType::kI4;
-  const std::string out = !settings.out.empty() ? settings.out : integers ? "i32" : "f32";
+  const std::string out = !settings.out.empty()             ? settings.out
+                          : gemm.type == npu::GemmType::kI8 ? "i32"
+                                                            : "f32";
   gemm.output = npu::ParseGemmOutput(out).value();
   const bool to_floats =
       gemm.output == npu::GemmOutput::kBf16 || gemm.output == npu::GemmOutput::kF32;
@@ -177,7 +180,7 @@ int RunGemm(const GemmSettings& settings) {
       npu::TryGemmOn(*runner, config, gemm.shape, settings.seed, npu::kArrayTimeout);
   progress.Clear();
   if (!settings.save.empty()) Save(settings.save, trial);
-  const NpuOutcome outcome{trial.ok, trial.max_abs_error, {}, trial.difference};
+  const NpuOutcome outcome{trial.ok, trial.max_abs_error, trial.relative_error, trial.difference};
   ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;
 }
@@ -203,7 +206,7 @@ void AddNpuGemm(CLI::App& npu, Action& action) {
       ->default_str("i8; bf16 with --type bf16, and with --model-only --type i4 --out bf16");
   AddChoice(command, "--out", settings->out, {"i8", "i16", "i32", "bf16", "f32"},
             "Type of the result")
-      ->default_str("i32 for i8 and i4, whose scales the host applies; f32 for bf16");
+      ->default_str("i32 for i8; f32 for i4 and bf16");
   AddText(command, "--tile", settings->tile, "MxKxN",
           "What a core multiplies at a time: models designs as others published them, rather than "
           "Tandem's own");

@@ -16,6 +16,7 @@
 #include "devices/npu/built/kernel_set.h"
 #include "devices/npu/probe/npu_probe.h"
 #include "devices/npu/workbench/design_list.h"
+#include "devices/npu/xrt/plugin_library.h"
 #include "devices/vulkan/vulkan_device.h"
 #include "engine/processor.h"
 
@@ -45,6 +46,7 @@ NpuDeviceReport DiagnoseNpu(const std::filesystem::path& root) {
   npu::NpuProbeOptions options;
   options.root = root;
   options.kernels = npu::KernelFolder();
+  options.plugin = npu::FindXrtPlugin();
   options.fingerprints = [](npu::Generation generation) {
     std::map<std::string, std::string> fingerprints;
     for (const npu::NamedDesign& design : npu::AllDesigns()) {

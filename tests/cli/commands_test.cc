@@ -90,6 +90,15 @@ TEST(Doctor, SaysWhatIsMissingAndHowToMendIt) {
   EXPECT_NE(reply.err.find("hint: "), std::string::npos) << reply.err;
 }
 
+TEST(Doctor, AMachineWithoutAnNpuIsToldSo) {
+  const TemporaryFolder folder;
+  const Finished run = Shell("TANDEM_SYSTEM_ROOT=" + (folder / "") + " \"$TANDEM\" doctor");
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("npu        none: no PCI device 1022:1502 or 1022:17f0"),
+            std::string::npos)
+      << run.out;
+}
+
 // What does not work is said by both forms, line for line: the GPU's and the NPU's.
 TEST(Doctor, TheTextAndTheJsonComplainOfTheSame) {
   const TemporaryFolder folder;

@@ -149,6 +149,16 @@ gate npu1 denied 'Absent.NoPermission'
 gate npu1 memory 'Absent.NoMemory'
 gate npu1 memlock 'Absent.Memlock'
 
+# Who asks for the other generation is told the options that ask for this one.
+if tandem npu1 npu gemm --device xrt --generation npu2 -m 8 -k 8 -n 8 2>"$scratch/out"; then fail "npu2 on npu1"; fi
+grep -q "^hint: --generation npu1; of a model's run --npu-generation npu1" "$scratch/out" ||
+  { cat "$scratch/out" >&2; fail "no word of the options"; }
+# An emulated device that there is not.
+if TANDEM_NPU_SHIM=npu3 LD_PRELOAD=$build/libtandem_npu_shim.so "$build/tandem" npu info >/dev/null 2>"$scratch/out"; then
+  fail "npu3"
+fi
+grep -q "TANDEM_NPU_SHIM: 'npu3'" "$scratch/out" || { cat "$scratch/out" >&2; fail "no word of npu3"; }
+
 # Configurations for others are refused.
 mkdir "$scratch/others"
 "$build/tandem" npu xclbin -q --generation npu2 -o "$scratch/others/gemm-i8-i32-npu1.xclbin"

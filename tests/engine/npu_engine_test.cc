@@ -5,6 +5,7 @@
 // implementation within what rounding does, what runs there and what does not, and what is refused.
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "engine/engine_impl.h"
 #include "engine/engine_test_util.h"
@@ -115,6 +116,28 @@ TEST(NpuEngine, PromptsAreMultipliedThereAndNothingElseIs) {
   EXPECT_EQ(few.counts().calls, 0U);
   EXPECT_EQ(one.counts().calls, 0U);
   EXPECT_EQ(engine.impl().scoring, nullptr);
+}
+
+// A score wants all rows of all layers, and attention runs there as in a prompt.
+TEST(NpuEngine, WhatAScoreRunsThereIsSaid) {
+  Engine engine(Fable(), OnNpu("npu1"));
+  const auto session = engine.NewSession();
+  const Ids ids = RandomIds(40, 3, 2400);
+  Scored(*session, ids);
+  ASSERT_NE(engine.impl().scoring, nullptr) << "scored on the CPU";
+  const Counting step(*engine.impl().scoring);
+  Scored(*session, ids);
+  const std::string said = engine.Description();
+  const size_t at = said.find("emulated: ");
+  ASSERT_NE(at, std::string::npos) << said;
+  uint64_t products = 0;
+  uint64_t attentions = 0;
+  ASSERT_EQ(std::sscanf(said.c_str() + at, "emulated: %lu products and %lu attentions a step",
+                        &products, &attentions),
+            2)
+      << said;
+  EXPECT_GT(attentions, 0U) << said;
+  EXPECT_EQ(products + attentions, step.counts().calls) << said;
 }
 
 // Five calls are a layer of Gemma 3n, six a sparse one, and seven where nothing is a list.

@@ -23,7 +23,7 @@ build() { "$source/tools/npu-kernels.sh" "$tandem" "$@"; }
 # The shell's own programs, and nothing that could be a toolchain.
 plain=$folder/plain
 mkdir "$plain"
-for name in bash sh env awk sed grep cat mv mkdir dirname realpath head cut diff sha256sum; do
+for name in bash sh env awk sed grep cat mv mkdir dirname realpath head cut diff sha256sum rm tee; do
   ln -s "$(command -v $name)" "$plain/$name"
 done
 
@@ -61,6 +61,7 @@ for one in "$@"; do
     *.mlir) design=${one%.mlir} ;;
   esac
 done
+[[ $design != *"${NOT_THIS:-none}"* ]] || { echo "error: does not fit"; exit 1; }
 cp "$design.insts.bin" "$insts"
 # A frame of 464 bytes: the magic, and the length at 0x130.
 { printf 'xclbin2\0'; head -c 296 /dev/zero; printf '\xd0\x01\0\0\0\0\0\0'; head -c 152 /dev/zero; } >"$name"
@@ -73,6 +74,23 @@ has "$folder/built/manifest.json" '"tandem_npu_kernels": 1' "\"xclbin\": \"$desi
   '"generation": "npu2"'
 [[ -s $folder/built/gemm_kernels.aie2.o && -s $folder/built/gemm_kernels.aie2p.o ]] || fail "objects"
 if grep -q "differs" "$folder/err"; then fail "the same stream differs"; fi
+
+# One that cannot be built: the others are, and what to send is said.
+if NOT_THIS=bf16 MLIR_AIE_INSTALL_DIR=$fake PEANO_INSTALL_DIR=$fake PATH=$fake/bin:$PATH \
+  build "$folder/some" "$design" gemm-bf16-f32-npu1 copy-npu1 2>"$folder/err"; then fail "built all"; fi
+has "$folder/err" "this failed, see $folder/some/gemm-bf16-f32-npu1.log: " "built 2 of 3 xclbins" \
+  "send the .log and .mlir of: gemm-bf16-f32-npu1"
+has "$folder/some/gemm-bf16-f32-npu1.log" "error: does not fit"
+has "$folder/some/manifest.json" "\"xclbin\": \"$design.xclbin\"" '"xclbin": "copy-npu1.xclbin"'
+if grep -q bf16 "$folder/some/manifest.json"; then fail "the manifest has what was not built"; fi
+# All of them: no manifest. A design that does not exist leaves no file.
+if NOT_THIS=gemm MLIR_AIE_INSTALL_DIR=$fake PEANO_INSTALL_DIR=$fake PATH=$fake/bin:$PATH \
+  build "$folder/none" "$design" 2>"$folder/err"; then fail "built nothing"; fi
+has "$folder/err" "built none of 1 xclbins"
+[[ ! -e $folder/none/manifest.json ]] || fail "a manifest of nothing"
+if build "$folder/none" no-design 2>"$folder/err"; then fail "no-design"; fi
+has "$folder/err" "there is no design no-design"
+[[ ! -e $folder/none/no-design.json ]] || fail "a file of no design"
 
 # The doctor of a machine with that chip finds them.
 device=$folder/machine/sys/bus/pci/devices/0000:c6:00.1

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +19,7 @@
 #include "core/error.h"
 #include "devices/npu/built/kernel_set.h"
 #include "devices/npu/probe/npu_probe.h"
+#include "devices/npu/xrt/plugin_library.h"
 
 namespace tandem::npu::test {
 namespace {
@@ -64,6 +66,7 @@ class Machine {
     options_.root = root_;
     options_.kernels = root_ / "kernels";
     options_.memlock = UINT64_MAX;
+    options_.plugin = "/usr/lib/tandem/libtandem_npu_xrt.so";
     options_.fingerprints = [](Generation generation) {
       const std::string name(GenerationName(generation));
       return std::map<std::string, std::string>{{"gemm-" + name, "1234"}};
@@ -100,6 +103,7 @@ class Machine {
     Write("kernels/gemm.xclbin", text);
   }
   NpuProbeOptions& options() { return options_; }
+  const NpuProbeOptions& options() const { return options_; }
   NpuReport Probe() const { return ProbeNpu(options_); }
 
   NodeAnswer answer = {0, "amdxdna_accel_driver", 8, 0};
@@ -123,7 +127,7 @@ TEST(NpuProbe, AMachineInOrder) {
   EXPECT_EQ(report.generation, Generation::kNpu1);
   EXPECT_EQ(report.part, "Phoenix or Hawk Point");
   EXPECT_EQ(report.address, "0000:c6:00.1");
-  EXPECT_EQ(report.checks.size(), 11U);
+  EXPECT_EQ(report.checks.size(), 12U);
   for (const NpuCheck& check : report.checks) {
     EXPECT_EQ(check.state, CheckState::kOk) << check.name << ": " << check.reason;
     EXPECT_EQ(check.reason + check.mend, "") << check.name;
@@ -166,6 +170,10 @@ TEST(NpuProbe, EachPartByItsRevision) {
     machine.Write(std::string(kDevice) + "/device", device);
     machine.Write(std::string(kDevice) + "/revision", revision);
     const NpuReport report = machine.Probe();
+    const std::string& mend = Find(report, "device").mend;
+    EXPECT_EQ(mend.find("lspci -nnv -s 0000:c6:00.1") == std::string::npos,
+              report.generation.has_value())
+        << mend;
     return report.part + (report.generation ? "" : " unknown");
   };
   EXPECT_EQ(part("0x17f0", "0x10"), "Strix Point");
@@ -365,7 +373,36 @@ TEST(NpuProbe, Xrt) {
          m.Write("etc/os-release", "ID=arch\n");
        },
        "xrt", CheckState::kBroken, "no libxrt", "pacman -S xrt"},
+      {"an Ubuntu whose packages of that name are another XRT",
+       [](Machine& m) {
+         m.Remove("usr");
+         m.Write("etc/os-release", "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n");
+       },
+       "xrt", CheckState::kBroken, "no libxrt", "upgrade to Ubuntu 26.04, or build XRT"},
+      {"one that has it",
+       [](Machine& m) {
+         m.Remove("usr");
+         m.Write("etc/os-release", "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"26.04\"\n");
+       },
+       "xrt", CheckState::kBroken, "no libxrt", "sudo apt install libxrt-npu2 libxrt-dev"},
+      {"built without XRT's headers", [](Machine& m) { m.options().plugin.clear(); }, "plug-in",
+       CheckState::kBroken, "no libtandem_npu_xrt.so",
+       "apt install -t trixie-backports libxrt-npu2 libxrt-dev libxrt-utils; then make build"},
   });
+}
+
+TEST(NpuProbe, ThePluginIsFoundWithoutBeingOpened) {
+  const Machine machine;
+  const std::string file = machine.options().kernels / "manifest.json";  // No library at all.
+  const char* const before = std::getenv("TANDEM_NPU_XRT");
+  const std::string kept = before == nullptr ? "" : before;
+  ASSERT_EQ(setenv("TANDEM_NPU_XRT", file.c_str(), 1), 0);
+  EXPECT_EQ(FindXrtPlugin(), file);
+  ASSERT_EQ(setenv("TANDEM_NPU_XRT", (file + "x").c_str(), 1), 0);
+  EXPECT_EQ(FindXrtPlugin(), "");
+  ASSERT_EQ(
+      before == nullptr ? unsetenv("TANDEM_NPU_XRT") : setenv("TANDEM_NPU_XRT", kept.c_str(), 1),
+      0);
 }
 
 TEST(NpuProbe, Xclbins) {

@@ -86,7 +86,7 @@ class ArrayNpu : public NpuDevice {
     use_.bytes = products_.bytes();
     use_.left = plan.left.Text(plan_options.least_side);
     use_.smallest = plan.left.smallest;
-    PlanAttentions(program, range);
+    PlanAttentions(program, range, shape);
     return std::make_unique<NpuSegment>(host_->CompileWith(program, range, shape, products_),
                                         products_);
   }
@@ -95,7 +95,7 @@ class ArrayNpu : public NpuDevice {
 
  private:
   /// Attention needs no weights: whether the design takes its heads is all there is to it.
-  void PlanAttentions(const Program& program, OpRange range) {
+  void PlanAttentions(const Program& program, OpRange range, const ShapeClass& shape) {
     use_.attentions = 0;
     std::map<std::string_view, int> refused;
     for (size_t i = range.begin; i < range.end; ++i) {
@@ -105,7 +105,7 @@ class ArrayNpu : public NpuDevice {
           npu::AttentionRefusal(*op, program.caches[static_cast<size_t>(op->cache)]);
       if (!refusal.empty()) {
         ++refused[refusal];
-      } else if (program.ops[i].rows == RowSet::kAll) {
+      } else if (npu::RowsOf(program.ops[i], shape) >= npu::kLeastRows) {
         ++use_.attentions;
       }
     }

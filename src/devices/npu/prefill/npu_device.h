@@ -33,7 +33,7 @@ struct NpuOptions {
 /// What the device has taken over so far.
 struct NpuUse {
   int64_t products = 0;  ///< Calls that a step of enough rows makes, of the last Program compiled.
-  int64_t attentions = 0;  ///< Attention ops that such a step takes there for all of its rows.
+  int64_t attentions = 0;  ///< Attention ops that such a step takes there.
   double share = 0;        ///< Of the multiplications of such a step that its matrices make.
   uint64_t bytes = 0;      ///< Of all packed weights.
   /// "24 narrower than 128, 3 beyond the budget": products that are left to the host.

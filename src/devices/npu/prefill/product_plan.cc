@@ -33,7 +33,7 @@ class Planner {
     std::vector<const Op*> ops;
     for (size_t i = range.begin; i < range.end; ++i) {
       const Op& op = program.ops[i];
-      if ((op.rows == RowSet::kAll ? shape_.rows : shape_.wanted) >= kLeastRows) ops.push_back(&op);
+      if (RowsOf(op, shape_) >= kLeastRows) ops.push_back(&op);
     }
     ChooseIntegers(ops);
     for (const Op* const op : ops) {

@@ -93,6 +93,11 @@ struct ProductPlan {
   int64_t all = 0;         ///< and of all products that run for enough rows.
 };
 
+/// How many rows an op runs for in steps of that shape, at most.
+inline int64_t RowsOf(const Op& op, const ShapeClass& shape) {
+  return op.rows == RowSet::kAll ? shape.rows : shape.wanted;
+}
+
 /// Of the ops in `range` that run for kLeastRows or more in steps of that shape.
 ProductPlan PlanProducts(const Program& program, OpRange range, const ShapeClass& shape,
                          const PlanOptions& options);

@@ -10,6 +10,9 @@
 namespace tandem::npu {
 namespace {
 
+constexpr const char* kPackages = "libxrt-npu2 libxrt-dev libxrt-utils";
+constexpr const char* kSources = "XRT and its plug-in of https://github.com/amd/xdna-driver";
+
 std::string Unquoted(std::string text) {
   if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
     return text.substr(1, text.size() - 2);
@@ -47,10 +50,16 @@ std::string Distribution::Apt(const std::string& packages) const {
   return std::string("sudo apt install ") + (backports ? "-t trixie-backports " : "") + packages;
 }
 
+bool Distribution::BeforeUbuntu26() const {
+  return family_ == Family::kUbuntu && version_ != 0 && version_ < 26;
+}
+
 std::string Distribution::InstallKernel() const {
   switch (family_) {
     case Family::kDebian: return Apt("linux-image-amd64 firmware-amd-graphics");
-    case Family::kUbuntu: return Apt("linux-generic-hwe-24.04") + " (or Ubuntu 26.04)";
+    case Family::kUbuntu:
+      return BeforeUbuntu26() ? Apt("linux-generic-hwe-24.04") + " (or Ubuntu 26.04)"
+                              : Apt("linux-generic");
     case Family::kArch: return "sudo pacman -Syu linux linux-firmware";
     case Family::kFedora: return "sudo dnf upgrade kernel linux-firmware";
     case Family::kOther: break;
@@ -71,13 +80,16 @@ std::string Distribution::InstallFirmware() const {
 
 std::string Distribution::InstallXrt() const {
   switch (family_) {
-    case Family::kDebian:
-    case Family::kUbuntu: return Apt("libxrt-npu2 libxrt-utils");
+    case Family::kUbuntu:
+      // What 24.04 has under these names is the XRT of other cards.
+      if (BeforeUbuntu26()) return "upgrade to Ubuntu 26.04, or build " + std::string(kSources);
+      return Apt(kPackages);
+    case Family::kDebian: return Apt(kPackages);
     case Family::kArch: return "sudo pacman -S xrt xrt-plugin-amdxdna";
     case Family::kFedora:
     case Family::kOther: break;
   }
-  return "build XRT and its plug-in of https://github.com/amd/xdna-driver";
+  return "build " + std::string(kSources);
 }
 
 }  // namespace tandem::npu

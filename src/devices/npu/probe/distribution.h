@@ -16,7 +16,7 @@ class Distribution {
 
   std::string InstallKernel() const;    ///< One that has amdxdna.
   std::string InstallFirmware() const;  ///< The NPU's.
-  std::string InstallXrt() const;       ///< XRT with its plug-in for the NPU.
+  std::string InstallXrt() const;       ///< XRT with its plug-in for the NPU, and its headers.
 
  private:
   enum class Family {
@@ -28,9 +28,10 @@ class Distribution {
   };
   /// "sudo apt install ..." of backports where Debian's own version lacks it.
   std::string Apt(const std::string& packages) const;
+  bool BeforeUbuntu26() const;
 
   Family family_ = Family::kOther;
-  int version_ = 0;  ///< Debian's; 0 where it has none, as in testing.
+  int version_ = 0;  ///< The year of Ubuntu's; 0 where it has none, as in Debian's testing.
 };
 
 }  // namespace tandem::npu

@@ -51,6 +51,7 @@ class Prober {
     CheckInterface(opened);
     Add(CheckMemlock(options_));
     Add(CheckXrt(options_, distribution_));
+    Add(CheckPlugin(options_, distribution_));
     CheckPower(opened);
     if (report_.generation) {
       Add(CheckKernelSet(options_, *report_.generation));
@@ -106,7 +107,8 @@ class Prober {
       Broken("device", value,
              later ? "a later generation, which Tandem has no designs for"
                    : "a revision that neither Tandem nor the driver knows",
-             {});
+             fmt::format("a later version of Tandem; report what lspci -nnv -s {} says",
+                         report_.address));
       return true;
     }
     if (!ProcessorShouldHaveOne()) return false;

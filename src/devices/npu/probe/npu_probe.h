@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What stands between this process and an NPU: device, driver, node, permission, memory lock, XRT,
-// xclbins. Reads only, loads nothing, reads no sensor.
+// Tandem's plug-in for it, xclbins. Reads only, loads nothing, reads no sensor.
 //
 // Sources: amdxdna in Linux (amdxdna_pci_drv.c, aie2_pci.c, uapi/drm/amdxdna_accel.h), XRT's shim
 // for what it maps locked.
@@ -60,6 +60,7 @@ struct NodeAnswer {
 struct NpuProbeOptions {
   std::filesystem::path root = "/";  ///< Of sys, dev, proc, etc, boot, usr, opt.
   std::filesystem::path kernels;     ///< Folder of xclbins.
+  std::string plugin;  ///< Tandem's plug-in for XRT, a file; empty where there is none.
   /// Fingerprints of the designs of a generation, by name, that xclbins must have.
   std::function<std::map<std::string, std::string>(Generation)> fingerprints;
   std::function<NodeAnswer(const std::filesystem::path&)> open_node;  ///< OpenNode without.

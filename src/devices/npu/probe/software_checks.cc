@@ -147,6 +147,15 @@ NpuCheck CheckXrt(const NpuProbeOptions& options, const Distribution& distributi
   return check;
 }
 
+NpuCheck CheckPlugin(const NpuProbeOptions& options, const Distribution& distribution) {
+  if (!options.plugin.empty()) {
+    return {"plug-in", CheckState::kOk, Printable(options.plugin, 400), {}, {}};
+  }
+  return {"plug-in", CheckState::kBroken, "no libtandem_npu_xrt.so with the program",
+          "it is built where XRT's headers are",
+          distribution.InstallXrt() + "; then make build (docs/npu-xrt.md)"};
+}
+
 NpuCheck CheckKernelSet(const NpuProbeOptions& options, Generation generation) {
   const std::string_view name = GenerationName(generation);
   const std::string folder = Printable(options.kernels.string(), 400);

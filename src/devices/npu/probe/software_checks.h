@@ -13,6 +13,8 @@ namespace tandem::npu {
 NpuCheck CheckMemlock(const NpuProbeOptions& options);
 /// XRT, its plug-in, and whether they go together.
 NpuCheck CheckXrt(const NpuProbeOptions& options, const Distribution& distribution);
+/// Tandem's own plug-in for XRT.
+NpuCheck CheckPlugin(const NpuProbeOptions& options, const Distribution& distribution);
 /// The xclbins of a generation: there, whole, and of the designs of this program.
 NpuCheck CheckKernelSet(const NpuProbeOptions& options, Generation generation);
 

@@ -26,6 +26,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/error.h"
 #include "devices/npu/shim/accelerator.h"
@@ -39,9 +40,12 @@ Shared& SharedState() {
   static Shared* const shared = [] {
     auto* const made = new Shared;
     const char* const device = std::getenv("TANDEM_NPU_SHIM");
-    if (device != nullptr && std::string_view(device) == "npu2") {
-      made->generation = Generation::kNpu2;
+    const std::string_view wanted = device != nullptr && *device != 0 ? device : "npu1";
+    if (wanted != "npu1" && wanted != "npu2") {
+      throw Error(ErrorKind::kInvalidArgument,
+                  fmt::format("TANDEM_NPU_SHIM: '{}' is none", Printable(wanted)), "npu1, npu2");
     }
+    if (wanted == "npu2") made->generation = Generation::kNpu2;
     const char* const fault = std::getenv("TANDEM_NPU_SHIM_FAULT");
     made->fault = ParseFault(fault != nullptr ? fault : "");
     return made;

@@ -294,9 +294,15 @@ class Trial {
   void Finish(std::vector<float> a, std::vector<float> b, std::vector<float> c) {
     const auto exact =
         Product<double, float>(shape(), std::span<const float>(a), std::span<const float>(b));
+    double errors = 0;
+    double size = 0;
     for (size_t i = 0; i < c.size(); ++i) {
-      trial_.max_abs_error = std::max(trial_.max_abs_error, std::abs(c[i] - exact[i]));
+      const double error = std::abs(c[i] - exact[i]);
+      trial_.max_abs_error = std::max(trial_.max_abs_error, error);
+      errors += error * error;
+      size += exact[i] * exact[i];
     }
+    trial_.relative_error = size == 0 ? 0 : std::sqrt(errors / size);
     trial_.a = std::move(a);
     trial_.b = std::move(b);
     trial_.c = std::move(c);

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -34,6 +35,9 @@ struct GemmTrial {
   /// Against the product of a and b in integers (narrow results: rounded and held as they should
   /// be) or in double.
   double max_abs_error = 0;
+  /// Of all results together, the root of mean squares: where rows have powers of two or weights 4
+  /// bits, whose rounding to bytes max_abs_error shows.
+  std::optional<double> relative_error;
   /// Results that are not ok: "3 of 4096, the first at [0,7]: 17, not 19"; else empty.
   std::string difference;
 };

@@ -40,7 +40,7 @@ std::vector<std::string> Candidates() {
   std::vector<std::string> files;
   if (const fs::path own = OwnFolder(); !own.empty()) {
     for (const char* const folder : {".", "../lib", "../lib/tandem"}) {
-      const fs::path file = own / folder / kName;
+      const fs::path file = (own / folder / kName).lexically_normal();
       std::error_code error;
       if (fs::exists(file, error)) files.push_back(file.string());
     }
@@ -73,6 +73,14 @@ const TandemXrtApi* Open() {
 }
 
 }  // namespace
+
+std::string FindXrtPlugin() {
+  for (const std::string& file : Candidates()) {
+    std::error_code error;
+    if (fs::path(file).has_parent_path() && fs::exists(file, error)) return file;
+  }
+  return {};
+}
 
 const TandemXrtApi& XrtPlugin() {
   static const TandemXrtApi* const api = Open();

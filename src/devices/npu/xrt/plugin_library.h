@@ -4,6 +4,8 @@
 // Finds and opens libtandem_npu_xrt.so. Thread-safe; it stays open to the end.
 #pragma once
 
+#include <string>
+
 #include "devices/npu/xrt/plugin.h"
 
 namespace tandem::npu {
@@ -12,5 +14,8 @@ namespace tandem::npu {
 /// ../lib/tandem from there, and where the system's loader looks. Throws Error kNotFound, with what
 /// the loader said.
 const TandemXrtApi& XrtPlugin();
+
+/// Its file, without opening it; empty where it is in none of the places before the loader's.
+std::string FindXrtPlugin();
 
 }  // namespace tandem::npu

@@ -285,7 +285,8 @@ std::unique_ptr<ArrayBackend> MakeXrtBackend(const XrtOptions& options) {
     throw Error(ErrorKind::kUnsupported,
                 fmt::format("the NPU at {} is {}, and {} was asked for", node.address,
                             GenerationName(node.generation), GenerationName(options.generation)),
-                fmt::format("say {}", GenerationName(node.generation)));
+                fmt::format("--generation {0}; of a model's run --npu-generation {0}",
+                            GenerationName(node.generation)));
   }
   auto device = std::make_shared<XrtDevice>(XrtPlugin());
   device->node = node;
