@@ -13,8 +13,8 @@ namespace {
 
 // A group of this many neurons is what a workgroup of the gated ends makes.
 constexpr uint32_t kNeurons = 32;
-// Subgroups that share a row: an H200 made 605 tokens a second of E2B with one, and 629, 637 and 628
-// with two, four and eight.
+// Subgroups that share a row: an H200 made 605 tokens a second of E2B with one, and 629, 637 and
+// 628 with two, four and eight.
 constexpr uint32_t kMostSlices = 4;
 // Shares of a product by columns.
 constexpr uint32_t kMostShares = 16;
