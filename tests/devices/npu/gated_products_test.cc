@@ -97,6 +97,13 @@ TEST(NpuGatedProducts, OutliersOfXAndHCostTheOthersLess) {
       ASSERT_TRUE(array.Gated(gated.Call(y)));
       EXPECT_EQ(array.counts().calls, 1U);
       errors[way] = ErrorOf(y, want);
+      // Rows beyond the core stay the host's.
+      for (const float bad : {NAN, 1e30F}) {
+        const float good = gated.x()[17];
+        gated.x()[17] = bad;
+        EXPECT_FALSE(array.Gated(gated.Call(y))) << bad;
+        gated.x()[17] = good;
+      }
     }
     EXPECT_LT(errors[1], 0.6 * errors[0]);
     EXPECT_LT(errors[2], 0.85 * errors[1]);

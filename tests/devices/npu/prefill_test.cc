@@ -351,10 +351,15 @@ TEST(NpuPrefill, RowsOfEverySizeAreMultiplied) {
     for (size_t i = 0; i < x.size(); ++i) x[i] *= sizes[i / kK % 4];
     x[5 * kK + 200] = NAN;
     x[6 * kK + 3] = INFINITY;
-    for (const bool precise : {false, true}) {
+    for (const int way : {0, 1, 2}) {
+      const bool precise = way == 1;
       ProductPlan plan;
       plan.parts.push_back(
           Part(kArrays[1], type == DType::kQ4_0 ? GemmType::kI4 : GemmType::kI8, {weights.view}));
+      if (way == 2) {
+        plan.parts[0].sets_apart = true;
+        plan.parts[0].apart = LargestInputs(std::vector<double>(kK, 1), plan.parts[0].config.type);
+      }
       ArrayProducts array(kArrays[1], MakeEmulatedBackend(kArrays[1].generation), precise);
       array.Add(plan, {});
       std::vector<float> y(kRows * 130);
