@@ -9,8 +9,9 @@
 
 Runs `tandem score --logits` on each text, first with --precise on the CPU, then in each way, and
 prints for each text and for all of them: the mean divergence KL(CPU with --precise || way) in nats
-over the positions, its standard error over the texts, its 90th percentile, the share of positions with the same likeliest token, and
-the perplexity of the whole text beside that of the CPU with --precise.
+over the positions (of several texts with its standard error over them), its 90th percentile, the
+share of positions with the same likeliest token, and the perplexity of the whole text beside that of
+the CPU with --precise.
 --fable N takes N pieces of 260 characters of what users say and fable replies in
 tests/data/fable/prompts.jsonl, evenly spaced, and prints the figures of all of them alone.
 Ways, unless --way names others: the array with one part of 8 bits for activations and with two

@@ -98,7 +98,8 @@ def calls_of(layers, neurons, listed, apart):
     """Products and lists of a step, with how many there are of each. apart: inputs that QKV, gate and up, and down
     have in a tile more."""
     # Beside those of the layers: per-layer gates and projections, the streams of AltUp, the per-layer inputs.
-    calls = [(1, one) for one in ((KEYS_AND_VALUES[0] + apart, KEYS_AND_VALUES[1]), (2048, 3 * 2048), (2048, 256 * (layers + 1)))]
+    keys_and_values = (KEYS_AND_VALUES[0] + apart, KEYS_AND_VALUES[1])
+    calls = [(1, one) for one in (keys_and_values, (2048, 3 * 2048), (2048, 256 * (layers + 1)))]
     qkv, output, *mlp = products(neurons)
     attention_s = [(qkv[0] + apart, qkv[1]), output]
     mlp = [(k + apart, n) for k, n in mlp]
