@@ -26,6 +26,7 @@ SPARSE = 10
 WINDOWED, FULL, WINDOW = 16, 3, 512
 PEAK_MACS = {"npu1": 16 * 512, "npu2": 32 * 512}
 CHUNK = 512
+TILE = 128  # of K: inputs set apart, beside sums in bytes of one part
 STEP = 512  # of a session, where nothing else is asked for
 # Type of the array, rows for each token, bytes of a weight, whether there are lists.
 WAYS = {"i4 x one part, lists": ("i4", 1, 4416 / 8192, True), "i8 x one part, lists": ("i8", 1, 8256 / 8192, True),
@@ -93,16 +94,20 @@ def weights_of(layers, neurons):
     return layers * sum(k * n for k, n in products(neurons)) + 2048 * 1024
 
 
-def calls_of(layers, neurons, listed):
-    """Products and lists of a step, with how many there are of each."""
+def calls_of(layers, neurons, listed, apart):
+    """Products and lists of a step, with how many there are of each. apart: inputs that QKV, gate and up, and down
+    have in a tile more."""
     # Beside those of the layers: per-layer gates and projections, the streams of AltUp, the per-layer inputs.
-    calls = [(1, one) for one in (KEYS_AND_VALUES, (2048, 3 * 2048), (2048, 256 * (layers + 1)))]
+    keys_and_values = (KEYS_AND_VALUES[0] + apart, KEYS_AND_VALUES[1])
+    calls = [(1, one) for one in (keys_and_values, (2048, 3 * 2048), (2048, 256 * (layers + 1)))]
+    qkv, output, *mlp = products(neurons)
+    attention_s = [(qkv[0] + apart, qkv[1]), output]
+    mlp = [(k + apart, n) for k, n in mlp]
     if not listed:
-        return calls + [(layers, one) for one in products(neurons) + [(2048, 256), (256, 2048)]], []
-    attention_s, mlp = products(neurons)[:2], products(neurons)[2:]
+        return calls + [(layers, one) for one in attention_s + mlp + [(2048, 256), (256, 2048)]], []
     calls += [(layers, one) for one in attention_s] + [(SPARSE, one) for one in mlp]
     # Inputs, those of up if others, neurons, results. The mix's inputs have two parts.
-    return calls, [(layers - SPARSE, (2048, 0, neurons, 2048)), (layers, (2048, 2 * 256, 256, 2048))]
+    return calls, [(layers - SPARSE, (2048 + apart, 0, neurons, 2048)), (layers, (2048, 2 * 256, 256, 2048))]
 
 
 def as_built(tandem):
@@ -111,7 +116,7 @@ def as_built(tandem):
     for model, (layers, neurons) in MODELS.items():
         for machine in ("Phoenix", "Strix"):
             for way, (kind, parts, size, listed) in WAYS.items():
-                calls, lists = calls_of(layers, neurons, listed)
+                calls, lists = calls_of(layers, neurons, listed, TILE if kind != "bf16" and parts == 1 else 0)
                 weights = sum(times * k * n for times, (k, n) in calls)
                 weights += sum(times * gated_weights(machine, *shape) for times, shape in lists)
                 cells = []

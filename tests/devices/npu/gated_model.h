@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -22,13 +23,16 @@ namespace tandem::npu::test {
 /// A stored matrix whose products of normal rows are normal.
 class Matrix {
  public:
-  Matrix(DType type, int64_t rows, int64_t cols, std::mt19937_64& random)
+  /// Rows in `loud` are 30 times the others.
+  Matrix(DType type, int64_t rows, int64_t cols, std::mt19937_64& random,
+         const std::set<int64_t>& loud = {})
       : bytes_(static_cast<size_t>(rows) * RowBytes(type, cols)),
         view_{type, rows, cols, RowBytes(type, cols), bytes_.data()} {
     std::normal_distribution<float> normal;
     std::vector<float> row(static_cast<size_t>(cols));
     for (int64_t r = 0; r < rows; ++r) {
-      for (float& value : row) value = normal(random) / std::sqrt(static_cast<float>(cols));
+      const float size = (loud.contains(r) ? 30.0F : 1.0F) / std::sqrt(static_cast<float>(cols));
+      for (float& value : row) value = normal(random) * size;
       QuantizeRow(type, row.data(), bytes_.data() + static_cast<size_t>(r) * view_.row_stride,
                   cols);
     }
@@ -61,10 +65,11 @@ class GatedModel {
  public:
   GatedModel(DType type, bool mix, std::mt19937_64& random)
       : GatedModel(type, mix, mix ? 256 : 768, random) {}
-  GatedModel(DType type, bool mix, int64_t neurons, std::mt19937_64& random)
+  GatedModel(DType type, bool mix, int64_t neurons, std::mt19937_64& random,
+             const std::set<int64_t>& loud = {})
       : neurons_(neurons),
         gate_(type, neurons_, kGatedK, random),
-        up_(type, neurons_, kGatedK, random),
+        up_(type, neurons_, kGatedK, random, loud),
         down_(type, kGatedN, neurons_, random),
         mix_(mix),
         x_(static_cast<size_t>(kGatedRows * kGatedK)),

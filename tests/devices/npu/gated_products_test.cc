@@ -9,12 +9,14 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/gated_model.h"
 #include "devices/npu/prefill/array_products.h"
+#include "devices/npu/prefill/large_inputs.h"
 #include "devices/npu/prefill/product_plan.h"
 #include "devices/npu/relative_error.h"
 #include "formats/dtype.h"
@@ -51,6 +53,60 @@ TEST(NpuGatedProducts, MlpsAndMixesAreOneCallEach) {
         EXPECT_EQ(array.counts().calls, 1U);
       }
     }
+  }
+}
+
+TEST(NpuGatedProducts, LargeNeuronsAreDividedByTheRootOfTheirSize) {
+  std::vector<double> squares(1000, 0);
+  EXPECT_EQ(DivisorsOf(squares), std::vector<float>(1000, 1));
+  squares.assign(1000, 0.9);
+  squares[7] = 20 * 20;
+  squares[8] = 5 * 5;
+  squares[9] = 0;
+  std::vector<float> want(1000, 1);
+  want[7] = 4;
+  want[8] = 2;
+  EXPECT_EQ(DivisorsOf(squares), want);
+}
+
+// x is large in two inputs, h in a neuron of each of its tiles.
+TEST(NpuGatedProducts, OutliersOfXAndHCostTheOthersLess) {
+  std::mt19937_64 random(6);
+  const std::set<int64_t> loud = {5, 200, 300, 500, 600, 700};
+  GatedModel gated(DType::kQ8_0, false, 768, random, loud);
+  for (size_t i = 0; i < gated.x().size(); ++i) {
+    if (i % kGatedK == 17 || i % kGatedK == 200) gated.x()[i] *= 15;
+  }
+  const std::vector<double> want = gated.Want();
+  for (const Device& device : kArrays) {
+    double errors[3];
+    for (int way = 0; way < 3; ++way) {
+      ProductPlan plan = gated.Plan(device);
+      ProductPart& part = plan.parts[0];
+      if (way > 0) {
+        part.sets_apart = true;
+        part.apart = {17, 200};
+      }
+      if (way > 1) {
+        part.divisors.assign(768, 1);
+        for (const int64_t neuron : loud) part.divisors[static_cast<size_t>(neuron)] = 8;
+      }
+      ArrayProducts array(device, MakeEmulatedBackend(device.generation));
+      array.Add(plan, {});
+      std::vector<float> y;
+      ASSERT_TRUE(array.Gated(gated.Call(y)));
+      EXPECT_EQ(array.counts().calls, 1U);
+      errors[way] = ErrorOf(y, want);
+      // Rows beyond the core stay the host's.
+      for (const float bad : {NAN, 1e30F}) {
+        const float good = gated.x()[17];
+        gated.x()[17] = bad;
+        EXPECT_FALSE(array.Gated(gated.Call(y))) << bad;
+        gated.x()[17] = good;
+      }
+    }
+    EXPECT_LT(errors[1], 0.6 * errors[0]);
+    EXPECT_LT(errors[2], 0.85 * errors[1]);
   }
 }
 
@@ -183,14 +239,14 @@ std::string Kinds(const ProductPlan& plan) {
 }
 
 TEST(NpuGatedProducts, DenseMlpsAndMixesArePlannedAsLists) {
-  PlanOptions options{kArrays[0], UINT64_MAX, kLeastSide, true, nullptr};
+  PlanOptions options{kArrays[0], UINT64_MAX, kLeastSide, false, nullptr};
   for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
     const Ops ops(type);
     EXPECT_EQ(Kinds(ops.Plan(options)), "L3p2p1L2");
     EXPECT_EQ(ops.Plan(options).multiplied, ops.Plan(options).all);
-    options.gated = false;
+    options.precise = true;
     EXPECT_EQ(Kinds(ops.Plan(options)), "p2p1p2p1p1p1");
-    options.gated = true;
+    options.precise = false;
   }
   // Floats have no such design; narrow ones stay with the host; sums longer than a stream has.
   EXPECT_EQ(Kinds(Ops(DType::kF32).Plan(options)), "p2p1p2p1p1p1");
@@ -199,9 +255,41 @@ TEST(NpuGatedProducts, DenseMlpsAndMixesArePlannedAsLists) {
             "p2p1p2p1p1p1");
 }
 
+// QKV, gate and up, and down set inputs apart, in one part for activations and in bytes alone.
+TEST(NpuGatedProducts, APlanCountsTheTileForOutliers) {
+  PlanOptions options{kArrays[0], UINT64_MAX, kLeastSide, false, nullptr};
+  for (const DType type : {DType::kQ8_0, DType::kQ4_0, DType::kF32}) {
+    const ProductPlan plan = Ops(type).Plan(options);
+    options.precise = true;
+    const ProductPlan precise = Ops(type).Plan(options);
+    options.precise = false;
+    // The sparse MLP's; K of 256 becomes 384, and of 512 640.
+    const size_t sparse = type == DType::kF32 ? 2 : 1;
+    const ProductPart& gate_up = plan.parts[sparse];
+    const ProductPart& down = plan.parts[sparse + 1];
+    const bool bytes = type != DType::kF32;
+    EXPECT_EQ(gate_up.sets_apart, bytes);
+    EXPECT_EQ(SumOf(gate_up), bytes ? 384 : 256);
+    EXPECT_EQ(SumOf(down), bytes ? 640 : 512);
+    EXPECT_EQ(plan.parts.front().sets_apart, bytes);
+    EXPECT_FALSE(plan.parts.back().sets_apart);
+    for (const ProductPart& part : precise.parts) EXPECT_FALSE(part.sets_apart);
+    if (!bytes) continue;
+    const auto weights_of = [](const ProductPart& part) { return part.bytes - 4 * part.n; };
+    EXPECT_EQ(weights_of(gate_up) * 2, weights_of(precise.parts[2]) * 3);
+    EXPECT_EQ(GatedCaseOf(plan.parts[0], 64).gate_k, 384);
+  }
+  // One tile has nobody to spare; the longest sums have no room.
+  EXPECT_FALSE(Ops(DType::kQ8_0, 128).Plan(options).parts[0].sets_apart);
+  for (const ProductPart& part :
+       Ops(DType::kQ8_0, kMostGemmSum / 32 * 32, 128, 128).Plan(options).parts) {
+    EXPECT_FALSE(part.sets_apart);
+  }
+}
+
 TEST(NpuGatedProducts, WhatIsBeyondTheBudgetAsAListMayFitInParts) {
   const Ops ops(DType::kQ8_0);
-  PlanOptions options{kArrays[0], UINT64_MAX, kLeastSide, true, nullptr};
+  PlanOptions options{kArrays[0], UINT64_MAX, kLeastSide, false, nullptr};
   const uint64_t list = ops.Plan(options).parts[0].bytes;
   options.budget = list - 1;
   const ProductPlan plan = ops.Plan(options);

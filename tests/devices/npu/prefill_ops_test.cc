@@ -9,10 +9,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string>
 #include <variant>
 
 #include "devices/cpu/cpu_device.h"
+#include "devices/npu/prefill/large_inputs.h"
 #include "devices/npu/prefill/npu_device.h"
 #include "gemma3/program.h"
 #include "gemma3n/program.h"
@@ -189,6 +191,70 @@ TEST_P(NpuShapes, QuantisedGemma3nAgreesWithTheCpu) {
   const Program program = BuildProgram(model.params, model.weights, gemma3n::Rows::kAllWanted);
   ExpectAgreement(program, ids, GetParam(), 0.03, 3, true);
   EXPECT_GE(ExpectAgreement(program, ids, GetParam(), 0.1, 3, false), params.layers);
+}
+
+/// A model of Gemma 3 whose norms make the same two channels of each product's inputs large.
+struct LoudGemma3 {
+  LoudGemma3() : model(MakeRandomGemma3(Params(), 1, DType::kQ8_0)), norm(kWidth, 1) {
+    norm[kLoud[0]] = 25;
+    norm[kLoud[1]] = 15;
+    for (gemma::BlockWeights& layer : model.weights.layers) {
+      layer.attention_norm = layer.ffn_norm = norm;
+    }
+    program = BuildProgram(model.params, model.weights, gemma3::Rows::kAllWanted);
+  }
+  static gemma3::HyperParams Params() {
+    gemma3::HyperParams params = RandomGemma3Params(1);
+    params.width = kWidth;
+    return params;
+  }
+  static constexpr int64_t kWidth = 320;
+  static constexpr size_t kLoud[] = {77, 290};
+  RandomGemma3 model;
+  std::vector<float> norm;
+  Program program;
+};
+
+TEST(NpuOutliers, AreFoundInAStepOfMadeUpTokens) {
+  const LoudGemma3 loud;
+  const ShapeClass shape{64, 64};
+  const OpRange all{0, loud.program.ops.size()};
+  const npu::PlanOptions options{{npu::Generation::kNpu1, 4}, UINT64_MAX, 1, false, nullptr};
+  npu::ProductPlan plan = npu::PlanProducts(loud.program, all, shape, options);
+  const std::shared_ptr<HostDevice> host = MakeCpuDevice(1);
+  npu::EaseOutliers(plan, {}, *host, loud.program, all, shape);
+  int parts = 0;
+  std::set<npu::PartKey> held;
+  for (const npu::ProductPart& part : plan.parts) {
+    held.insert(npu::KeyOf(part));
+    if (!part.sets_apart) {
+      EXPECT_TRUE(part.apart.empty());
+      continue;
+    }
+    ++parts;
+    ASSERT_EQ(part.apart.size(), 128U);
+    for (const size_t channel : LoudGemma3::kLoud) {
+      EXPECT_TRUE(std::binary_search(part.apart.begin(), part.apart.end(), channel));
+    }
+    EXPECT_EQ(part.divisors.empty(), !part.gated);
+  }
+  EXPECT_GE(parts, 2 * loud.model.params.layers - 1);
+  // The same every time; of what is held nothing is asked.
+  npu::ProductPlan again = npu::PlanProducts(loud.program, all, shape, options);
+  npu::EaseOutliers(again, held, *host, loud.program, all, shape);
+  for (const npu::ProductPart& part : again.parts) EXPECT_TRUE(part.apart.empty());
+  npu::EaseOutliers(again, {}, *host, loud.program, all, shape);
+  for (size_t i = 0; i < plan.parts.size(); ++i) {
+    EXPECT_EQ(again.parts[i].apart, plan.parts[i].apart);
+    EXPECT_EQ(again.parts[i].divisors, plan.parts[i].divisors);
+  }
+}
+
+// Through the device. As they are, they make QKV's heads up to 0.12 off.
+TEST(NpuOutliers, CostPromptsLittle) {
+  const LoudGemma3 loud;
+  const auto ids = RandomIds(loud.model.params.vocab, 40, 1);
+  ExpectAgreement(loud.program, ids, 1, 0.03, 2, false);
 }
 
 INSTANTIATE_TEST_SUITE_P(Random, NpuShapes, ::testing::Range<uint64_t>(1, 4));

@@ -19,6 +19,7 @@
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/prefill/array_products.h"
+#include "devices/npu/prefill/large_inputs.h"
 #include "devices/npu/prefill/packed_weights.h"
 #include "devices/npu/prefill/product_plan.h"
 #include "devices/npu/relative_error.h"
@@ -223,6 +224,79 @@ TEST(NpuPrefill, ProductsAreThoseOfTheModelsWeights) {
   }
 }
 
+std::vector<double> SquaresOf(const std::vector<float>& x, int64_t k) {
+  std::vector<double> squares(static_cast<size_t>(k));
+  for (size_t i = 0; i < x.size(); ++i) squares[i % squares.size()] += double{x[i]} * x[i];
+  return squares;
+}
+
+// Outliers in a few channels, in every row: what they cost the others, as they are and apart. K
+// ends in the middle of a tile.
+TEST(NpuPrefill, OutliersApartCostTheOthersNothing) {
+  std::mt19937_64 random(8);
+  constexpr int64_t kK = 608;
+  constexpr int64_t kN = 150;
+  constexpr int64_t kRows = 37;
+  std::normal_distribution<float> normal;
+  std::vector<float> x(kRows * kK);
+  for (float& value : x) value = normal(random);
+  for (int64_t t = 0; t < kRows; ++t) {
+    for (const int64_t channel : {5, 140, 300, 606}) {
+      float& value = x[static_cast<size_t>(t * kK + channel)];
+      value = std::copysign(20 + value, value);
+    }
+  }
+  for (const Device& device : kArrays) {
+    for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
+      SCOPED_TRACE(DTypeName(type));
+      const cpu::Weights weights = cpu::RandomWeights(type, kN, kK, random);
+      const GemmType as = type == DType::kQ4_0 ? GemmType::kI4 : GemmType::kI8;
+      // Weights as the array has them: what is left is what activations lose.
+      const ProductPart alone = Part(device, as, {weights.view});
+      std::vector<std::vector<float>> results;
+      for (const int way : {0, 1, 2}) {
+        ProductPlan plan;
+        plan.parts.push_back(alone);
+        if (way == 1) {
+          plan.parts[0].sets_apart = true;
+          plan.parts[0].apart = LargestInputs(SquaresOf(x, kK), as);
+        }
+        ArrayProducts array(device, MakeEmulatedBackend(device.generation), way == 2);
+        array.Add(plan, {});
+        std::vector<float>& y = results.emplace_back(kRows * kN);
+        std::vector<Product> products = {{weights.view, y.data(), kN}};
+        array.Multiply(x.data(), kK, kRows, products);
+        ASSERT_TRUE(products[0].done);
+      }
+      const std::vector<double> want(results[2].begin(), results[2].end());
+      const double as_they_are = ErrorOf(results[0], want);
+      const double apart = ErrorOf(results[1], want);
+      EXPECT_LT(apart, as_they_are / 5);
+      EXPECT_LT(apart, 0.01);
+    }
+  }
+}
+
+TEST(NpuPrefill, TheLargestInputsAreApartInBlocksWhereWeightsAre) {
+  std::vector<double> squares(300, 1);
+  squares[299] = squares[130] = 9;
+  std::vector<int32_t> some = LargestInputs(squares, GemmType::kI8);
+  ASSERT_EQ(some.size(), 128U);
+  EXPECT_TRUE(std::is_sorted(some.begin(), some.end()));
+  // Of equals the first ones.
+  EXPECT_EQ(some[125], 125);
+  EXPECT_EQ(some[126], 130);
+  EXPECT_EQ(some[127], 299);
+  squares.resize(288);
+  squares[287] = squares[33] = 4;
+  some = LargestInputs(squares, GemmType::kI4);
+  ASSERT_EQ(some.size(), 128U);
+  EXPECT_EQ(std::vector<int32_t>({some[0], some[32], some[64], some[96], some[127]}),
+            std::vector<int32_t>({0, 32, 128, 256, 287}));
+  // A part of a tile is all there is.
+  EXPECT_EQ(LargestInputs(std::vector<double>(70, 1), GemmType::kI8).size(), 70U);
+}
+
 // A run that fails leaves an array that stands somewhere: the next one gets another.
 TEST(NpuPrefill, ArraysRecoverFromRunsThatFail) {
   const GemmConfig config{kArrays[0], GemmType::kI8, GemmOutput::kI32};
@@ -277,10 +351,15 @@ TEST(NpuPrefill, RowsOfEverySizeAreMultiplied) {
     for (size_t i = 0; i < x.size(); ++i) x[i] *= sizes[i / kK % 4];
     x[5 * kK + 200] = NAN;
     x[6 * kK + 3] = INFINITY;
-    for (const bool precise : {false, true}) {
+    for (const int way : {0, 1, 2}) {
+      const bool precise = way == 1;
       ProductPlan plan;
       plan.parts.push_back(
           Part(kArrays[1], type == DType::kQ4_0 ? GemmType::kI4 : GemmType::kI8, {weights.view}));
+      if (way == 2) {
+        plan.parts[0].sets_apart = true;
+        plan.parts[0].apart = LargestInputs(std::vector<double>(kK, 1), plan.parts[0].config.type);
+      }
       ArrayProducts array(kArrays[1], MakeEmulatedBackend(kArrays[1].generation), precise);
       array.Add(plan, {});
       std::vector<float> y(kRows * 130);
@@ -350,7 +429,7 @@ std::vector<GemmType> TypesOf(const ProductPlan& plan) {
 }
 
 TEST(NpuProductPlan, TypesFollowTheModels) {
-  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, true, nullptr};
+  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, false, nullptr};
   using enum DType;
   EXPECT_EQ(TypesOf(Chain({kF32, kF16, kBF16}).Plan(all)), std::vector(3, GemmType::kBf16));
   EXPECT_EQ(TypesOf(Chain({kQ4_0, kQ4_0}).Plan(all)), std::vector(2, GemmType::kI4));
@@ -361,7 +440,7 @@ TEST(NpuProductPlan, TypesFollowTheModels) {
 
 TEST(NpuProductPlan, ShortStretchesOfAnotherTypeStayWithTheHost) {
   using enum DType;
-  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, true, nullptr};
+  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, false, nullptr};
   const ProductPlan few = Chain({kF16, kQ8_0, kF32, kQ8_0}).Plan(all);
   EXPECT_EQ(TypesOf(few), std::vector(2, GemmType::kI8));
   EXPECT_EQ(few.left.type, 2);
@@ -377,7 +456,7 @@ TEST(NpuProductPlan, ShortStretchesOfAnotherTypeStayWithTheHost) {
 
 TEST(NpuProductPlan, KeepsToItsBudgetAndSaysWhatIsBeyond) {
   const Chain chain({DType::kQ8_0, DType::kQ8_0, DType::kQ8_0});
-  PlanOptions options{kArrays[1], UINT64_MAX, kLeastSide, true, nullptr};
+  PlanOptions options{kArrays[1], UINT64_MAX, kLeastSide, false, nullptr};
   const ProductPlan whole = chain.Plan(options);
   ASSERT_EQ(whole.parts.size(), 3U);
   EXPECT_EQ(whole.bytes, 3 * whole.parts[0].bytes);
@@ -400,7 +479,7 @@ TEST(NpuProductPlan, KeepsToItsBudgetAndSaysWhatIsBeyond) {
 }
 
 TEST(NpuProductPlan, NarrowProductsAndFewRowsStayWithTheHost) {
-  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, true, nullptr};
+  const PlanOptions all{kArrays[0], UINT64_MAX, kLeastSide, false, nullptr};
   const ProductPlan narrow = Chain({DType::kF32, DType::kF32}, 96).Plan(all);
   EXPECT_TRUE(narrow.parts.empty());
   EXPECT_EQ(narrow.left.Text(kLeastSide), "2 narrower than 128");

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Activations in 8 bits with a power of two for each row and tile: how far they are off, in one
-// part and in two.
+// part, in two, and with some inputs apart from the others.
 #include "devices/npu/gemm/scaled_rows.h"
 
 #include <gtest/gtest.h>
@@ -64,6 +64,53 @@ TEST(NpuScaledRows, ActivationsAreWithinHalfAStepOfTheirTile) {
   EXPECT_EQ(ScaledParts({127.5F}).first[0], 64);
   EXPECT_EQ(ScaledParts({64}).exponents[0], 0);
   EXPECT_EQ(ScaledParts({63.7F}).exponents[0], -1);
+}
+
+/// Rows with inputs apart, put together again.
+struct ApartRow {
+  ApartRow(const std::vector<float>& x, const std::vector<int32_t>& apart)
+      : tiles(ScaledParts::TilesOf(x)), integers((tiles + 1) * 128, 99), exponents(tiles + 1) {
+    factor = ScaleRowApart(x, apart, integers, exponents);
+    for (size_t i = 0; i < x.size(); ++i) values.push_back(At(i));
+    for (size_t i = 0; i < apart.size(); ++i) {
+      values[static_cast<size_t>(apart[i])] += At(tiles * 128 + i);
+    }
+  }
+  double At(size_t i) const { return std::ldexp(integers[i] * double{factor}, exponents[i / 128]); }
+  size_t tiles;
+  std::vector<int8_t> integers, exponents;
+  float factor = 0;
+  std::vector<double> values;
+};
+
+// Inputs that are apart cost the others of their tile nothing, and are as exact as they.
+TEST(NpuScaledRows, InputsApartLeaveTheOthersTheirBits) {
+  std::mt19937_64 random(5);
+  const std::vector<int32_t> apart = {3, 100, 129, 319};
+  for (const float size : {1e-36F, 1.0F, 3e20F}) {
+    std::normal_distribution<float> normal;
+    std::vector<float> x(320);
+    for (float& value : x) value = std::clamp(normal(random), -3.0F, 3.0F) * size;
+    for (const int32_t i : apart) x[static_cast<size_t>(i)] = 30 * size;
+    x[100] = -80 * size;
+    const ApartRow row(x, apart);
+    EXPECT_EQ(row.factor == 1, size == 1.0F);
+    // Of 3, not of 80.
+    const double step = 2 * 3 * size / 127.5;
+    for (size_t i = 0; i < x.size(); ++i) {
+      ASSERT_LE(std::abs(row.values[i] - x[i]), step / 2) << size << " " << i;
+    }
+    // Behind the row's end, and behind those that are apart, is nothing.
+    EXPECT_EQ(row.tiles, 3U);
+    for (size_t i = 320; i < 384; ++i) ASSERT_EQ(row.integers[i], 0);
+    for (size_t i = 384 + apart.size(); i < 512; ++i) ASSERT_EQ(row.integers[i], 0);
+  }
+  std::vector<float> bad(320, 1);
+  bad[200] = NAN;
+  const ApartRow none(bad, apart);
+  EXPECT_TRUE(std::isnan(none.factor));
+  EXPECT_EQ(none.integers, std::vector<int8_t>(512, 0));
+  EXPECT_EQ(ApartRow(std::vector<float>(320, 0), apart).values, std::vector<double>(320, 0));
 }
 
 TEST(NpuScaledRows, WhatIsNoNumberStaysNone) {

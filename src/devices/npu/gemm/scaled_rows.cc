@@ -7,6 +7,8 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <vector>
 
 #include "core/error.h"
 #include "devices/npu/kernels/gemm_tile.h"
@@ -64,6 +66,22 @@ void RoundTile(std::span<const float> values, int8_t* integers, int8_t& exponent
   }
 }
 
+/// The power of two by which a row's factor is 2^it; none where the row holds what is no number.
+std::optional<int> ShiftOf(std::span<const float> x) {
+  const uint32_t bits = MostBits(x);
+  if (bits >= kInfinity) return std::nullopt;
+  const int exponent = ExponentOf(std::bit_cast<float>(bits));
+  const bool far = bits != 0 && std::abs(exponent) > kFarExponent;
+  return far ? std::max(exponent, kLeastFactor) : 0;
+}
+
+/// Of a row that holds what is no number.
+float RoundToNone(std::span<int8_t> integers, std::span<int8_t> exponents) {
+  std::fill(integers.begin(), integers.end(), int8_t{0});
+  std::fill(exponents.begin(), exponents.end(), static_cast<int8_t>(kLeastExponent));
+  return std::numeric_limits<float>::quiet_NaN();
+}
+
 void CheckSizes(size_t k, size_t integers, size_t exponents) {
   if (integers != k || exponents != static_cast<size_t>(ScaledTiles(static_cast<int64_t>(k)))) {
     throw Error(ErrorKind::kInternal, "scaled rows: memory of another size than the row's");
@@ -76,22 +94,43 @@ int64_t ScaledTiles(int64_t k) { return (k + kTileKI8 - 1) / kTileKI8; }
 
 float ScaleRow(std::span<const float> x, std::span<int8_t> integers, std::span<int8_t> exponents) {
   CheckSizes(x.size(), integers.size(), exponents.size());
-  const uint32_t bits = MostBits(x);
-  if (bits >= kInfinity) {
-    std::fill(integers.begin(), integers.end(), int8_t{0});
-    std::fill(exponents.begin(), exponents.end(), static_cast<int8_t>(kLeastExponent));
-    return std::numeric_limits<float>::quiet_NaN();
-  }
-  const int exponent = ExponentOf(std::bit_cast<float>(bits));
-  const bool far = bits != 0 && std::abs(exponent) > kFarExponent;
-  const int shift = far ? std::max(exponent, kLeastFactor) : 0;
-  const float near = std::ldexp(1.0F, -shift);
+  const std::optional<int> shift = ShiftOf(x);
+  if (!shift) return RoundToNone(integers, exponents);
+  const float near = std::ldexp(1.0F, -*shift);
   std::array<float, kTile> moved;
   ForTiles(x.size(), [&](size_t first, size_t count, size_t tile) {
     for (size_t i = 0; i < count; ++i) moved[i] = x[first + i] * near;
     RoundTile(std::span(moved).first(count), integers.data() + first, exponents[tile]);
   });
-  return std::ldexp(1.0F, shift);
+  return std::ldexp(1.0F, *shift);
+}
+
+float ScaleRowApart(std::span<const float> x, std::span<const int32_t> apart,
+                    std::span<int8_t> integers, std::span<int8_t> exponents) {
+  const auto tiles = static_cast<size_t>(ScaledTiles(static_cast<int64_t>(x.size())));
+  CheckSizes((tiles + 1) * kTile, integers.size(), exponents.size());
+  if (apart.empty() || apart.size() > kTile) {
+    throw Error(ErrorKind::kInternal, "scaled rows: inputs apart that are not a tile");
+  }
+  const std::optional<int> shift = ShiftOf(x);
+  if (!shift) return RoundToNone(integers, exponents);
+  const float near = std::ldexp(1.0F, -*shift);
+  std::vector<float> moved((tiles + 1) * kTile);
+  std::transform(x.begin(), x.end(), moved.begin(), [near](float value) { return value * near; });
+  const size_t last = tiles * kTile;
+  for (size_t i = 0; i < apart.size(); ++i) {
+    moved[last + i] = moved[static_cast<size_t>(apart[i])];
+  }
+  RoundTile(std::span(moved).subspan(last), integers.data() + last, exponents[tiles]);
+  const float step = std::ldexp(1.0F, exponents[tiles]);
+  // Exact: what is left has no more bits than x.
+  for (size_t i = 0; i < apart.size(); ++i) {
+    moved[static_cast<size_t>(apart[i])] -= static_cast<float>(integers[last + i]) * step;
+  }
+  ForTiles(last, [&](size_t first, size_t count, size_t tile) {
+    RoundTile(std::span(moved).subspan(first, count), integers.data() + first, exponents[tile]);
+  });
+  return std::ldexp(1.0F, *shift);
 }
 
 void ScaleRest(std::span<const float> x, float factor, std::span<const int8_t> integers,

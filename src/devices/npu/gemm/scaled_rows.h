@@ -20,8 +20,16 @@ int64_t ScaledTiles(int64_t k);
 /// none. A row with what is no number has zeros, and that as its factor.
 float ScaleRow(std::span<const float> x, std::span<int8_t> integers, std::span<int8_t> exponents);
 
-/// What those leave over of x, in the same form, with the same factor: both together are within
-/// 2^-14 of the tile's largest.
+/// The same with some inputs apart from their tiles, which they would take bits from: rounded
+/// together as one more tile behind the others, with an exponent of its own, and in their places
+/// what that leaves over of them. So they have two parts, and the others the steps of a tile
+/// without them. `apart`: which of x, 1 to 128 of them. integers
+/// [(ScaledTiles(k) + 1) x 128], exponents [ScaledTiles(k) + 1].
+float ScaleRowApart(std::span<const float> x, std::span<const int32_t> apart,
+                    std::span<int8_t> integers, std::span<int8_t> exponents);
+
+/// What those of ScaleRow leave over of x, in the same form, with the same factor: both together
+/// are within 2^-14 of the tile's largest.
 void ScaleRest(std::span<const float> x, float factor, std::span<const int8_t> integers,
                std::span<const int8_t> exponents, std::span<int8_t> rest,
                std::span<int8_t> rest_exponents);

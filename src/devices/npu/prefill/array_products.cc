@@ -174,7 +174,7 @@ void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_
   const ProductPart& part = weights.part();
   const bool bytes = ScalesRows(part.config);
   const int64_t parts = bytes ? parts_ : 1;
-  const Prepared& prepared = Prepare(part.config, {parts * rows, part.k, part.n});
+  const Prepared& prepared = Prepare(part.config, {parts * rows, SumOf(part), part.n});
   const auto a_bytes = static_cast<size_t>(prepared.plan.a_bytes);
   const auto c_bytes = static_cast<size_t>(prepared.plan.c_bytes);
   const std::span<std::byte> a = Grown(a_, prepared.plan.a_bytes).bytes().first(a_bytes);
@@ -183,8 +183,8 @@ void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_
   if (bytes) {
     bytes_of_rows_.Start(prepared.plan);
     const ByteRows::Values values{x, x_stride, rows, part.k};
-    factors = parts == 1 ? bytes_of_rows_.Set(values, {0, 0})
-                         : bytes_of_rows_.SetInParts(values, {0, 0}, {rows, 0});
+    factors =
+        parts == 1 ? SetInputs(part, values) : bytes_of_rows_.SetInParts(values, {0, 0}, {rows, 0});
     bytes_of_rows_.Pack(a);
   } else {
     const auto k = static_cast<size_t>(part.k);
@@ -220,14 +220,20 @@ void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_
   Count(part.config, 1, rows * WeightsOf(part), prepared.seconds);
 }
 
+std::span<const float> ArrayProducts::SetInputs(const ProductPart& part,
+                                                const ByteRows::Values& values) {
+  return part.sets_apart ? bytes_of_rows_.SetApart(values, part.apart, {0, 0})
+                         : bytes_of_rows_.Set(values, {0, 0});
+}
+
 bool ArrayProducts::PackGated(const GatedPlan& plan, const GatedCall& call,
                               const PackedGated& weights, std::span<std::byte> a) {
   const auto ordinary = [](std::span<const float> factors) {
     return std::all_of(factors.begin(), factors.end(), [](float factor) { return factor == 1; });
   };
   bytes_of_rows_.Start(plan.a);
-  const ByteRows::Values x{call.x, call.x_stride, call.rows, plan.shape.gate_k};
-  if (!ordinary(bytes_of_rows_.Set(x, {0, 0}))) return false;
+  const ByteRows::Values x{call.x, call.x_stride, call.rows, weights.part().k};
+  if (!ordinary(SetInputs(weights.part(), x))) return false;
   double most_u = 0;
   if (call.u != nullptr) {
     const int64_t f = plan.shape.neurons;

@@ -79,6 +79,9 @@ class ArrayProducts : public ProductEngine {
   void HandOut(const ProductPart& part, int64_t rows, const Write& write);
   /// A call of the array.
   void Count(const GemmConfig& config, uint64_t runs, int64_t macs, double seconds);
+  /// Rounds the inputs of a part to bytes of one part, those that it sets apart as such; their
+  /// factors.
+  std::span<const float> SetInputs(const ProductPart& part, const ByteRows::Values& values);
   /// A of a gated product, packed; whether the core can say all that comes of it.
   bool PackGated(const GatedPlan& plan, const GatedCall& call, const PackedGated& weights,
                  std::span<std::byte> a);

@@ -39,6 +39,18 @@ std::span<const float> ByteRows::Set(const Values& values, const Place& at) {
   return factors_;
 }
 
+std::span<const float> ByteRows::SetApart(const Values& values, std::span<const int32_t> apart,
+                                          const Place& at) {
+  factors_.resize(static_cast<size_t>(values.count));
+  const int64_t k = (ScaledTiles(values.k) + 1) * kTileKI8;
+  for (int64_t t = 0; t < values.count; ++t) {
+    const std::span row(values.x + t * values.stride, static_cast<size_t>(values.k));
+    factors_[static_cast<size_t>(t)] =
+        ScaleRowApart(row, apart, BytesAt(at, t, k), ExponentsAt(at, t, k));
+  }
+  return factors_;
+}
+
 std::span<const float> ByteRows::SetInParts(const Values& values, const Place& first,
                                             const Place& rest) {
   Set(values, first);

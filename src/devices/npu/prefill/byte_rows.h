@@ -33,6 +33,9 @@ class ByteRows {
   void Start(const GemmPlan& plan);
   /// Rounds rows to bytes. Returns their factors [count], which are valid until the next call.
   std::span<const float> Set(const Values& values, const Place& at);
+  /// Rounds rows with those inputs apart, in a tile behind the others (ScaleRowApart).
+  std::span<const float> SetApart(const Values& values, std::span<const int32_t> apart,
+                                  const Place& at);
   /// In two parts, what the first one leaves over elsewhere.
   std::span<const float> SetInParts(const Values& values, const Place& first, const Place& rest);
   /// What no value from these tiles of K on is above, but for factors.

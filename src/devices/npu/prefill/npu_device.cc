@@ -11,6 +11,7 @@
 
 #include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/prefill/array_products.h"
+#include "devices/npu/prefill/large_inputs.h"
 #include "devices/npu/xrt/xrt_backend.h"
 
 namespace tandem {
@@ -20,7 +21,7 @@ npu::PlanOptions PlanOptionsOf(const NpuOptions& options) {
   return {{options.generation, npu::MaxColumns(options.generation)},
           options.budget,
           options.least_side.value_or(npu::kLeastSide),
-          !options.precise,
+          options.precise,
           nullptr};
 }
 
@@ -78,7 +79,8 @@ class ArrayNpu : public NpuDevice {
     npu::PlanOptions plan_options = PlanOptionsOf(options_);
     plan_options.budget -= std::min(options_.budget, products_.bytes());
     plan_options.held = &products_.held();
-    const npu::ProductPlan plan = npu::PlanProducts(program, range, shape, plan_options);
+    npu::ProductPlan plan = npu::PlanProducts(program, range, shape, plan_options);
+    npu::EaseOutliers(plan, products_.held(), *host_, program, {0, range.end}, shape);
     products_.Add(plan, options_.progress);
     use_.products = static_cast<int64_t>(plan.parts.size());
     use_.share =

@@ -44,24 +44,30 @@ PackedGated::PackedGated(const ProductPart& part, ArrayBackend& backend) try : p
   down_ = backend.MakeBuffer(static_cast<size_t>(plan.down.b_bytes));
   GatedPacker packer(plan, gate_up_->bytes());
   const RowPacker rows(part.config.type);
-  const auto pack = [&](const WeightView& matrix, int64_t first, double& most) {
+  const ColumnLayout inputs = LayoutOf(part);
+  const auto pack = [&](const WeightView& matrix, int64_t first, std::span<const float> divisors,
+                        double& most) {
     for (int64_t f = 0; f < matrix.rows; ++f) {
-      const float scale = rows.Pack(matrix, f, {part.k}, /*round_scale=*/true, packer, first + f);
+      float scale = rows.Pack(matrix, f, inputs, /*round_scale=*/true, packer, first + f);
+      if (!divisors.empty()) scale /= divisors[static_cast<size_t>(f)];
       packer.SetScale(first + f, std::isfinite(scale) ? scale : 0);
       // No number stays none.
       most = std::isfinite(scale) ? std::max(most, 127.0 * scale) : NAN;
       if (std::isnan(most)) return;
     }
   };
-  pack(part.matrices[0], 0, most_gate_);
+  pack(part.matrices[0], 0, {}, most_gate_);
   if (part.gives_up()) {
     PackIdentity(plan, packer);
   } else {
-    pack(part.matrices[1], packer.UpColumn(0), most_up_);
+    pack(part.matrices[1], packer.UpColumn(0), part.divisors, most_up_);
   }
   ColumnPacker down_packer(plan.down, 0, down_->bytes());
-  const ColumnLayout layout{plan.down.shape.k, plan.tile_neurons(),
-                            plan.DownPlace(plan.tile_neurons())};
+  const ColumnLayout layout{plan.down.shape.k,
+                            plan.tile_neurons(),
+                            plan.DownPlace(plan.tile_neurons()),
+                            {},
+                            part.divisors};
   for (int64_t n = 0; n < part.n; ++n) {
     column_scales_.push_back(rows.Pack(part.matrices.back(), n, layout, false, down_packer, n));
   }
@@ -74,7 +80,7 @@ PackedGated::PackedGated(const ProductPart& part, ArrayBackend& backend) try : p
 }
 
 bool PackedGated::Holds(double most_x, double most_u) const {
-  const double sum = static_cast<double>(part_.k) * most_x;
+  const double sum = static_cast<double>(SumOf(part_)) * most_x;
   const double most_up = part_.gives_up() ? 2 * most_u : sum * most_up_;
   return sum * most_gate_ * most_up < std::ldexp(1.0, 80);
 }

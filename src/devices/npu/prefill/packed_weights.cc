@@ -10,6 +10,8 @@
 
 #include "core/error.h"
 #include "core/float_types.h"
+#include "devices/npu/gemm/scaled_rows.h"
+#include "devices/npu/kernels/gemm_tile.h"
 #include "formats/quant_blocks.h"
 
 namespace tandem::npu {
@@ -53,9 +55,10 @@ void ReadQ4(const WeightView& matrix, int64_t row, std::span<int8_t> nibbles,
   }
 }
 
-/// A column of that layout, zeros where it has nothing.
+/// A column of that layout, zeros where it has nothing. `tile`: of its places, the last ones.
 template <typename T>
-std::vector<T> Spread(const std::vector<T>& values, const ColumnLayout& layout) {
+std::vector<T> Spread(const std::vector<T>& values, const ColumnLayout& layout,
+                      int64_t tile = kTileKI8) {
   std::vector<T> column(static_cast<size_t>(layout.depth));
   const auto run = static_cast<size_t>(layout.run);
   for (size_t first = 0; first < values.size(); first += run) {
@@ -63,10 +66,19 @@ std::vector<T> Spread(const std::vector<T>& values, const ColumnLayout& layout) 
                 std::min(run, values.size() - first),
                 column.begin() + static_cast<std::ptrdiff_t>(first / run) * layout.stride);
   }
+  for (size_t i = 0; i < layout.again.size(); ++i) {
+    column[static_cast<size_t>(layout.depth - tile) + i] =
+        values[static_cast<size_t>(layout.again[i])];
+  }
   return column;
 }
 
 }  // namespace
+
+ColumnLayout LayoutOf(const ProductPart& part) {
+  const int64_t tiles = part.sets_apart ? ScaledTiles(part.k) * kTileKI8 : part.k;
+  return {SumOf(part), tiles, tiles, part.apart};
+}
 
 float RowPacker::Pack(const WeightView& matrix, int64_t row, const ColumnLayout& layout,
                       bool round_scale, ColumnPacker& packer, int64_t column) const {
@@ -75,15 +87,21 @@ float RowPacker::Pack(const WeightView& matrix, int64_t row, const ColumnLayout&
     std::vector<int8_t> nibbles(k);
     std::vector<float> scales(k / 32);
     ReadQ4(matrix, row, nibbles, scales);
-    const ColumnLayout blocks{layout.depth / 32, layout.run / 32, layout.stride / 32};
-    const float scale =
-        packer.Set4(column, Spread(nibbles, layout), Spread(scales, blocks), round_scale);
+    std::vector<int32_t> again;
+    for (size_t i = 0; i < layout.again.size(); i += kI4Block) {
+      again.push_back(layout.again[i] / kI4Block);
+    }
+    const ColumnLayout blocks{layout.depth / kI4Block, layout.run / kI4Block,
+                              layout.stride / kI4Block, again};
+    const float scale = packer.Set4(column, Spread(nibbles, layout),
+                                    Spread(scales, blocks, kTileKI8 / kI4Block), round_scale);
     const bool numbers =
         std::all_of(scales.begin(), scales.end(), [](float value) { return std::isfinite(value); });
     return numbers ? scale : NAN;
   }
   std::vector<float> values(k);
   matrix.ReadRow(row, values.data());
+  for (size_t i = 0; i < layout.times.size(); ++i) values[i] *= layout.times[i];
   values = Spread(values, layout);
   if (type_ == GemmType::kBf16) {
     std::vector<uint16_t> halves(values.size());
@@ -98,7 +116,8 @@ float RowPacker::Pack(const WeightView& matrix, int64_t row, const ColumnLayout&
 }
 
 PackedWeights::PackedWeights(const ProductPart& part, ArrayBackend& backend) try : part_(part) {
-  const GemmPlan plan = PlanGemm(part.config, {1, part.k, part.n});
+  const GemmPlan plan = PlanGemm(part.config, {1, SumOf(part), part.n});
+  const ColumnLayout layout = LayoutOf(part);
   buffer_ = backend.MakeBuffer(static_cast<size_t>(plan.b_bytes));
   const bool scaled = part.config.type != GemmType::kBf16;
   ColumnPacker packer(plan, 0, buffer_->bytes());
@@ -106,7 +125,7 @@ PackedWeights::PackedWeights(const ProductPart& part, ArrayBackend& backend) try
   int64_t n = 0;
   for (const WeightView& matrix : part.matrices) {
     for (int64_t r = 0; r < matrix.rows; ++r, ++n) {
-      const float scale = rows.Pack(matrix, r, {part.k}, false, packer, n);
+      const float scale = rows.Pack(matrix, r, layout, false, packer, n);
       if (scaled) column_scales_.push_back(scale);
     }
   }

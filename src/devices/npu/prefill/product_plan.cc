@@ -39,7 +39,7 @@ class Planner {
     for (const Op* const op : ops) {
       if (TakeGated(op->body)) continue;
       for (const std::vector<WeightView>& group : ProductGroups(op->body)) {
-        Split(group, plan_.parts);
+        Split(group, HasOutliers(op->body), plan_.parts);
       }
     }
     LeaveOtherTypes();
@@ -72,7 +72,7 @@ class Planner {
   bool TakeGated(const OpBody& body) {
     const auto* const mlp = std::get_if<GatedMlp>(&body);
     const auto* const mix = std::get_if<PerLayerMix>(&body);
-    if (!options_.gated || (mlp == nullptr && mix == nullptr)) return false;
+    if (options_.precise || (mlp == nullptr && mix == nullptr)) return false;
     if (mlp != nullptr && mlp->sparse) return false;
     ProductPart part;
     if (mlp != nullptr) {
@@ -89,7 +89,10 @@ class Planner {
       if (TypeOf(matrix.type) != type) return false;
       if (std::min(matrix.rows, matrix.cols) < options_.least_side) return false;
     }
-    if (!ScalesRows(part.config) || !FitsGated(GatedShapeOf(part, 1))) return false;
+    if (!ScalesRows(part.config)) return false;
+    part.sets_apart = SetsApart(part, HasOutliers(body));
+    if (part.sets_apart && !FitsGated(GatedShapeOf(part, 1))) part.sets_apart = false;
+    if (!FitsGated(GatedShapeOf(part, 1))) return false;
     const GatedPlan gated = PlanGated(part.config, GatedShapeOf(part, 1));
     part.bytes = static_cast<uint64_t>(gated.b_bytes + gated.down.b_bytes) +
                  static_cast<uint64_t>(part.n) * sizeof(float);
@@ -102,8 +105,19 @@ class Planner {
     return type == DType::kQ4_0 && four_ ? GemmType::kI4 : GemmType::kI8;
   }
 
+  /// Products behind a norm, and behind a gate: some of their inputs are outliers in every row. Of
+  /// attention's results and of streams none were found that cost as much.
+  static bool HasOutliers(const OpBody& body) {
+    return std::holds_alternative<QkvProject>(body) || std::holds_alternative<GatedMlp>(body);
+  }
+  /// Whether a part does that has such inputs. In one tile all would be apart.
+  bool SetsApart(const ProductPart& part, bool outliers) const {
+    return outliers && !options_.precise && ScalesRows(part.config) && part.k > kTileKI8 &&
+           part.k + 2 * kTileKI8 <= kMostGemmSum;
+  }
+
   /// A part for each type of a group.
-  void Split(const std::vector<WeightView>& group, std::vector<ProductPart>& parts) {
+  void Split(const std::vector<WeightView>& group, bool outliers, std::vector<ProductPart>& parts) {
     for (const GemmType type : {GemmType::kI8, GemmType::kI4, GemmType::kBf16}) {
       ProductPart part;
       part.config = {options_.device, type, GemmOutput::kF32};
@@ -119,7 +133,8 @@ class Planner {
       } else if (part.k > kMostGemmSum || part.n > kMostGemmColumns) {
         ++plan_.left.large;
       } else {
-        const GemmPlan gemm = PlanGemm(part.config, {1, part.k, part.n});
+        part.sets_apart = SetsApart(part, outliers);
+        const GemmPlan gemm = PlanGemm(part.config, {1, SumOf(part), part.n});
         const uint64_t scales = type == GemmType::kBf16 ? 0 : sizeof(float);
         part.bytes = static_cast<uint64_t>(gemm.b_bytes) + static_cast<uint64_t>(part.n) * scales;
         parts.push_back(std::move(part));
@@ -135,7 +150,7 @@ class Planner {
       gemm.device = options_.device;
       gemm.type = part.config.type;
       gemm.output = part.config.output;
-      gemm.shape = {kJudgedRows, part.k, part.n};
+      gemm.shape = {kJudgedRows, SumOf(part), part.n};
       gemm.tile = DesignTile(gemm.type);
       return ModelGemm(gemm);
     }();
@@ -182,9 +197,10 @@ class Planner {
           counted.contains(key) || (options_.held != nullptr && options_.held->contains(key));
       if (!held && part.bytes > options_.budget - plan_.bytes) {
         if (part.gated) {
-          Split({part.matrices.back()}, left);
+          const bool outliers = !part.gives_up();
+          Split({part.matrices.back()}, outliers, left);
           part.matrices.pop_back();
-          Split(part.matrices, left);
+          Split(part.matrices, outliers, left);
           continue;
         }
         LeftOut& out = plan_.left;
@@ -223,11 +239,15 @@ int64_t WeightsOf(const ProductPart& part) {
   return weights;
 }
 
+int64_t SumOf(const ProductPart& part) {
+  return part.sets_apart ? (ScaledTiles(part.k) + 1) * kTileKI8 : part.k;
+}
+
 GatedShape GatedShapeOf(const ProductPart& part, int64_t m) {
   const int64_t neurons = part.matrices.front().rows;
   // Factors in two parts, each in whole tiles.
   const int64_t up_k = part.gives_up() ? 2 * ScaledTiles(neurons) * kTileKI8 : 0;
-  return {m, part.k, up_k, neurons, part.n};
+  return {m, SumOf(part), up_k, neurons, part.n};
 }
 
 GatedCase GatedCaseOf(const ProductPart& part, int64_t m) {

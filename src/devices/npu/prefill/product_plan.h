@@ -51,6 +51,13 @@ struct ProductPart {
   bool gated = false;  ///< A list.
   int64_t k = 0;
   int64_t n = 0;
+  /// Whether the sums over k have a tile more, for inputs that are much larger than others in every
+  /// row (large_inputs.h); which ones, once they are known. Of a list: gate's and up's sums.
+  bool sets_apart = false;
+  std::vector<int32_t> apart;
+  /// Of a list: powers of two that its neurons are divided by, and down's weights multiplied with;
+  /// empty: 1.
+  std::vector<float> divisors;
   uint64_t bytes = 0;  ///< Packed, their scales included.
 
   /// Of a list: whether the factors of GELU are given, not products.
@@ -60,6 +67,8 @@ using PartKey = std::pair<GemmType, MatrixKeys>;
 PartKey KeyOf(const ProductPart& part);
 /// Weights of all its matrices.
 int64_t WeightsOf(const ProductPart& part);
+/// What the array sums over: k, and in whole tiles where inputs are set apart.
+int64_t SumOf(const ProductPart& part);
 /// A list's products for m rows; to the model of time.
 GatedShape GatedShapeOf(const ProductPart& part, int64_t m);
 GatedCase GatedCaseOf(const ProductPart& part, int64_t m);
@@ -68,7 +77,9 @@ struct PlanOptions {
   Device device;
   uint64_t budget = 0;  ///< Bytes of packed weights.
   int64_t least_side = kLeastSide;
-  bool gated = true;  ///< Dense MLPs and per-layer mixes are lists where their types allow it.
+  /// Activations in bytes have two parts. Else dense MLPs and per-layer mixes are lists where their
+  /// types allow it, and products whose inputs have outliers set them apart.
+  bool precise = false;
   /// Parts that are packed already and cost nothing more. May be null.
   const std::set<PartKey>* held = nullptr;
 };
