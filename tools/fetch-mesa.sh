@@ -12,11 +12,16 @@ here=$(cd "$(dirname "$0")" && pwd)
 folder=${XDG_CACHE_HOME:-$HOME/.cache}/tandem-mesa
 fail() { echo "fetch-mesa: $*" >&2; exit 1; }
 
-if [[ ! -e $folder/radeon.json || ! -e $folder/lavapipe.json ]]; then
+is_there() { [[ -e $folder/radeon.json && -e $folder/lavapipe.json ]]; }
+
+if ! is_there; then
   [[ "${TANDEM_SKIP_DEPS:-}" != 1 ]] || fail "not fetched yet, and nothing is to be fetched"
   [[ $(. /etc/os-release 2>/dev/null; echo "${VERSION_CODENAME:-}") == bookworm ]] || fail "no Debian 12 here"
   mkdir -p "$folder"
   exec 9>"$folder/lock" && flock 9  # tests that want it run side by side
+fi
+# Another may have fetched it meanwhile, and use it.
+if ! is_there; then
   unpacked=$folder/packages
   "$here/fetch-packages.sh" "$unpacked" bookworm-backports mesa-vulkan-drivers libdrm2 libdrm-amdgpu1 ||
     fail "no newer Mesa"

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 #include <list>
+#include <memory>
+#include <optional>
 #include <random>
 
 #include "core/error.h"
@@ -58,13 +60,14 @@ size_t CountPlain(const std::vector<FusedSpan>& spans, const Program& program) {
   return plain;
 }
 
-// Logits of each token, `together` of them a step, and what the caches hold at the end.
+// Logits of each token, `together` of them a step, and what the caches hold at the end. The ops
+// before `cut` are a segment of their own.
 struct Run {
   std::vector<float> logits;
   std::vector<std::vector<float>> caches;
 };
 Run RunTokens(const Program& program, Device& device, const std::vector<int32_t>& ids,
-              int64_t together = 1, KernelCounts* kernels = nullptr) {
+              int64_t together = 1, KernelCounts* kernels = nullptr, size_t cut = 0) {
   const auto count = static_cast<int64_t>(ids.size());
   std::vector<std::vector<float>> buffers;
   std::vector<float*> pointers;
@@ -81,7 +84,9 @@ Run RunTokens(const Program& program, Device& device, const std::vector<int32_t>
                       data + static_cast<size_t>(count * cache.width()) * sizeof(float)});
   }
   const std::span<const KvView> views = caches;
-  const auto segment = device.Compile(program, {0, program.ops.size()}, {together, together});
+  std::vector<std::unique_ptr<Segment>> segments;
+  if (cut > 0) segments.push_back(device.Compile(program, {0, cut}, {together, together}));
+  segments.push_back(device.Compile(program, {cut, program.ops.size()}, {together, together}));
   for (int64_t first = 0; first < count; first += together) {
     std::vector<StepRow> rows;
     for (int64_t t = first; t < std::min(first + together, count); ++t) {
@@ -91,7 +96,7 @@ Run RunTokens(const Program& program, Device& device, const std::vector<int32_t>
     std::vector<OpTime> times;
     if (kernels != nullptr) bindings.times = &times;
     bindings.kernels = kernels;
-    segment->Submit(bindings, rows).Wait();
+    for (const auto& segment : segments) segment->Submit(bindings, rows).Wait();
     const float* logits = pointers[static_cast<size_t>(program.logits)];
     run.logits.insert(run.logits.end(), logits,
                       logits + rows.size() * static_cast<size_t>(program.vocab_rows));
@@ -169,6 +174,51 @@ TEST(VulkanFused, QuantisedWeightsAgreeWithTheCpu) {
     options.integer_dot = type != DType::kQ8_0;
     options.staged = type == DType::kQ4_0;
     ExpectAsOnTheCpu(program, RandomIds(params.vocab, 21, 9), 6e-2, options);
+  }
+}
+
+// Subgroups share rows of `down`, whose slices are no power of two of steps long: with 8, 16 and
+// 32 lanes, of floats and of codes.
+TEST(VulkanFused, SlicesOfRowsAreOfAnyLength) {
+  TANDEM_REQUIRE_VULKAN();
+  for (const auto& [type, ffn] : {std::pair(DType::kF32, 1536), {DType::kQ8_0, 6144}}) {
+    SCOPED_TRACE(DTypeName(type));
+    gemma3n::HyperParams params = FusibleParams(3);
+    params.width = 64;
+    std::fill(params.ffn.begin(), params.ffn.end(), ffn);
+    // Else `down` of codes may be by columns.
+    std::fill(params.sparsity.begin(), params.sparsity.end(), std::nullopt);
+    const RandomModel model = MakeRandomModel(params, 5, type);
+    const Program program = BuildProgram(params, model.weights, gemma3n::Rows::kAllWanted);
+    const auto spans = vulkan::PlanFusion(program, {0, program.ops.size()}, kLimits);
+    EXPECT_EQ(CountPlain(spans, program), 0U);
+    const auto ids = RandomIds(params.vocab, 4, 9);
+    const auto want = RunTokens(program, *MakeCpuDevice(1), ids);
+    const auto got = RunTokens(program, *MakeVulkanDevice({}), ids);
+    EXPECT_LT(Difference(got.logits, want.logits), type == DType::kF32 ? 1e-4 : 6e-2);
+  }
+}
+
+// Wherever a program is cut patterns begin with what no kernel before them has made: a sparse
+// layer's gates, too, which then are no head's, and leave their spread.
+TEST(VulkanFused, ProgramsCutAnywhereGiveTheSame) {
+  TANDEM_REQUIRE_VULKAN();
+  gemma3n::HyperParams params = FusibleParams(2);
+  params.width = 256;  // rows that two subgroups of 32 lanes may share
+  std::fill(params.ffn.begin(), params.ffn.end(), 160);
+  std::fill(params.sparsity.begin(), params.sparsity.end(), 0.9);
+  const RandomModel model = MakeRandomModel(params, 5);
+  const Program program = BuildProgram(params, model.weights, gemma3n::Rows::kAllWanted);
+  const auto ids = RandomIds(params.vocab, 3, 9);
+  const auto want = RunTokens(program, *MakeCpuDevice(1), ids);
+  const auto device = MakeVulkanDevice({});
+  for (size_t cut = 1; cut < program.ops.size(); ++cut) {
+    for (const int64_t together : {1, 3}) {
+      SCOPED_TRACE(::testing::Message() << "cut before " << OpName(program.ops[cut].body) << ", op "
+                                        << cut << ", " << together << " rows a step");
+      const auto got = RunTokens(program, *device, ids, together, nullptr, cut);
+      EXPECT_LT(Difference(got.logits, want.logits), 1e-4);
+    }
   }
 }
 
@@ -271,16 +321,20 @@ TEST(VulkanFusionPlan, CoversTheRangeAndJoinsNeighbours) {
   const Program program = BuildProgram(model.params, model.weights, gemma3n::Rows::kAllWanted);
   const auto spans = vulkan::PlanFusion(program, {0, program.ops.size()}, kLimits);
   size_t at = 0;
+  std::ptrdiff_t begins = 0, ends = 0;
   for (const FusedSpan& span : spans) {
     EXPECT_EQ(span.ops.begin, at);
     at = span.ops.end;
-    const int layer = program.ops[span.ops.begin].layer;
-    // Only the first layer's prediction has nothing before it to join.
-    if (layer > 0) {
+    begins += span.pattern == Pattern::kBegin ? 1 : 0;
+    ends += span.pattern == Pattern::kEnd ? 1 : 0;
+    // The first layer's prediction joins what makes the streams.
+    if (program.ops[span.ops.begin].layer >= 0) {
       EXPECT_TRUE(span.joined) << OpName(program.ops[span.ops.begin].body);
     }
   }
   EXPECT_EQ(at, program.ops.size());
+  EXPECT_EQ(begins, 1);
+  EXPECT_EQ(ends, 1);
 }
 
 // A span that is cut anywhere is covered all the same, and what is fused lies inside it.

@@ -48,7 +48,7 @@ bool FusedLowering::CanLead(const Tail& head, const Product& product) const {
            begin(b) < begin(a) + a.count * sizeof(float);
   };
   for (const Part& left : {head.h, head.out.floats}) {
-    for (const Part& read : {head.y, head.a, head.b, head.other}) {
+    for (const Part& read : {head.y, head.a, head.b}) {
       if (overlap(left, read)) return false;
     }
   }

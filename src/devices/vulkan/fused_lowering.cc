@@ -450,7 +450,7 @@ void FusedLowering::Run(const FinalNorm& op, const FusedSpan& span) {
                          ? std::get_if<LmHead>(&program_.ops[span.ops.end].body)
                          : nullptr;
   if (head != nullptr && head->y == op.y && Quantized(head->table)) {
-    const Activation codes = plain_.CodesOf(set_, tail.out.floats);
+    const Activation codes = plain_.CodesOf(tail.out.floats);
     tail.out.codes = codes.codes;
     tail.out.groups = codes.groups;
   }

@@ -247,8 +247,10 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
     const uint64_t most = all * widest <= binding_bytes_ ? all : reach;
     for (uint64_t first = 0; first < all; first += most) {
       const uint64_t rows = std::min(most, all - first);
-      // A head's workgroups walk, which those that share a row do not.
-      const bool shares = product.end == End::kStore && head == nullptr;
+      // A head's workgroups walk, which those that share a row do not; and the spread is that of
+      // the first lanes of rows that are not shared.
+      const bool shares =
+          product.end == End::kStore && head == nullptr && product.spread == nullptr;
       const Tile tile = TileFor(rows, blocks, subgroup, threads, neurons, shares);
       const uint64_t made = neurons ? kNeurons
                                     : uint64_t{threads / subgroup} * (subgroup / tile.lanes) *
@@ -333,7 +335,7 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
     constants.push_back(static_cast<uint32_t>(blocks));
     constants.push_back(tile.unroll);
     constants = WithSubgroup(std::move(constants));
-    const bool stores = &piece == &pieces.front();
+    const bool stores = head == nullptr || &piece == &pieces.front();
     const uint32_t kept =
         head == nullptr || layout.quantized ? 1 : static_cast<uint32_t>(w.cols / 4);
     constants.insert(constants.end(),

@@ -127,8 +127,7 @@ void Lowering::Forget(const Part& y) {
   }
 }
 
-Lowering::Activation Lowering::CodesOf(RowSet set, const Part& x) {
-  set_ = set;
+Lowering::Activation Lowering::CodesOf(const Part& x) {
   quantized_ = x;
   return {{}, Scratch(kCodesScratch, x.count / 4), Scratch(kGroupsScratch, x.count / 32 * 2)};
 }

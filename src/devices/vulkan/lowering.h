@@ -69,7 +69,7 @@ class Lowering : public StepParts {
     MatMulAll(views, x, y);
   }
   /// What products in 8 bits of the rows of x find until Forget(): the caller fills it.
-  Activation CodesOf(RowSet set, const Part& x);
+  Activation CodesOf(const Part& x);
   /// The per-layer inputs from their projections.
   void NormInputs(RowSet set, const PleProject& op, const Part& projected);
   /// Brings x to 8 bits.

@@ -165,7 +165,8 @@ const uint kSteps = (kBlocks / kSlices + kLanes - 1) / kLanes;
 const bool kExact = kBlocks % (kSlices * kLanes * kUnroll) == 0;
 
 // Sums over their columns of `count` rows, of those that `live` has a bit for: first + i * stride,
-// and from kRows on the rows `pair` further. In all lanes that share a row. Of a slice its columns.
+// and from kRows on the rows `pair` further. In all lanes that share a row. Of a slice its columns,
+// which end with its steps: what follows are the next slice's.
 #define MULTIPLY(count, first, stride, live, sums)                                              \
   {                                                                                             \
     [[unroll]] for (uint r = 0; r < (count); ++r) sums[r] = 0.0;                                \
@@ -174,7 +175,7 @@ const bool kExact = kBlocks % (kSlices * kLanes * kUnroll) == 0;
     [[dont_unroll]] for (uint step_ = 0; step_ < kSteps; step_ += kUnroll) {                    \
       [[unroll]] for (uint u = 0; u < kUnroll; ++u) {                                           \
         const uint block = lane + (step_ + u) * kLanes;                                         \
-        if (kExact || block < kBlocks) {                                                        \
+        if (kExact || (kSlices > 1 ? step_ + u < kSteps : block < kBlocks)) {                   \
           const Activations x = Load(block);                                                    \
           [[unroll]] for (uint r = 0; r < (count); ++r) {                                       \
             const uint row = r < kRows ? (first) + r * (stride)                                 \

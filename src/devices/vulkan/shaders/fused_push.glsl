@@ -1,7 +1,7 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Numbers of a fused dispatch (fused_kernels.h). "4" at the end of a name: a place in the workspace
+// Numbers of a fused dispatch (fused_product.cc). "4" at the end of a name: a place in the workspace
 // in units of four floats.
 layout(push_constant) uniform Push {
   // The product, and where the planes of its matrix begin (int8.glsl).
@@ -16,10 +16,11 @@ layout(push_constant) uniform Push {
   uint x;             // codes, or floats: in units of 16 bytes
   uint x_groups;      // in units of 16 bytes
   uint y;             // where results go, in floats
-  uint pair;          // rows from a gate's to its up's
+  uint pair;          // rows from a gate's to its up's; where gates are cut: spreads of them
   uint other;         // what results meet: per-layer inputs, or gates; in floats
-  // The workgroups that the last one waits for, and where they are counted; with a head: how many
-  // there would be, of which each does its share.
+  // The workgroups that the last one waits for, and where they are counted; of those that walk: how
+  // many there would be, of which each does its share. Where gates are made or cut: their spreads, in
+  // units of four floats.
   uint arrivals;
   uint counter;
   // The tail.
