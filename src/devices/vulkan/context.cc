@@ -166,6 +166,8 @@ VulkanDeviceInfo DescribeDevice(VkPhysicalDevice device) {
   add("compute queue", computes, true, "everything");
   add("subgroupSizeControl", has.v13.subgroupSizeControl != 0, true, "products");
   add("computeFullSubgroups", has.v13.computeFullSubgroups != 0, true, "products");
+  add("subgroups of 8 to 64 lanes", is.v13.maxSubgroupSize >= 8 && is.v13.minSubgroupSize <= 64,
+      true, "activations in 8 bits");
   add("subgroup arithmetic", arithmetic, true, "sums");
   constexpr VkSubgroupFeatureFlags kExchange =
       VK_SUBGROUP_FEATURE_SHUFFLE_BIT | VK_SUBGROUP_FEATURE_VOTE_BIT;

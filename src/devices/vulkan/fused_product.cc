@@ -304,7 +304,9 @@ void FusedLowering::Multiply(const Product& product, const Tail* head) {
     }
     if (!product.other.empty()) {
       accesses.push_back(In(product.other));
-      push.other = At(product.other);
+      // Of rows a value each; gates are not multiplied in pieces.
+      push.other =
+          At(product.other) + static_cast<uint32_t>(product.end == End::kGeluTimes ? piece.at : 0);
     }
     push.rows = rows;
     push.scale_stride = static_cast<uint32_t>(w.sizes.scales / 4);
