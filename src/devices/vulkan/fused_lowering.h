@@ -71,7 +71,7 @@ class FusedLowering : private StepParts {
       kCorrect,
       kPredict,
       kPredictMixed,  ///< By mixes that were made ahead.
-      kCollapse
+      kCollapse       ///< The streams' mean.
     };
     enum class Next : uint32_t {
       kNone,

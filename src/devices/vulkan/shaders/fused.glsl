@@ -51,6 +51,24 @@ const uint kFew = kSubgroups < kSubgroup ? kSubgroups : kSubgroup;
     sum += place[(from) + (gl_SubgroupInvocationID % kFew + j_ * kFew) * (stride)];     \
   }
 
+// Sums over a workgroup of `count` values, in all its threads; `place` has room for them of each
+// subgroup.
+#define SUMS(place, values, count)                                                           \
+  {                                                                                          \
+    ADD_ACROSS(values, count, kSubgroup)                                                     \
+    if (subgroupElect()) {                                                                   \
+      [[unroll]] for (uint n_ = 0; n_ < (count); ++n_) {                                     \
+        place[gl_SubgroupID * (count) + n_] = values[n_];                                    \
+      }                                                                                      \
+    }                                                                                        \
+    barrier();                                                                               \
+    [[unroll]] for (uint n_ = 0; n_ < (count); ++n_) {                                       \
+      values[n_] = 0.0;                                                                      \
+      ADD_OWN(place, n_, count, values[n_])                                                  \
+    }                                                                                        \
+    ADD_ACROSS(values, count, kFew)                                                          \
+  }
+
 // Off by some 1e-7, and short.
 float Tanh(float x) { return 1.0 - 2.0 / (1.0 + exp(2.0 * x)); }
 

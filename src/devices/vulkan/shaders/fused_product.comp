@@ -242,16 +242,7 @@ float Cut() {
   for (uint i = Thread(); i < push.pair; i += gl_WorkGroupSize.x) {
     AddSpread(Quad(push.counter + i), near, sums);
   }
-  ADD_ACROSS(sums, 3, kSubgroup)
-  if (subgroupElect()) {
-    [[unroll]] for (uint n = 0; n < 3; ++n) cut_sums[3 * gl_SubgroupID + n] = sums[n];
-  }
-  barrier();
-  [[unroll]] for (uint n = 0; n < 3; ++n) {
-    sums[n] = 0.0;
-    ADD_OWN(cut_sums, n, 3, sums[n])
-  }
-  ADD_ACROSS(sums, 3, kFew)
+  SUMS(cut_sums, sums, 3)
   const vec4 spread = SpreadOf(sums, near);
   return spread.y + push.mix_ * sqrt(spread.z / spread.x);
 }

@@ -49,16 +49,11 @@ shared float route_sums[kMaxSubgroups * kSums];
 shared float match_sums[kMatch ? kMaxSubgroups * kStreams : 1];
 float MeanOf(float sum) { return sum * (0.25 / float(kWidth4)); }  // over v
 
-#define SUM(place, value, result)                        \
-  {                                                      \
-    const float own_sum = AddAcross(value);              \
-    if (subgroupElect()) place[gl_SubgroupID] = own_sum; \
-    barrier();                                           \
-    float part_sum = 0.0;                                \
-    ADD_OWN(place, 0, 1, part_sum)                       \
-    float few[1] = {part_sum};                           \
-    ADD_ACROSS(few, 1, kFew)                             \
-    result = few[0];                                     \
+#define SUM(place, value, result) \
+  {                               \
+    float one[1] = {value};       \
+    SUMS(place, one, 1)           \
+    result = one[0];              \
   }
 
 // Quads beyond the vector are zero and stay so.
@@ -190,18 +185,7 @@ void Match(inout vec4 streams[kStreams][kEach], uint to) {
     sums[s] = 0.0;
     [[unroll]] for (uint j = 0; j < kEach; ++j) sums[s] += dot(streams[s][j], streams[s][j]);
   }
-  ADD_ACROSS(sums, kStreams, kSubgroup)
-  if (subgroupElect()) {
-    [[unroll]] for (uint s = 0; s < kStreams; ++s) {
-      match_sums[gl_SubgroupID * kStreams + s] = sums[s];
-    }
-  }
-  barrier();
-  [[unroll]] for (uint s = 0; s < kStreams; ++s) {
-    sums[s] = 0.0;
-    ADD_OWN(match_sums, s, kStreams, sums[s])
-  }
-  ADD_ACROSS(sums, kStreams, kFew)
+  SUMS(match_sums, sums, kStreams)
   [[unroll]] for (uint s = 0; s < kStreams; ++s) {
     const float factor =
         s == 0 ? 1.0 : sqrt(MeanOf(sums[0]) / max(MeanOf(sums[s]), push.mix_));
