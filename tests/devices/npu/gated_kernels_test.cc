@@ -17,6 +17,7 @@
 #include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/kernels/registry.h"
+#include "devices/npu/kernels/row_tile.h"
 
 namespace tandem::npu::test {
 namespace {
@@ -64,6 +65,7 @@ struct Memory {
   std::vector<std::byte> b = std::vector<std::byte>(kTileHeaderBytes);
   std::vector<std::byte> sums, gate, held;
   std::vector<std::byte> scales = std::vector<std::byte>(kColumnScaleBytes);
+  std::vector<std::byte> factors = std::vector<std::byte>(sizeof(RowFactors));
 
   void SetRows(int rows) {
     ActivationTileHeader header;
@@ -125,8 +127,8 @@ TEST(NpuGatedKernels, TilesAreGeluOfTheGateTimesUp) {
             }
           }
           if (!up) {
-            Call("gated_hold" + suffix,
-                 {memory.a.data(), memory.sums.data(), memory.scales.data(), memory.gate.data()});
+            Call("gated_hold" + suffix, {memory.a.data(), memory.sums.data(), memory.scales.data(),
+                                         memory.factors.data(), memory.gate.data()});
           } else {
             Call("gated_multiply" + suffix,
                  {memory.a.data(), memory.sums.data(), memory.scales.data(), memory.gate.data()});

@@ -13,6 +13,7 @@
 #include "devices/npu/kernels/attention_tile.h"
 #include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/kernels/gemm_tile.h"
+#include "devices/npu/kernels/row_tile.h"
 
 namespace tandem::npu {
 namespace {
@@ -71,7 +72,7 @@ class Maker {
   /// 1 KB of stack, B twice, what B becomes or queries stay in, what results become or attention
   /// knows of its queries; A twice and the sums above them. A gated product, which ends before
   /// attention begins, has its gate where queries stay, unless B needs that room, and its first
-  /// half where scores are.
+  /// half where scores are; factors of rows are where weights of keys are.
   CoreParts AddMemoryOf(Tile tile) {
     CoreParts parts{};
     int64_t low = 0x400;
@@ -164,19 +165,65 @@ class Maker {
   void AddGatedSteps(const CoreParts& parts, int half, std::vector<CoreStep>& steps) const {
     const size_t a = parts.a[half];
     const size_t b = parts.b[half];
-    const auto kernel = [&](const char* name) {
-      return fmt::format("gated_{}_{}", name, GenerationName(config_.device.generation));
-    };
+    const auto kernel = [&](const char* name) { return OfGeneration("gated", name); };
     const auto when = [&](uint32_t flag, CallStep call) {
       WhenStep step{b, 0, flag, {}};
       Add(step.body, std::move(call));
       Add(steps, step);
     };
     when(kBringsScales, {"gated_scales", {b, parts.scales}});
-    when(kHoldsGate, {kernel("hold"), {a, parts.sums, parts.scales, parts.gate}});
+    when(kHoldsGate, {kernel("hold"), {a, parts.sums, parts.scales, parts.weights, parts.gate}});
     when(kGates, {kernel("multiply"), {a, parts.sums, parts.scales, parts.gate}});
     when(kKeepsHalf, {"gated_keep", {parts.gate, parts.scores}});
     when(kJoinsHalves, {kernel("join"), {a, parts.scores, parts.gate, parts.sums}});
+    when(kLeavesRows, {OfGeneration("rows", "leave"), {a, b, parts.gate, parts.sums}});
+  }
+
+  std::string OfGeneration(const char* group, const char* name) const {
+    return fmt::format("{}_{}_{}", group, name, GenerationName(config_.device.generation));
+  }
+
+  /// A tile of rows, or of their sums, when it is there. Rows are for one column of the array; a
+  /// norm's come in pairs, each with a tile of B for each core row: an even number, so that B is
+  /// where A was at the first of the pair.
+  std::vector<CoreStep> RowSteps(const CoreParts& parts, int column, int row, int half) const {
+    const size_t tile = parts.a[half];
+    WhenStep sums{tile, 0, kIsRowSums, {}};
+    Add(sums.body, AcquireStep{parts.b_locks + 1});
+    Add(sums.body, CallStep{"rows_sum", {tile, parts.b[half], parts.weights}});
+    Add(sums.body, ReleaseStep{parts.b_locks});
+
+    WhenStep ours{tile, 0, IsForColumn(column), {}};
+    WhenStep gate{tile, 0, kIsGate, {}};
+    Add(gate.body, CallStep{OfGeneration("rows", "cut"), {tile, parts.weights, parts.gate}});
+    Add(ours.body, gate);
+    for (const bool second : {false, true}) {
+      WhenStep norm{tile, 0, second ? kIsSecondHalf : kIsFirstHalf, {}};
+      if (!second) Add(norm.body, AcquireStep{parts.c_locks});
+      static_assert(kCoreRows % 2 == 0);
+      for (int i = 0; i < kCoreRows; ++i) {
+        const size_t b = parts.b[(half + (second ? 1 : 0) + i) % 2];
+        Add(norm.body, AcquireStep{parts.b_locks + 1});
+        if (i == row) {
+          Add(norm.body, CallStep{OfGeneration("rows", "norm"),
+                                  {tile, b, parts.weights, parts.gate, parts.sums}});
+        }
+        Add(norm.body, ReleaseStep{parts.b_locks});
+      }
+      if (second) {
+        Add(norm.body,
+            CallStep{OfGeneration("gated", "join"), {tile, parts.scores, parts.gate, parts.sums}});
+        Add(norm.body, ReleaseStep{parts.c_locks + 1});
+      } else {
+        Add(norm.body, CallStep{"gated_keep", {parts.gate, parts.scores}});
+      }
+      Add(ours.body, norm);
+    }
+
+    std::vector<CoreStep> steps;
+    Add(steps, sums);
+    Add(steps, ours);
+    return steps;
   }
 
   /// A tile of keys, or of values, when it is there. Before a job's first keys the queries of all
@@ -226,6 +273,11 @@ class Maker {
         Add(forever.body, WhenStep{parts.a[half], 0, kActivationRows, product});
         for (CoreStep& step : AttentionSteps(parts, row, half)) {
           AddStep(forever.body, std::move(step));
+        }
+        if (ScalesRows(config_)) {
+          for (CoreStep& step : RowSteps(parts, column, row, half)) {
+            AddStep(forever.body, std::move(step));
+          }
         }
       } else {
         forever.body.insert(forever.body.end(), product.begin(), product.end());

@@ -122,12 +122,53 @@ inline FloatSums GroupUnits(const int8_t* exponents) {
       aie::vector_cast<float>(aie::concat(RowUnits(exponents), RowUnits(exponents + 2))));
 }
 
+/// The largest bfloat16 of four rows' eight lanes each, as bits, in the first of the eight, to the
+/// rows' exponents: what makes bytes of them.
+inline void SetExponents(Shorts most, int8_t* exponents) {
+  constexpr int kMantissa = 7;  // bits of bfloat16's
+  for (const unsigned by : {4U, 2U, 1U}) {
+    most = aie::max(most, aie::shuffle_down_rotate(most, by));
+  }
+  // From 127.5 x 2^e on, bfloat16's last below 128, a value rounds to 128: its exponent is one
+  // more.
+  const Shorts up = aie::add(aie::min(most, AllShorts(0x7F7F)), AllShorts(1));
+  const Shorts exponent = aie::downshift(aie::bit_and(up, AllShorts(0x7F80)), kMantissa);
+  const Shorts held =
+      aie::min(aie::max(aie::sub(exponent, AllShorts(127 + 6)), AllShorts(kLeastExponent)),
+               AllShorts(kMostExponent));
+  for (int i = 0; i < kGatedRows; ++i) {
+    exponents[i] = static_cast<int8_t>(held[static_cast<unsigned>(8 * i)]);
+  }
+}
+
+/// Values in bfloat16 to bytes by their rows' exponents, which come behind them.
+template <int R>
+void BytesOfRows(bfloat16* values, int rows, const int8_t* exponents) {
+  auto* const half = reinterpret_cast<GatedHalf*>(values);
+  // Bytes come where values were, in the order of memory: none is written where one is still to be
+  // read.
+  constexpr int kParts = R / kGatedRows;
+  for (int row = 0; row < rows; row += R) {
+    FloatSums units[kParts];
+    for (int part = 0; part < kParts; ++part) {
+      units[part] = GroupUnits(exponents + row + kGatedRows * part);
+    }
+    for (int i = 0; i < kTileN * R / static_cast<int>(kGatedLanes); ++i) {
+      const int at = row * kTileN + i * static_cast<int>(kGatedLanes);
+      const FloatSums& unit = units[i % kParts];
+      const FloatSums moved = aie::add(FloatSums(aie::load_v<kGatedLanes>(values + at)), unit);
+      const auto integers = aie::sub(moved.cast_to<acc32>(), unit.cast_to<acc32>());
+      aie::store_v(half->values + at, integers.to_vector<int8_t>(0));
+    }
+  }
+  for (int row = 0; row < rows; ++row) half->exponents[row] = exponents[row];
+}
+
 /// h = gelu(gate) x sums x scales in bytes, each row with its own exponent, where the gate was.
 /// Rows with values beyond what an exponent can say are the host's, who does not send them.
 template <int R>
 void MultiplyGate(const float* sums, const bfloat16* scales, bfloat16* gate, int rows) {
   SetModes();
-  constexpr int kMantissa = 7;  // bits of bfloat16's
   int8_t exponents[kTileM];
   Shorts most = AllShorts(0);
   ForRowGroups<R>(
@@ -139,39 +180,8 @@ void MultiplyGate(const float* sums, const bfloat16* scales, bfloat16* gate, int
         aie::store_v(gate + at, h);
         most = aie::max(most, SizesOf(h));
       },
-      [&](int row) {
-        // The largest of eight lanes comes to the first of them.
-        for (const unsigned by : {4U, 2U, 1U}) {
-          most = aie::max(most, aie::shuffle_down_rotate(most, by));
-        }
-        // From 127.5 x 2^e on, bfloat16's last below 128, a value rounds to 128: its exponent is
-        // one more.
-        const Shorts up = aie::add(aie::min(most, AllShorts(0x7F7F)), AllShorts(1));
-        const Shorts exponent = aie::downshift(aie::bit_and(up, AllShorts(0x7F80)), kMantissa);
-        const Shorts held =
-            aie::min(aie::max(aie::sub(exponent, AllShorts(127 + 6)), AllShorts(kLeastExponent)),
-                     AllShorts(kMostExponent));
-        for (int i = 0; i < kGatedRows; ++i) {
-          exponents[row + i] = static_cast<int8_t>(held[static_cast<unsigned>(8 * i)]);
-        }
-      });
-  auto* const half = reinterpret_cast<GatedHalf*>(gate);
-  // Bytes come where h was, in the order of memory: none is written where h is still to be read.
-  constexpr int kParts = R / kGatedRows;
-  for (int row = 0; row < rows; row += R) {
-    FloatSums units[kParts];
-    for (int part = 0; part < kParts; ++part) {
-      units[part] = GroupUnits(exponents + row + kGatedRows * part);
-    }
-    for (int i = 0; i < kTileN * R / static_cast<int>(kGatedLanes); ++i) {
-      const int at = row * kTileN + i * static_cast<int>(kGatedLanes);
-      const FloatSums& unit = units[i % kParts];
-      const FloatSums moved = aie::add(FloatSums(aie::load_v<kGatedLanes>(gate + at)), unit);
-      const auto integers = aie::sub(moved.cast_to<acc32>(), unit.cast_to<acc32>());
-      aie::store_v(half->values + at, integers.to_vector<int8_t>(0));
-    }
-  }
-  for (int row = 0; row < rows; ++row) half->exponents[row] = exponents[row];
+      [&](int row) { SetExponents(most, exponents + row); });
+  BytesOfRows<R>(gate, rows, exponents);
 }
 
 /// The first half, until the second is there.
@@ -183,12 +193,16 @@ inline void KeepHalf(const GatedHalf* half, GatedHalf* kept) {
   aie::store_v(kept->exponents, aie::load_v<kLanes>(half->exponents));
 }
 
-/// Two halves of a tile of A, brought to the larger exponent of each row.
+/// Two halves of a tile of A, brought to the larger exponent of each row. `has_factors`: whether
+/// the rows lack theirs.
 template <int R>
-void JoinHalves(const GatedHalf* first, const GatedHalf* second, int rows, uint8_t* tile) {
+void JoinHalves(const GatedHalf* first, const GatedHalf* second, int rows, bool has_factors,
+                uint8_t* tile) {
   SetModes();
   auto& header = *reinterpret_cast<ActivationTileHeader*>(tile);
   header.rows = static_cast<uint32_t>(rows);
+  header.rows_of_others = 0;
+  header.has_factors = has_factors ? 1 : 0;
   for (uint32_t& word : header.reserved) word = 0;
   auto* const values = reinterpret_cast<int8_t*>(tile + kActivationHeaderBytes);
   for (int row = 0; row < rows; ++row) {

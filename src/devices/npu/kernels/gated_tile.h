@@ -25,6 +25,7 @@ inline constexpr uint32_t kHoldsGate = 16;     ///< Sums are complete: the gate,
 inline constexpr uint32_t kGates = 32;         ///< or up, which becomes a half of h.
 inline constexpr uint32_t kKeepsHalf = 64;     ///< It is the first,
 inline constexpr uint32_t kJoinsHalves = 128;  ///< and the second.
+inline constexpr uint32_t kLeavesRows = 256;   ///< With kHoldsGate: that leaves (row_tile.h).
 
 /// 64 scales come with a sum's first three tiles, which it has at least.
 inline constexpr int kScaleParts = 3;

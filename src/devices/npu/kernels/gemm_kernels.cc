@@ -10,6 +10,7 @@
 
 #include "devices/npu/kernels/attention_kernels.h"
 #include "devices/npu/kernels/gated_kernels.h"
+#include "devices/npu/kernels/row_kernels.h"
 
 using namespace tandem::npu;           // NOLINT(google-build-using-namespace): C names only
 using namespace tandem::npu::kernels;  // NOLINT(google-build-using-namespace)
@@ -28,9 +29,15 @@ const ActivationTileHeader& HeaderOfA(const uint8_t* tile) {
   return *reinterpret_cast<const ActivationTileHeader*>(tile);
 }
 
+bool IsOfProduct(const ActivationTileHeader& header) {
+  return (header.rows & kActivationRows) != 0;
+}
+const RowTile& RowTileOf(const uint8_t* tile) { return *reinterpret_cast<const RowTile*>(tile); }
+
 /// At most a tile, whatever the header says.
 int RowsOf(const uint8_t* tile) {
-  const uint32_t rows = HeaderOfA(tile).rows;
+  const ActivationTileHeader& header = HeaderOfA(tile);
+  const uint32_t rows = IsOfProduct(header) ? header.rows : header.rows_of_others;
   return rows < kTileM ? static_cast<int>(rows) : kTileM;
 }
 
@@ -72,6 +79,22 @@ void GemmI4(const uint8_t* a, const uint8_t* b, int8_t* wide, Sum* sums) {
   GemmBytes<R>(a, b, wide, sums);
 }
 
+/// The gate, times the rows' factors where they lack them.
+template <int R>
+void Hold(const uint8_t* a, const float* sums, const bfloat16* scales, const RowFactors* factors,
+          bfloat16* gate) {
+  HoldGate<R>(sums, scales, RowsOf(a), gate);
+  if (HeaderOfA(a).has_factors != 0) ScaleRows<R>(gate, RowsOf(a), *factors);
+}
+
+template <int R>
+void Norm(const uint8_t* a, const uint8_t* b, const RowFactors* factors, bfloat16* half,
+          uint8_t* sums) {
+  NormRows<R>(RowTileOf(a), RowsOf(a), *reinterpret_cast<const NormTile*>(b), *factors,
+              (HeaderOfA(a).rows & kIsFirstHalf) != 0, half,
+              &reinterpret_cast<NormedTile*>(sums)->own);
+}
+
 template <typename Tag, typename Sum, typename Out>
 void Narrow(const uint8_t* b, const Sum* sums, Out* out) {
   SetModes();
@@ -96,8 +119,8 @@ void tandem_gemm_i4_f32_npu1(const uint8_t* a, const uint8_t* b, int8_t* wide, f
   GemmI4<kMicroI8Npu1.r>(a, b, wide, sums);
 }
 void tandem_gated_hold_npu1(const uint8_t* a, const float* sums, const bfloat16* scales,
-                            bfloat16* gate) {
-  HoldGate<kMicroI8Npu1.r>(sums, scales, RowsOf(a), gate);
+                            const RowFactors* factors, bfloat16* gate) {
+  Hold<kMicroI8Npu1.r>(a, sums, scales, factors, gate);
 }
 void tandem_gated_multiply_npu1(const uint8_t* a, const float* sums, const bfloat16* scales,
                                 bfloat16* gate) {
@@ -105,7 +128,18 @@ void tandem_gated_multiply_npu1(const uint8_t* a, const float* sums, const bfloa
 }
 void tandem_gated_join_npu1(const uint8_t* a, const GatedHalf* first, const GatedHalf* second,
                             uint8_t* sums) {
-  JoinHalves<kMicroI8Npu1.r>(first, second, RowsOf(a), sums);
+  JoinHalves<kMicroI8Npu1.r>(first, second, RowsOf(a), !IsOfProduct(HeaderOfA(a)), sums);
+}
+void tandem_rows_leave_npu1(const uint8_t* a, const uint8_t* b, const bfloat16* values,
+                            RowTile* sums) {
+  LeaveRows<kMicroI8Npu1.r>(values, RowsOf(a), HeaderOf(b).leaves, sums);
+}
+void tandem_rows_cut_npu1(const uint8_t* a, const RowFactors* factors, bfloat16* gate) {
+  CutGates<kMicroI8Npu1.r>(RowTileOf(a), RowsOf(a), *factors, gate);
+}
+void tandem_rows_norm_npu1(const uint8_t* a, const uint8_t* b, const RowFactors* factors,
+                           bfloat16* half, uint8_t* sums) {
+  Norm<kMicroI8Npu1.r>(a, b, factors, half, sums);
 }
 #endif
 #if !defined(__AIEARCH__) || __AIEARCH__ == 21
@@ -122,8 +156,8 @@ void tandem_gemm_i4_f32_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, f
   GemmI4<kMicroI8Npu2.r>(a, b, wide, sums);
 }
 void tandem_gated_hold_npu2(const uint8_t* a, const float* sums, const bfloat16* scales,
-                            bfloat16* gate) {
-  HoldGate<kMicroI8Npu2.r>(sums, scales, RowsOf(a), gate);
+                            const RowFactors* factors, bfloat16* gate) {
+  Hold<kMicroI8Npu2.r>(a, sums, scales, factors, gate);
 }
 void tandem_gated_multiply_npu2(const uint8_t* a, const float* sums, const bfloat16* scales,
                                 bfloat16* gate) {
@@ -131,12 +165,27 @@ void tandem_gated_multiply_npu2(const uint8_t* a, const float* sums, const bfloa
 }
 void tandem_gated_join_npu2(const uint8_t* a, const GatedHalf* first, const GatedHalf* second,
                             uint8_t* sums) {
-  JoinHalves<kMicroI8Npu2.r>(first, second, RowsOf(a), sums);
+  JoinHalves<kMicroI8Npu2.r>(first, second, RowsOf(a), !IsOfProduct(HeaderOfA(a)), sums);
+}
+void tandem_rows_leave_npu2(const uint8_t* a, const uint8_t* b, const bfloat16* values,
+                            RowTile* sums) {
+  LeaveRows<kMicroI8Npu2.r>(values, RowsOf(a), HeaderOf(b).leaves, sums);
+}
+void tandem_rows_cut_npu2(const uint8_t* a, const RowFactors* factors, bfloat16* gate) {
+  CutGates<kMicroI8Npu2.r>(RowTileOf(a), RowsOf(a), *factors, gate);
+}
+void tandem_rows_norm_npu2(const uint8_t* a, const uint8_t* b, const RowFactors* factors,
+                           bfloat16* half, uint8_t* sums) {
+  Norm<kMicroI8Npu2.r>(a, b, factors, half, sums);
 }
 #endif
 
 void tandem_gated_scales(const uint8_t* b, bfloat16* scales) {
   GatherScales(*reinterpret_cast<const WeightTileHeader*>(b), scales);
+}
+
+void tandem_rows_sum(const uint8_t* a, const uint8_t* b, RowFactors* factors) {
+  AddRowSums(a, *reinterpret_cast<const RowSumHeader*>(b), factors);
 }
 
 void tandem_gated_keep(const GatedHalf* half, GatedHalf* kept) { KeepHalf(half, kept); }

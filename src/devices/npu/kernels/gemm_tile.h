@@ -16,7 +16,7 @@ struct WeightTileHeader {
   int32_t shift = 0;  ///< Of narrow results: their sums are divided by 2^shift.
   /// Of gated products (gated_tile.h): scales of 24 of the columns, bfloat16, and which.
   uint32_t scale_part = 0;
-  uint32_t reserved = 0;
+  uint32_t leaves = 0;  ///< Of sums that leave for another run: what as (row_tile.h).
   uint16_t scales[24] = {};
 };
 inline constexpr int kScalesOfPart = 24;
@@ -44,8 +44,10 @@ inline constexpr int kTileKBf16 = 64;
 
 /// A tile of activations begins with this: a short prompt fills few of its rows.
 struct ActivationTileHeader {
-  uint32_t rows = 0;  ///< In use, a multiple of RowGranule().
-  uint32_t reserved[15] = {};
+  uint32_t rows = 0;  ///< In use, a multiple of RowGranule(); or what the tile is (row_tile.h).
+  uint32_t rows_of_others = 0;  ///< In use where the tile is no product's.
+  uint32_t has_factors = 0;     ///< Whether its rows lack the factors that the core has of them.
+  uint32_t reserved[13] = {};
   /// Of integers that are summed in float: each is that many powers of two (kLeastExponent to
   /// kMostExponent), the same for all of a row in this tile.
   int8_t exponents[kTileM] = {};

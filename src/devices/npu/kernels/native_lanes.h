@@ -207,4 +207,10 @@ vector<float, N> inv(const vector<float, N>& v) {
   return ByLane(v, v, [](float x, float) { return 1 / x; });
 }
 
+/// 1 / sqrt(v).
+template <unsigned N>
+vector<float, N> invsqrt(const vector<float, N>& v) {
+  return ByLane(v, v, [](float x, float) { return 1 / std::sqrt(x); });
+}
+
 }  // namespace tandem::npu::native

@@ -8,6 +8,7 @@
 #include "devices/npu/kernels/attention_tile.h"
 #include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/kernels/gemm_tile.h"
+#include "devices/npu/kernels/row_tile.h"
 
 extern "C" {
 void tandem_gemm_i8_npu1(const uint8_t* a, const uint8_t* b, int32_t* sums);
@@ -21,7 +22,16 @@ void tandem_gemm_i4_f32_npu2(const uint8_t* a, const uint8_t* b, int8_t* wide, f
 void tandem_gated_scales(const uint8_t* b, tandem::npu::native::bfloat16* scales);
 void tandem_gated_hold_npu1(const uint8_t* a, const float* sums,
                             const tandem::npu::native::bfloat16* scales,
+                            const tandem::npu::RowFactors* factors,
                             tandem::npu::native::bfloat16* gate);
+void tandem_rows_leave_npu1(const uint8_t* a, const uint8_t* b,
+                            const tandem::npu::native::bfloat16* values,
+                            tandem::npu::RowTile* sums);
+void tandem_rows_cut_npu1(const uint8_t* a, const tandem::npu::RowFactors* factors,
+                          tandem::npu::native::bfloat16* gate);
+void tandem_rows_norm_npu1(const uint8_t* a, const uint8_t* b,
+                           const tandem::npu::RowFactors* factors,
+                           tandem::npu::native::bfloat16* half, uint8_t* sums);
 void tandem_gated_multiply_npu1(const uint8_t* a, const float* sums,
                                 const tandem::npu::native::bfloat16* scales,
                                 tandem::npu::native::bfloat16* gate);
@@ -29,12 +39,22 @@ void tandem_gated_join_npu1(const uint8_t* a, const tandem::npu::GatedHalf* firs
                             const tandem::npu::GatedHalf* second, uint8_t* sums);
 void tandem_gated_hold_npu2(const uint8_t* a, const float* sums,
                             const tandem::npu::native::bfloat16* scales,
+                            const tandem::npu::RowFactors* factors,
                             tandem::npu::native::bfloat16* gate);
+void tandem_rows_leave_npu2(const uint8_t* a, const uint8_t* b,
+                            const tandem::npu::native::bfloat16* values,
+                            tandem::npu::RowTile* sums);
+void tandem_rows_cut_npu2(const uint8_t* a, const tandem::npu::RowFactors* factors,
+                          tandem::npu::native::bfloat16* gate);
+void tandem_rows_norm_npu2(const uint8_t* a, const uint8_t* b,
+                           const tandem::npu::RowFactors* factors,
+                           tandem::npu::native::bfloat16* half, uint8_t* sums);
 void tandem_gated_multiply_npu2(const uint8_t* a, const float* sums,
                                 const tandem::npu::native::bfloat16* scales,
                                 tandem::npu::native::bfloat16* gate);
 void tandem_gated_join_npu2(const uint8_t* a, const tandem::npu::GatedHalf* first,
                             const tandem::npu::GatedHalf* second, uint8_t* sums);
+void tandem_rows_sum(const uint8_t* a, const uint8_t* b, tandem::npu::RowFactors* factors);
 void tandem_gated_keep(const tandem::npu::GatedHalf* half, tandem::npu::GatedHalf* kept);
 void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums);
 void tandem_narrow_i8(const uint8_t* b, const int32_t* sums, int8_t* out);
@@ -82,12 +102,18 @@ constexpr size_t kFinish[] = {kStateBytes, kAttentionSumBytes};
 
 constexpr size_t kGatherScales[] = {kTileHeaderBytes, kColumnScaleBytes};
 constexpr size_t kHoldGate[] = {kActivationHeaderBytes, kTileSumBytes, kColumnScaleBytes,
-                                kGateBytes};
+                                sizeof(RowFactors), kGateBytes};
 constexpr size_t kMultiplyGate[] = {kActivationHeaderBytes, kTileSumBytes, kColumnScaleBytes,
                                     kGateBytes};
 constexpr size_t kKeepHalf[] = {sizeof(GatedHalf), sizeof(GatedHalf)};
 constexpr size_t kJoinHalves[] = {kActivationHeaderBytes, sizeof(GatedHalf), sizeof(GatedHalf),
                                   kTileABytes};
+constexpr size_t kLeaveRows[] = {kActivationHeaderBytes, kTileHeaderBytes, kGateBytes,
+                                 sizeof(RowTile)};
+constexpr size_t kSumRows[] = {kTileABytes, kTileHeaderBytes, sizeof(RowFactors)};
+constexpr size_t kCutGates[] = {kTileABytes, sizeof(RowFactors), kGateBytes};
+constexpr size_t kNormRowsOf[] = {kTileABytes, sizeof(NormTile), sizeof(RowFactors), kGateBytes,
+                                  sizeof(NormedTile)};
 
 constexpr Kernel kKernels[] = {
     {"gemm_i8_npu1", kI8Buffers, Caller<tandem_gemm_i8_npu1>::Run},
@@ -107,9 +133,16 @@ constexpr Kernel kKernels[] = {
     {"gated_hold_npu1", kHoldGate, Caller<tandem_gated_hold_npu1>::Run},
     {"gated_multiply_npu1", kMultiplyGate, Caller<tandem_gated_multiply_npu1>::Run},
     {"gated_join_npu1", kJoinHalves, Caller<tandem_gated_join_npu1>::Run},
+    {"rows_leave_npu1", kLeaveRows, Caller<tandem_rows_leave_npu1>::Run},
+    {"rows_cut_npu1", kCutGates, Caller<tandem_rows_cut_npu1>::Run},
+    {"rows_norm_npu1", kNormRowsOf, Caller<tandem_rows_norm_npu1>::Run},
     {"gated_hold_npu2", kHoldGate, Caller<tandem_gated_hold_npu2>::Run},
     {"gated_multiply_npu2", kMultiplyGate, Caller<tandem_gated_multiply_npu2>::Run},
     {"gated_join_npu2", kJoinHalves, Caller<tandem_gated_join_npu2>::Run},
+    {"rows_leave_npu2", kLeaveRows, Caller<tandem_rows_leave_npu2>::Run},
+    {"rows_cut_npu2", kCutGates, Caller<tandem_rows_cut_npu2>::Run},
+    {"rows_norm_npu2", kNormRowsOf, Caller<tandem_rows_norm_npu2>::Run},
+    {"rows_sum", kSumRows, Caller<tandem_rows_sum>::Run},
     {"attention_queries", kStart, Caller<tandem_attention_queries>::Run},
     {"attention_keys", kWeigh, Caller<tandem_attention_keys>::Run},
     {"attention_values", kAdd, Caller<tandem_attention_values>::Run},

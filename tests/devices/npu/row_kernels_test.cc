@@ -1,0 +1,268 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What cores do with rows between the runs of a list: their sums, a norm's halves, cut gates, each
+// against doubles.
+#include "devices/npu/kernels/row_kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "devices/npu/kernels/registry.h"
+#include "devices/npu/kernels/row_tile.h"
+
+namespace tandem::npu::test {
+namespace {
+
+using native::bfloat16;
+
+template <typename... Buffers>
+void Call(const std::string& name, const Buffers*... buffers) {
+  const Kernel* const kernel = FindKernel(name);
+  ASSERT_NE(kernel, nullptr) << name;
+  ASSERT_EQ(kernel->buffer_bytes.size(), sizeof...(buffers));
+  std::byte* const all[] = {const_cast<std::byte*>(reinterpret_cast<const std::byte*>(buffers))...};
+  kernel->run(all);
+}
+
+float FloatOf(uint16_t bits) {
+  bfloat16 value;
+  value.bits = bits;
+  return static_cast<float>(value);
+}
+
+/// Place of (row, column) in a tile of rows.
+size_t PlaceOf(int row, int column, int r, int blocks = kTileN / 8) {
+  return static_cast<size_t>(((row / r * blocks + column / 8) * r + row % r) * 8 + column % 8);
+}
+
+constexpr std::pair<const char*, MicroShape> kGenerations[] = {{"_npu1", kMicroI8Npu1},
+                                                               {"_npu2", kMicroI8Npu2}};
+
+/// A tile of rows of normal values around `mean`, as a core leaves it.
+std::unique_ptr<RowTile> Leave(const char* suffix, int rows, uint32_t kind, float mean,
+                               std::mt19937& random) {
+  std::normal_distribution<float> normal(mean);
+  std::vector<bfloat16> values(size_t{kTileM} * kTileN);
+  for (bfloat16& value : values) value = bfloat16(normal(random));
+  ActivationTileHeader a;
+  a.rows = static_cast<uint32_t>(rows);
+  WeightTileHeader b;
+  b.leaves = kind;
+  auto tile = std::make_unique<RowTile>();
+  Call(std::string("rows_leave") + suffix, &a, &b, values.data(), tile.get());
+  EXPECT_EQ(std::memcmp(tile->values, values.data(), static_cast<size_t>(rows) * kTileN * 2), 0);
+  return tile;
+}
+
+TEST(NpuRowKernels, TilesOfRowsBringTheirSums) {
+  std::mt19937 random(1);
+  for (const auto& [suffix, micro] : kGenerations) {
+    for (const int rows : {RowGranule(micro), kTileM}) {
+      const auto tile = Leave(suffix, rows, kIsGate | IsForColumn(3), 0.5F, random);
+      EXPECT_EQ(tile->header.rows, kIsGate | IsForColumn(3));
+      EXPECT_EQ(tile->header.rows_of_others, static_cast<uint32_t>(rows));
+      EXPECT_EQ(tile->own.header.rows, kIsRowSums);
+      for (int row = 0; row < rows; ++row) {
+        double sum = 0;
+        double square = 0;
+        for (int i = 0; i < kTileN; ++i) {
+          const double value = FloatOf(tile->values[PlaceOf(row, i, micro.r)]);
+          sum += value;
+          square += value * value;
+        }
+        EXPECT_NEAR(tile->own.sums[row], sum, 1e-5 * 64) << row;
+        EXPECT_NEAR(tile->own.squares[row], square, 1e-5 * square) << row;
+      }
+    }
+  }
+}
+
+/// Sums of `count` tiles as tiles of A, and what the core makes of them.
+RowFactors FactorsOf(const std::vector<std::unique_ptr<RowTile>>& tiles, bool cuts, float addend) {
+  RowFactors factors;
+  std::memset(&factors, 0xFF, sizeof factors);
+  const auto most = static_cast<size_t>(cuts ? kSumsOfTile : kSquaresOfTile);
+  const size_t bytes = cuts ? kBothSumBytes : kSquareBytes;
+  for (size_t begin = 0; begin < tiles.size(); begin += most) {
+    std::vector<std::byte> a(kTileABytes);
+    std::memcpy(a.data(), &tiles[0]->own.header, kActivationHeaderBytes);
+    RowSumHeader header;
+    for (size_t i = begin; i < std::min(begin + most, tiles.size()); ++i, ++header.tiles) {
+      std::memcpy(a.data() + kActivationHeaderBytes + (i - begin) * bytes, tiles[i]->own.squares,
+                  bytes);
+    }
+    header.flags = (cuts ? kCuts : 0) | (begin == 0 ? kFirstRowSums : 0) |
+                   (begin + most >= tiles.size() ? kLastRowSums : 0);
+    header.share = 1.0F / static_cast<float>(kTileN * tiles.size());
+    header.addend = addend;
+    Call("rows_sum", a.data(), &header, &factors);
+  }
+  return factors;
+}
+
+// More tiles than one of A has room for.
+TEST(NpuRowKernels, SumsOfAllColumnsBecomeCutsAndFactors) {
+  std::mt19937 random(2);
+  for (const auto& [suffix, micro] : kGenerations) {
+    constexpr int kCount = kSquaresOfTile + 5;
+    const int rows = kTileM;
+    std::vector<std::unique_ptr<RowTile>> tiles;
+    for (int i = 0; i < kCount; ++i) {
+      tiles.push_back(Leave(suffix, rows, kIsGate, 0.25F, random));
+    }
+    RowFactors cuts = FactorsOf(tiles, true, 1.625F);
+    RowFactors norms = FactorsOf(tiles, false, 0.125F);
+    std::vector<bfloat16> gate(size_t{kTileM} * kTileN);
+    Call(std::string("rows_cut") + suffix, tiles[1].get(), &cuts, gate.data());
+    for (int row = 0; row < rows; ++row) {
+      double sum = 0;
+      double square = 0;
+      for (const auto& tile : tiles) {
+        for (int i = 0; i < kTileN; ++i) {
+          const double value = FloatOf(tile->values[PlaceOf(row, i, micro.r)]);
+          sum += value;
+          square += value * value;
+        }
+      }
+      const double mean = sum / (kCount * kTileN);
+      const double mean_square = square / (kCount * kTileN);
+      const double cut = mean + 1.625 * std::sqrt(mean_square - mean * mean);
+      ASSERT_NEAR(cuts.squares[row], cut, 1e-5 * cut);
+      ASSERT_NEAR(norms.squares[row], 1 / std::sqrt(mean_square + 0.125), 1e-5);
+      for (int i = 0; i < kTileN; ++i) {
+        const size_t at = PlaceOf(row, i, micro.r);
+        const double above = std::max(FloatOf(tiles[1]->values[at]) - cut, 0.0);
+        ASSERT_NEAR(static_cast<float>(gate[at]), above, above / 256 + 1e-4);
+      }
+    }
+  }
+}
+
+// Rows that are all the same have no deviation, and none is above the cut.
+TEST(NpuRowKernels, RowsWithoutDeviationAreCut) {
+  auto tile = std::make_unique<RowTile>();
+  const std::vector<bfloat16> values(size_t{kTileM} * kTileN, bfloat16(-3.0F));
+  ActivationTileHeader a;
+  a.rows = kTileM;
+  WeightTileHeader b;
+  Call("rows_leave_npu1", &a, &b, values.data(), tile.get());
+  std::vector<std::unique_ptr<RowTile>> tiles;
+  tiles.push_back(std::move(tile));
+  RowFactors cuts = FactorsOf(tiles, true, 1.5F);
+  std::vector<bfloat16> gate(size_t{kTileM} * kTileN, bfloat16(7.0F));
+  Call("rows_cut_npu1", tiles[0].get(), &cuts, gate.data());
+  for (const bfloat16 value : gate) ASSERT_LE(static_cast<float>(value), 1e-3F);
+}
+
+/// Numbers in bfloat16.
+template <size_t N>
+void Fill(uint16_t (&values)[N], float size, std::mt19937& random) {
+  std::normal_distribution<float> normal(0, size);
+  for (uint16_t& value : values) value = bfloat16(normal(random)).bits;
+}
+
+// Both halves of a tile: bytes are y x pre, and the rows' squares those of y.
+TEST(NpuRowKernels, NormsAddAndLeaveBytes) {
+  std::mt19937 random(3);
+  for (const auto& [suffix, micro] : kGenerations) {
+    for (const int rows : {RowGranule(micro), kNormRows}) {
+      RowFactors factors = {};
+      for (int row = 0; row < rows; ++row) {
+        factors.squares[row] = std::exp2(static_cast<float>(row % 3 - 1)) * 1.1F;
+      }
+      std::vector<std::byte> sums(kTileSumBytes, std::byte{0xFF});
+      std::vector<bfloat16> half(size_t{kTileM} * kTileN);
+      GatedHalf kept;
+      std::vector<double> y;
+      std::vector<double> want(static_cast<size_t>(rows) * kGatedColumns);
+      std::vector<double> squares(static_cast<size_t>(rows));
+      for (int part = 0; part < 2; ++part) {
+        const auto tile = Leave(suffix, rows, part == 0 ? kIsFirstHalf : kIsSecondHalf, 0, random);
+        NormTile norm;
+        Fill(norm.base, 4, random);
+        Fill(norm.post, 1, random);
+        Fill(norm.pre, 1, random);
+        for (int row = 0; row < rows; ++row) {
+          for (int i = 0; i < kTileN; ++i) {
+            const size_t at = PlaceOf(row, i, micro.r);
+            const double added = FloatOf(tile->values[at]) * factors.squares[row] *
+                                 FloatOf(norm.post[static_cast<size_t>(i)]);
+            const double sum = FloatOf(norm.base[at]) + added;
+            squares[static_cast<size_t>(row)] += sum * sum;
+            want[static_cast<size_t>(row * kGatedColumns + part * kTileN + i)] =
+                sum * FloatOf(norm.pre[static_cast<size_t>(i)]);
+          }
+        }
+        Call(std::string("rows_norm") + suffix, tile.get(), &norm, &factors, half.data(),
+             sums.data());
+        if (part == 0) {
+          Call("gated_keep", half.data(), &kept);
+        } else {
+          Call(std::string("gated_join") + suffix, tile.get(), &kept, half.data(), sums.data());
+        }
+      }
+      const auto& left = *reinterpret_cast<const NormedTile*>(sums.data());
+      const auto& header = *reinterpret_cast<const ActivationTileHeader*>(left.tile);
+      ASSERT_EQ(header.rows, static_cast<uint32_t>(rows));
+      ASSERT_EQ(header.has_factors, 1U);
+      ASSERT_EQ(left.own.header.rows, kIsRowSums);
+      const auto* const values =
+          reinterpret_cast<const int8_t*>(left.tile + kActivationHeaderBytes);
+      for (int row = 0; row < rows; ++row) {
+        const double square = squares[static_cast<size_t>(row)];
+        EXPECT_NEAR(left.own.squares[row], square, 0.005 * square) << row;
+        const double step = std::ldexp(1.0, header.exponents[row]);
+        double most = 0;
+        for (int i = 0; i < kGatedColumns; ++i) {
+          const double value = want[static_cast<size_t>(row * kGatedColumns + i)];
+          most = std::max(most, std::abs(value));
+          const double got = values[PlaceOf(row, i, micro.r, kGatedColumns / 8)] * step;
+          // Half a step, of a half with a smaller one half of that before; roundings to bfloat16,
+          // of which a sum of large terms has more than its own share.
+          ASSERT_NEAR(got, value, 0.75 * step + 0.01 * std::abs(value) + 0.05) << row << " " << i;
+        }
+        EXPECT_LE(step, most / 62);
+      }
+    }
+  }
+}
+
+// What lacks its factors gets them where the gate is held.
+TEST(NpuRowKernels, HeldGatesGetTheirRowsFactors) {
+  std::mt19937 random(4);
+  std::normal_distribution<float> normal;
+  for (const auto& [suffix, micro] : kGenerations) {
+    ActivationTileHeader a;
+    a.rows = kTileM;
+    std::vector<float> sums(size_t{kTileM} * kTileN);
+    for (float& sum : sums) sum = normal(random);
+    std::vector<bfloat16> scales(kColumnScaleBytes / 2, bfloat16(0.5F));
+    RowFactors factors = {};
+    for (int row = 0; row < kTileM; ++row) factors.squares[row] = std::exp2(float(row % 7) - 3);
+    std::vector<bfloat16> gate[2];
+    for (uint32_t has = 0; has < 2; ++has) {
+      a.has_factors = has;
+      gate[has].resize(size_t{kTileM} * kTileN);
+      Call(std::string("gated_hold") + suffix, &a, sums.data(), scales.data(), &factors,
+           gate[has].data());
+    }
+    for (int row = 0; row < kTileM; ++row) {
+      for (int i = 0; i < kTileN; ++i) {
+        const size_t at = PlaceOf(row, i, micro.r);
+        ASSERT_EQ(static_cast<float>(gate[1][at]),
+                  static_cast<float>(gate[0][at]) * factors.squares[row]);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tandem::npu::test
