@@ -8,8 +8,7 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "core/float_types.h"
-#include "devices/npu/gemm/transfers.h"
+#include "devices/npu/gemm/rooms.h"
 #include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/timing/gated_time.h"
 
@@ -20,15 +19,6 @@ int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 /// Scales come with the first tiles of a sum.
 int64_t StepsOf(int64_t k) { return std::max<int64_t>(kScaleParts, CeilDivide(k, kTileKI8)); }
-
-constexpr int64_t kSumWords = kTileSumBytes / 4;
-/// A tile of A that lies in the room of sums, in rows that a shim's BD can count.
-constexpr int64_t kTileRows = 4;
-constexpr int64_t kRowWords = kTileABytes / 4 / kTileRows;
-static_assert(kTileABytes % (4 * kTileRows) == 0 && kRowWords < 1024);
-/// Four core rows' sums likewise.
-constexpr int64_t kGroupRows = 32;
-constexpr int64_t kGroupWords = kCoreRows * kSumWords;
 
 /// Of a tile of gate or up in a sum. `first`, `last`: whether the half of h is that of its tile.
 uint32_t FlagsOf(bool first, bool last, bool up, int64_t step, int64_t steps) {
@@ -41,6 +31,24 @@ uint32_t FlagsOf(bool first, bool last, bool up, int64_t step, int64_t steps) {
   if (first) flags |= kKeepsHalf;
   if (last) flags |= kJoinsHalves | kLastOfSum;
   return flags;
+}
+
+/// All of the first run's but A.
+ShimTransfers GatedTransfers(const GatedPlan& plan) {
+  const int64_t columns = plan.config().device.columns;
+  ShimTransfers transfers;
+  transfers.device = plan.config().device;
+  transfers.bytes = {0, plan.b_bytes, plan.c_bytes};
+  transfers.m_blocks = plan.a.m_blocks;
+  // Gate's and up's inputs, where they are the same, one after the other.
+  transfers.a_runs = plan.tiles * plan.halves * (plan.shared() ? 2 : 1);
+  transfers.b = [words = plan.b_bytes / columns / 4](int column) {
+    return Piece{column * words, words};
+  };
+  transfers.c = [columns, rounds = plan.a.m_blocks * plan.tiles](int column) {
+    return RoomsOfColumn(column, columns, rounds);
+  };
+  return transfers;
 }
 
 }  // namespace
@@ -85,31 +93,42 @@ GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape) {
 }
 
 Sequence GatedSequence(const GatedPlan& plan) {
-  const int64_t columns = plan.config().device.columns;
   const int64_t row_words = plan.a.a_bytes / kCoreRows / 4;
   const int64_t block_words = row_words / plan.a.m_blocks;
-  ShimTransfers transfers;
-  transfers.device = plan.config().device;
-  transfers.bytes = {plan.a.a_bytes, plan.b_bytes, plan.c_bytes};
-  transfers.m_blocks = plan.a.m_blocks;
-  // Gate's and up's inputs, where they are the same, one after the other.
-  transfers.a_runs = plan.tiles * plan.halves * (plan.shared() ? 2 : 1);
+  ShimTransfers transfers = GatedTransfers(plan);
+  transfers.bytes[0] = plan.a.a_bytes;
   transfers.a = [=](int row, int64_t block) {
     return Piece{row * row_words + block * block_words, block_words};
   };
-  transfers.b = [words = plan.b_bytes / columns / 4](int column) {
-    return Piece{column * words, words};
+  return SequenceOf(transfers);
+}
+
+Sequence GatedSequence(const GatedPlan& plan, const NormPlan& norm) {
+  if (!plan.shared() || plan.gate_steps != norm.tiles || plan.shape.m != norm.shape.m) {
+    throw Error(ErrorKind::kInternal, "a gated product of others than what the norm makes");
+  }
+  ShimTransfers transfers = GatedTransfers(plan);
+  transfers.bytes[0] = norm.x_bytes;
+  transfers.a_front = [&](int row) {
+    std::vector<Piece> pieces;
+    for (int64_t first = 0; first < norm.summed_tiles; first += kSquaresOfTile) {
+      const std::vector<Piece> sums =
+          SquaresInRooms(row, norm.FirstSummedGroup() + first,
+                         std::min<int64_t>(kSquaresOfTile, norm.summed_tiles - first));
+      pieces.insert(pieces.end(), sums.begin(), sums.end());
+    }
+    return pieces;
   };
-  transfers.c = [&](int column) {
-    return Piece{column * kGroupWords,     kGroupWords / kGroupRows,     kGroupRows,
-                 kGroupWords / kGroupRows, plan.a.m_blocks * plan.tiles, columns * kGroupWords};
+  transfers.b_front = Piece{norm.XRoomBytes() / 4, norm.x_sums() * TileBBytes(plan.config()) / 4};
+  transfers.a = [&](int row, int64_t /*block*/) {
+    return TilesInRooms(row, norm.FirstGroup(), norm.tiles);
   };
   return SequenceOf(transfers);
 }
 
 Sequence GatedDownSequence(const GatedPlan& plan) {
   const int64_t columns = plan.config().device.columns;
-  const int64_t block_words = plan.tiles * columns * kGroupWords;
+  const int64_t block_groups = plan.tiles * columns;
   const auto of_column = [columns](int64_t bytes) {
     return [words = bytes / columns / 4](int column) { return Piece{column * words, words}; };
   };
@@ -118,13 +137,8 @@ Sequence GatedDownSequence(const GatedPlan& plan) {
   transfers.bytes = {plan.c_bytes, plan.down.b_bytes, plan.down.c_bytes};
   transfers.m_blocks = plan.down.m_blocks;
   transfers.a_runs = plan.down.n_blocks;
-  transfers.a = [&plan, block_words](int row, int64_t block) {
-    return Piece{block * block_words + row * kSumWords,
-                 kRowWords,
-                 kTileRows,
-                 kRowWords,
-                 plan.down.k_steps,
-                 kGroupWords};
+  transfers.a = [&plan, block_groups](int row, int64_t block) {
+    return TilesInRooms(row, block * block_groups, plan.down.k_steps);
   };
   transfers.b = of_column(plan.down.b_bytes);
   transfers.c = of_column(plan.down.c_bytes);
@@ -167,15 +181,6 @@ int64_t GatedPacker::TileIndex(int64_t n, int64_t k_step) const {
 
 int64_t GatedPacker::Depth(int64_t n) const {
   return plan_.shared() || n < plan_.padded_neurons() ? plan_.shape.gate_k : plan_.shape.up_k;
-}
-
-void GatedPacker::SetScale(int64_t column, float scale) {
-  const int64_t in_tile = column % kTileN;
-  std::byte* const header =
-      TileOf(column, in_tile / kScalesOfPart) - static_cast<int64_t>(kTileHeaderBytes);
-  const uint16_t bits = FloatToBf16(scale);
-  std::memcpy(header + offsetof(WeightTileHeader, scales) + in_tile % kScalesOfPart * 2, &bits,
-              sizeof bits);
 }
 
 }  // namespace tandem::npu

@@ -17,6 +17,7 @@ constexpr int64_t kMostRuns = 256;
 constexpr int kBdC = 0;
 constexpr int kBdB = 1;
 constexpr int kFirstBdA = 2;
+constexpr int kBdFrontOfB = kFirstBdA + static_cast<int>(kMostPushes);
 
 class Maker {
  public:
@@ -31,14 +32,21 @@ class Maker {
     for (int column = 0; column < columns; ++column) {
       sequence_.controller_ids[{column, 0}] = kShimController;
     }
+    std::vector<int> with_results;
     for (int column = 0; column < columns; ++column) {
-      Start({{column, 0}, Direction::kS2mm, 0}, kBdC, 2, transfers_.c(column), 1);
+      const Piece c = transfers_.c(column);
+      if (c.words == 0) continue;
+      Start({{column, 0}, Direction::kS2mm, 0}, kBdC, 2, c, 1);
+      with_results.push_back(column);
     }
     for (int column = 0; column < columns; ++column) {
-      Start({{column, 0}, Direction::kMm2s, 1}, kBdB, 1, transfers_.b(column), transfers_.m_blocks);
+      const Channel channel = {{column, 0}, Direction::kMm2s, 1};
+      if (transfers_.b_front) Start(channel, kBdFrontOfB, 0, *transfers_.b_front, 1);
+      const Piece b = transfers_.b(column);
+      if (b.words > 0) Start(channel, kBdB, 1, b, transfers_.m_blocks);
     }
     StartA();
-    for (int column = 0; column < columns; ++column) {
+    for (const int column : with_results) {
       sequence_.steps.push_back(WaitStep{{{column, 0}, Direction::kS2mm, 0}});
     }
     return std::move(sequence_);
@@ -65,26 +73,42 @@ class Maker {
     return {{SourceColumn(transfers_.device, row), 0}, Direction::kMm2s, 0};
   }
 
-  /// A block of M's rows, as often as it is multiplied, then the next: all core rows side by side.
+  struct Send {
+    Piece piece;
+    int64_t runs = 1;
+  };
+  /// What comes first, and then a block of M's rows, as often as it is multiplied, and the next.
+  std::vector<Send> SendsOf(int row) const {
+    std::vector<Send> sends;
+    if (transfers_.a_front) {
+      for (const Piece& piece : transfers_.a_front(row)) sends.push_back({piece});
+    }
+    for (int64_t block = 0; block < transfers_.m_blocks; ++block) {
+      for (int64_t left = transfers_.a_runs; left > 0; left -= kMostRuns) {
+        sends.push_back({transfers_.a(row, block), std::min(left, kMostRuns)});
+      }
+    }
+    return sends;
+  }
+
+  /// All core rows side by side.
   void StartA() {
+    std::vector<std::vector<Send>> sends;
+    for (int row = 0; row < kCoreRows; ++row) sends.push_back(SendsOf(row));
     int64_t under_way = 0;
-    int64_t pushes = 0;
     const auto wait = [&] {
       for (int row = 0; row < kCoreRows; ++row) sequence_.steps.push_back(WaitStep{ChannelA(row)});
       --under_way;
     };
-    for (int64_t block = 0; block < transfers_.m_blocks; ++block) {
-      for (int64_t left = transfers_.a_runs; left > 0; left -= kMostRuns) {
-        // The oldest must have ended before its BD is written again, and the queue is short.
-        if (under_way == kMostPushes) wait();
-        const int bd = kFirstBdA + static_cast<int>(pushes % kMostPushes);
-        for (int row = 0; row < kCoreRows; ++row) {
-          Start(ChannelA(row), bd, 0, transfers_.a(row, block), std::min(left, kMostRuns),
-                /*token=*/true);
-        }
-        ++under_way;
-        ++pushes;
+    for (size_t i = 0; i < sends.front().size(); ++i) {
+      // The oldest must have ended before its BD is written again, and the queue is short.
+      if (under_way == kMostPushes) wait();
+      const int bd = kFirstBdA + static_cast<int>(i % kMostPushes);
+      for (int row = 0; row < kCoreRows; ++row) {
+        const Send& send = sends[static_cast<size_t>(row)][i];
+        Start(ChannelA(row), bd, 0, send.piece, send.runs, /*token=*/true);
       }
+      ++under_way;
     }
     while (under_way > 0) wait();
   }

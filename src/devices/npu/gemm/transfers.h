@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the shims of the products' designs do for one run, whatever lies where: the sequences of
-// gemm_stream.h and gated_plan.h. Internal to gemm; pure function.
+// gemm_stream.h, gated_plan.h and norm_plan.h. Internal to gemm; pure functions.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <vector>
 
 #include "devices/npu/design/sequence.h"
 #include "devices/npu/isa/tile.h"
@@ -28,10 +30,14 @@ struct ShimTransfers {
   Device device;
   std::array<int64_t, 3> bytes{};  ///< Of A, B and C: kernel arguments 0 to 2.
   int64_t m_blocks = 0;
+  /// What A's streams bring first, as many pieces to each core row; and what B's do, out of A, all
+  /// the same.
+  std::function<std::vector<Piece>(int core_row)> a_front;
+  std::optional<Piece> b_front;
   int64_t a_runs = 0;  ///< How often a block of A's rows is sent, one after the other.
   std::function<Piece(int core_row, int64_t m_block)> a;
-  std::function<Piece(int column)> b;  ///< Sent once for each block of rows.
-  std::function<Piece(int column)> c;
+  std::function<Piece(int column)> b;  ///< Sent once for each block of rows. None: no words.
+  std::function<Piece(int column)> c;  ///< None: no words.
 };
 
 Sequence SequenceOf(const ShimTransfers& transfers);

@@ -63,11 +63,9 @@ PackedGated::PackedGated(const ProductPart& part, ArrayBackend& backend) try : p
     pack(part.matrices[1], packer.UpColumn(0), part.divisors, most_up_);
   }
   ColumnPacker down_packer(plan.down, 0, down_->bytes());
-  const ColumnLayout layout{plan.down.shape.k,
-                            plan.tile_neurons(),
-                            plan.DownPlace(plan.tile_neurons()),
-                            {},
-                            part.divisors};
+  const ColumnLayout layout{
+      plan.down.shape.k, plan.tile_neurons(), plan.DownPlace(plan.tile_neurons()), 0, {},
+      part.divisors};
   for (int64_t n = 0; n < part.n; ++n) {
     column_scales_.push_back(rows.Pack(part.matrices.back(), n, layout, false, down_packer, n));
   }
