@@ -135,6 +135,24 @@ int64_t NormPlan::OutBytes(bool apart) const {
 }
 
 int64_t NormPlan::XRoomBytes() const { return rounds * config().device.columns * kRoomGroupBytes; }
+std::vector<size_t> NormPlan::OutEnds(bool apart) const {
+  std::vector<size_t> ends;
+  for (int64_t column = 0; column < config().device.columns; ++column) {
+    ends.push_back(static_cast<size_t>(OutBytes(apart) - column * kRoomGroupBytes - 4));
+  }
+  return ends;
+}
+std::vector<size_t> NormPlan::XEnds() const {
+  const int64_t columns = config().device.columns;
+  std::vector<size_t> ends;
+  for (int64_t column = 0; column < columns; ++column) {
+    const int64_t own = TilesOfColumn(*this, column);
+    if (own == 0) continue;
+    const int64_t groups = (own - 1) * columns + column + 1;
+    ends.push_back(static_cast<size_t>(groups * kRoomGroupBytes - 4));
+  }
+  return ends;
+}
 int64_t NormPlan::x_sums() const { return CeilDivide(summed_tiles, kSquaresOfTile); }
 
 bool FitsNorm(const NormShape& shape) {
@@ -289,7 +307,7 @@ void PackNorm(const NormPlan& plan, const NormWeights& weights, std::span<const 
   const auto width = static_cast<size_t>(n);
   if (b.size() != static_cast<size_t>(plan.b_bytes) || plan.shape.m > kMostNormRows ||
       base.size() != static_cast<size_t>(plan.shape.m) * width || weights.post.size() != width ||
-      weights.pre.size() != width || weights.apart.empty() == plan.shape.apart) {
+      weights.pre.size() != width || weights.apart.size() > (plan.shape.apart ? size_t{kTileKI8} : 0)) {
     throw Error(ErrorKind::kInternal, "norm: wrong sizes");
   }
   std::fill(b.begin(), b.end(), std::byte{});

@@ -12,24 +12,12 @@
 #include "devices/npu/arrays/gemm_configuration.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/gemm/scaled_rows.h"
+#include "devices/npu/prefill/array_calls.h"
 #include "devices/npu/timing/gated_time.h"
 #include "devices/npu/timing/gemm_time.h"
 
 namespace tandem::npu {
 namespace {
-
-/// Shapes whose streams are kept: prompts end in steps of any length.
-constexpr size_t kMostPrepared = 512;
-
-/// What no float is that an array computes: a quiet number that is none, with a payload.
-constexpr uint32_t kNoFloat = 0xFFC0DEAD;
-
-template <typename T>
-std::span<T> Resized(std::vector<T>& buffer, int64_t size) {
-  const auto count = static_cast<size_t>(size);
-  if (buffer.size() < count) buffer.resize(count);
-  return std::span(buffer).first(count);
-}
 
 /// The last word of each column's results.
 std::vector<size_t> EndsOf(const GemmPlan& plan) {
@@ -57,7 +45,11 @@ void ArrayProducts::Add(const ProductPlan& plan,
   for (const ProductPart& part : plan.parts) {
     PartKey key = KeyOf(part);
     if (held_.contains(key)) continue;
-    if (!part.gated) {
+    if (part.norm) {
+      outs_.emplace(key.second.front(),
+                    std::make_unique<PackedOut>(part, ApartOf(plan, part.norm->mlp), *backend_));
+      bytes_ += part.bytes;
+    } else if (!part.gated) {
       packed_.emplace(key.second.front(), std::make_unique<PackedWeights>(part, *backend_));
       bytes_ += part.bytes;
     } else if (!gated_.contains(key.second)) {
@@ -69,6 +61,16 @@ void ArrayProducts::Add(const ProductPlan& plan,
     done = std::min(total, done + bytes_of(part));
     if (progress) progress(done, total);
   }
+}
+
+std::span<const int32_t> ArrayProducts::ApartOf(const ProductPlan& plan,
+                                                const MatrixKeys& mlp) const {
+  const auto held = gated_.find(mlp);
+  if (held != gated_.end()) return held->second->part().apart;
+  for (const ProductPart& part : plan.parts) {
+    if (part.gated && KeysOf(part.matrices) == mlp) return part.apart;
+  }
+  return {};
 }
 
 void ArrayProducts::Multiply(const float* x, int64_t x_stride, int64_t rows,
@@ -85,6 +87,9 @@ void ArrayProducts::Multiply(const float* x, int64_t x_stride, int64_t rows,
       for (Product* product : found_) product->done = true;
       break;
     }
+    if (first.done) continue;
+    const auto out = outs_.find({matrix.data, matrix.rows, matrix.cols});
+    if (out != outs_.end()) RunOut(*out->second, x, x_stride, rows, first);
   }
 }
 
@@ -142,17 +147,20 @@ const ArrayProducts::Prepared& ArrayProducts::Prepare(const GemmConfig& config,
 }
 
 const ArrayProducts::PreparedGated& ArrayProducts::PrepareGated(const ProductPart& part,
-                                                                int64_t rows) {
+                                                                int64_t rows,
+                                                                const NormPlan* norm) {
   if (prepared_gated_.size() >= kMostPrepared) prepared_gated_.clear();
   const GatedShape shape = GatedShapeOf(part, rows);
   const auto [it, missing] = prepared_gated_.try_emplace(
-      {part.config.type, {shape.m, shape.gate_k, shape.up_k, shape.neurons, shape.n}});
+      {part.config.type,
+       {shape.m, shape.gate_k, shape.up_k, shape.neurons, shape.n, norm == nullptr ? 0 : 1}});
   if (!missing) return it->second;
   try {
     PreparedGated& prepared = it->second;
     prepared.plan = PlanGated(part.config, shape);
     ArrayContext& context = ContextOf(part.config);
-    prepared.gate_up = context.Load(EncodeSequence(GatedSequence(prepared.plan)));
+    prepared.gate_up = context.Load(EncodeSequence(
+        norm == nullptr ? GatedSequence(prepared.plan) : GatedSequence(prepared.plan, *norm)));
     prepared.down = context.Load(EncodeSequence(GatedDownSequence(prepared.plan)));
     // h of a block's rows: the last pair's, of each column.
     const auto columns = static_cast<size_t>(part.config.device.columns);
@@ -272,14 +280,19 @@ bool ArrayProducts::Gated(const GatedCall& call) {
                            {prepared.down.get(), second, prepared.marks, kNoFloat}};
   ContextOf(part.config).Run(list, kArrayTimeout);
   c_->FromArray(0, c_bytes);
-  const std::span<float> results = Resized(results_, call.rows * part.n);
-  UnpackC(plan.down, c, results);
-  const auto n = static_cast<size_t>(part.n);
-  for (size_t i = 0; i < results.size(); ++i) {
-    call.y[i] = results[i] * weights->column_scales()[i % n];
-  }
+  HandOutDown(plan, *weights, c, call.y);
   Count(part.config, std::size(list), call.rows * WeightsOf(part), prepared.seconds);
   return true;
+}
+
+void ArrayProducts::HandOutDown(const GatedPlan& plan, const PackedGated& weights,
+                                std::span<const std::byte> c, float* y) {
+  const std::span<float> results = Resized(results_, plan.shape.m * plan.shape.n);
+  UnpackC(plan.down, c, results);
+  const auto n = static_cast<size_t>(plan.shape.n);
+  for (size_t i = 0; i < results.size(); ++i) {
+    y[i] = results[i] * weights.column_scales()[i % n];
+  }
 }
 
 const PackedGated* ArrayProducts::FindGated(const GatedCall& call) const {
