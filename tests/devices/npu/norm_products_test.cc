@@ -246,7 +246,7 @@ TEST(NpuNormProducts, TheOutputAloneIsAProduct) {
     ArrayProducts array(device, MakeEmulatedBackend(device.generation));
     array.Add(layer.Plan(device), {});
     const OutMlpCall call = layer.Call();
-    layer.context()[5] = 1e25F;  // The first row gets a factor of the host's,
+    layer.context()[5] = 1e25F;       // The first row gets a factor of the host's,
     layer.context()[kContext] = NAN;  // the second is none.
     Product product = {call.out.output, call.o, kWidth};
     array.Multiply(layer.context().data(), kContext, 300, {&product, 1});

@@ -307,7 +307,8 @@ void PackNorm(const NormPlan& plan, const NormWeights& weights, std::span<const 
   const auto width = static_cast<size_t>(n);
   if (b.size() != static_cast<size_t>(plan.b_bytes) || plan.shape.m > kMostNormRows ||
       base.size() != static_cast<size_t>(plan.shape.m) * width || weights.post.size() != width ||
-      weights.pre.size() != width || weights.apart.size() > (plan.shape.apart ? size_t{kTileKI8} : 0)) {
+      weights.pre.size() != width ||
+      weights.apart.size() > (plan.shape.apart ? size_t{kTileKI8} : 0)) {
     throw Error(ErrorKind::kInternal, "norm: wrong sizes");
   }
   std::fill(b.begin(), b.end(), std::byte{});
