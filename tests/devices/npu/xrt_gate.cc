@@ -21,6 +21,7 @@
 #include "devices/npu/gated_model.h"
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/gemm/pack.h"
+#include "devices/npu/norm_model.h"
 #include "devices/npu/prefill/array_products.h"
 #include "devices/npu/xrt/npu_node.h"
 #include "devices/npu/xrt/xrt_backend.h"
@@ -188,6 +189,25 @@ TEST(Lists, MlpsAndMixesAreTheEmulators) {
       ASSERT_TRUE(there.Gated(gated.Call(got)));
       ASSERT_EQ(got, want);
     }
+  }
+}
+
+// Four runs of a list: attention's output, the norms behind it, the MLP.
+TEST(Lists, NormsAreTheEmulators) {
+  std::mt19937_64 random(6);
+  const Device device{Present(), MaxColumns(Present())};
+  ArrayProducts there(device, Backend());
+  ArrayProducts here(device, MakeEmulatedBackend(device.generation));
+  test::Layer layer(DType::kQ8_0, 40, random);
+  there.Add(layer.Plan(device), {});
+  here.Add(layer.Plan(device), {});
+  ASSERT_TRUE(here.OutAndMlp(layer.Call()));
+  const std::vector<float> o = layer.o();
+  const std::vector<float> y = layer.y();
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(there.OutAndMlp(layer.Call()));
+    ASSERT_EQ(layer.o(), o);
+    ASSERT_EQ(layer.y(), y);
   }
 }
 
