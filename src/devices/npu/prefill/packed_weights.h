@@ -24,9 +24,9 @@ struct ColumnLayout {
   int64_t depth = 0;
   int64_t run = depth;
   int64_t stride = depth;
-  int64_t first = 0;  ///< Where the first one is.
-  /// These weights of the row once more, at the start of the column; of i4 whole blocks of 32.
-  std::span<const int32_t> again = {};
+  /// Those of inputs apart, in front of the others (OrderApart); of i4 whole blocks of 32. Then
+  /// there is one run.
+  std::span<const int32_t> apart = {};
   /// What the row's weights are multiplied with; empty: 1. Not for i4.
   std::span<const float> times = {};
 };
