@@ -21,15 +21,6 @@ int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 /// Scales come with the first tiles of a sum.
 int64_t StepsOf(int64_t k) { return std::max<int64_t>(kScaleParts, CeilDivide(k, kTileKI8)); }
 
-constexpr int64_t kSumWords = kTileSumBytes / 4;
-/// A tile of A that lies in the room of sums, in rows that a shim's BD can count.
-constexpr int64_t kTileRows = 4;
-constexpr int64_t kRowWords = kTileABytes / 4 / kTileRows;
-static_assert(kTileABytes % (4 * kTileRows) == 0 && kRowWords < 1024);
-/// Four core rows' sums likewise.
-constexpr int64_t kGroupRows = 32;
-constexpr int64_t kGroupWords = kCoreRows * kSumWords;
-
 /// Of a tile of gate or up in a sum. `first`, `last`: whether the half of h is that of its tile.
 uint32_t FlagsOf(bool first, bool last, bool up, int64_t step, int64_t steps) {
   uint32_t flags = 0;
@@ -86,23 +77,20 @@ GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape) {
 
 Sequence GatedSequence(const GatedPlan& plan) {
   const int64_t columns = plan.config().device.columns;
-  const int64_t row_words = plan.a.a_bytes / kCoreRows / 4;
-  const int64_t block_words = row_words / plan.a.m_blocks;
   ShimTransfers transfers;
   transfers.device = plan.config().device;
   transfers.bytes = {plan.a.a_bytes, plan.b_bytes, plan.c_bytes};
   transfers.m_blocks = plan.a.m_blocks;
   // Gate's and up's inputs, where they are the same, one after the other.
-  transfers.a_runs = plan.tiles * plan.halves * (plan.shared() ? 2 : 1);
-  transfers.a = [=](int row, int64_t block) {
-    return Piece{row * row_words + block * block_words, block_words};
+  const int64_t runs = plan.tiles * plan.halves * (plan.shared() ? 2 : 1);
+  transfers.a = [&plan, runs](int row, int64_t block) {
+    return std::vector<Pieces>{{{PackedA(plan.a, row, block)}, runs}};
   };
   transfers.b = [words = plan.b_bytes / columns / 4](int column) {
     return Piece{column * words, words};
   };
   transfers.c = [&](int column) {
-    return Piece{column * kGroupWords,     kGroupWords / kGroupRows,     kGroupRows,
-                 kGroupWords / kGroupRows, plan.a.m_blocks * plan.tiles, columns * kGroupWords};
+    return RoomsOf(plan.config().device, column, plan.a.m_blocks * plan.tiles);
   };
   return SequenceOf(transfers);
 }
@@ -117,14 +105,9 @@ Sequence GatedDownSequence(const GatedPlan& plan) {
   transfers.device = plan.config().device;
   transfers.bytes = {plan.c_bytes, plan.down.b_bytes, plan.down.c_bytes};
   transfers.m_blocks = plan.down.m_blocks;
-  transfers.a_runs = plan.down.n_blocks;
   transfers.a = [&plan, block_words](int row, int64_t block) {
-    return Piece{block * block_words + row * kSumWords,
-                 kRowWords,
-                 kTileRows,
-                 kRowWords,
-                 plan.down.k_steps,
-                 kGroupWords};
+    const Piece tiles = TilesInRooms(block * block_words + row * kRoomWords, plan.down.k_steps);
+    return std::vector<Pieces>{{{tiles}, plan.down.n_blocks}};
   };
   transfers.b = of_column(plan.down.b_bytes);
   transfers.c = of_column(plan.down.c_bytes);
@@ -132,7 +115,7 @@ Sequence GatedDownSequence(const GatedPlan& plan) {
 }
 
 GatedPacker::GatedPacker(const GatedPlan& plan, std::span<std::byte> out)
-    : ColumnPacker(plan.config(), plan.a.tile, out), plan_(plan) {
+    : ScaledPacker(plan.config(), plan.a.tile, out), plan_(plan) {
   if (out.size() != static_cast<size_t>(plan.b_bytes)) {
     throw Error(ErrorKind::kInternal, "packing: wrong size of a gated product's B");
   }
@@ -169,7 +152,7 @@ int64_t GatedPacker::Depth(int64_t n) const {
   return plan_.shared() || n < plan_.padded_neurons() ? plan_.shape.gate_k : plan_.shape.up_k;
 }
 
-void GatedPacker::SetScale(int64_t column, float scale) {
+void ScaledPacker::SetScale(int64_t column, float scale) {
   const int64_t in_tile = column % kTileN;
   std::byte* const header =
       TileOf(column, in_tile / kScalesOfPart) - static_cast<int64_t>(kTileHeaderBytes);

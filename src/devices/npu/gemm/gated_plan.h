@@ -73,14 +73,22 @@ GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape);
 Sequence GatedSequence(const GatedPlan& plan);
 Sequence GatedDownSequence(const GatedPlan& plan);
 
+/// Columns with scales, which a sum's first tiles bring.
+class ScaledPacker : public ColumnPacker {
+ public:
+  /// What the core multiplies a column's sums with: as bfloat16, which it must be.
+  void SetScale(int64_t column, float scale);
+
+ protected:
+  using ColumnPacker::ColumnPacker;
+};
+
 /// Weights of the first product, neuron by neuron: as ColumnPacker, whose columns are the gate's
 /// neurons and, from padded_neurons() on, those of up. Refers to plan and memory.
-class GatedPacker : public ColumnPacker {
+class GatedPacker : public ScaledPacker {
  public:
   GatedPacker(const GatedPlan& plan, std::span<std::byte> out);
   int64_t UpColumn(int64_t neuron) const { return plan_.padded_neurons() + neuron; }
-  /// What the core multiplies a column's sums with: as bfloat16, which it must be.
-  void SetScale(int64_t column, float scale);
 
  protected:
   int64_t TileIndex(int64_t n, int64_t k_step) const override;
