@@ -1,6 +1,7 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "devices/cpu/kernels.h"
@@ -29,9 +30,10 @@ void Step::Execute(const GatedMlp& op, RowContext& rows) {
     row_.rms_norm(h + t * width, op.pre_norm.data(), op.eps, width, normed + t * width);
   });
   float* out = Data(op.out);
-  // Gates that are cut by the mean of all of them are the host's.
-  const bool made = engine_ != nullptr && !op.sparse &&
-                    engine_->Gated({op.gate, op.up, op.down, normed, width, count, nullptr, out});
+  std::optional<float> cut;
+  if (op.sparse) cut = op.sparsity_multiplier;
+  const bool made = engine_ != nullptr && engine_->Gated({op.gate, op.up, op.down, normed, width,
+                                                          count, nullptr, out, cut});
   if (!made) MultiplyGated(op, normed, count, out);
   ForRows(count, width, 4, [&](int64_t t, int) {
     float* row = out + t * width;

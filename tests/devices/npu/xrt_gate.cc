@@ -170,15 +170,16 @@ TEST(Works, TheOtherGenerationIsRefused) {
   ExpectError(ErrorKind::kUnsupported, "was asked for", [&] { MakeXrtBackend({other, 0}); });
 }
 
-// An MLP and a mix of a prompt's step: both runs of each are one submission (xrt_gate.sh counts
-// them), and what comes of them is the emulator's, bit for bit.
+// A dense MLP, a sparse one and a mix of a prompt's step: all runs of each are one submission
+// (xrt_gate.sh counts them), and what comes of them is the emulator's, bit for bit.
 TEST(Lists, MlpsAndMixesAreTheEmulators) {
   std::mt19937_64 random(5);
   const Device device{Present(), MaxColumns(Present())};
   ArrayProducts there(device, Backend());
   ArrayProducts here(device, MakeEmulatedBackend(device.generation));
-  for (const bool mix : {false, true}) {
-    const test::GatedModel gated(mix ? DType::kQ4_0 : DType::kQ8_0, mix, random);
+  for (const auto& [mix, cut] : {std::pair{false, false}, {false, true}, {true, false}}) {
+    test::GatedModel gated(mix ? DType::kQ4_0 : DType::kQ8_0, mix, random);
+    if (cut) gated.Cut(1.645F);
     there.Add(gated.Plan(device), {});
     here.Add(gated.Plan(device), {});
     std::vector<float> want;

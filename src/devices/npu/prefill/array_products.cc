@@ -10,6 +10,7 @@
 
 #include "core/float_types.h"
 #include "devices/npu/arrays/gemm_configuration.h"
+#include "devices/npu/gemm/cut_plan.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/gemm/scaled_rows.h"
 #include "devices/npu/timing/gated_time.h"
@@ -145,28 +146,46 @@ const ArrayProducts::PreparedGated& ArrayProducts::PrepareGated(const ProductPar
                                                                 int64_t rows) {
   if (prepared_gated_.size() >= kMostPrepared) prepared_gated_.clear();
   const GatedShape shape = GatedShapeOf(part, rows);
+  const int64_t cuts = part.cut ? 1 : 0;
   const auto [it, missing] = prepared_gated_.try_emplace(
-      {part.config.type, {shape.m, shape.gate_k, shape.up_k, shape.neurons, shape.n}});
+      {part.config.type, {shape.m, shape.gate_k, shape.up_k, shape.neurons, shape.n, cuts}});
   if (!missing) return it->second;
   try {
-    PreparedGated& prepared = it->second;
-    prepared.plan = PlanGated(part.config, shape);
-    ArrayContext& context = ContextOf(part.config);
-    prepared.gate_up = context.Load(EncodeSequence(GatedSequence(prepared.plan)));
-    prepared.down = context.Load(EncodeSequence(GatedDownSequence(prepared.plan)));
-    // h of a block's rows: the last pair's, of each column.
-    const auto columns = static_cast<size_t>(part.config.device.columns);
-    const auto group = kCoreRows * static_cast<size_t>(TileCBytes(part.config));
-    for (size_t i = 0; i < columns; ++i) {
-      prepared.h_marks.push_back(static_cast<size_t>(prepared.plan.c_bytes) - i * group - 4);
-    }
-    prepared.marks = EndsOf(prepared.plan.down);
-    prepared.seconds = ModelGated(GatedCaseOf(part, rows)).seconds;
+    PrepareRuns(part, rows, it->second);
   } catch (...) {
     prepared_gated_.erase(it);
     throw;
   }
   return it->second;
+}
+
+void ArrayProducts::PrepareRuns(const ProductPart& part, int64_t rows, PreparedGated& prepared) {
+  ArrayContext& context = ContextOf(part.config);
+  const auto add = [&](const Sequence& sequence, std::vector<size_t> marks) {
+    prepared.runs.push_back({context.Load(EncodeSequence(sequence)), std::move(marks)});
+  };
+  // Tiles of rows, or of h: the last ones of each column.
+  const auto ends = [&](int64_t bytes) {
+    const auto group = kCoreRows * static_cast<size_t>(TileCBytes(part.config));
+    std::vector<size_t> marks;
+    for (size_t i = 0; i < static_cast<size_t>(part.config.device.columns); ++i) {
+      marks.push_back(static_cast<size_t>(bytes) - i * group - 4);
+    }
+    return marks;
+  };
+  if (part.cut) {
+    const CutPlan cut = PlanCut(part.config, GatedShapeOf(part, rows));
+    prepared.plan = cut.gated;
+    prepared.memory_bytes = cut.memory_bytes;
+    add(CutGatesSequence(cut), ends(cut.memory_bytes));
+    add(CutUpSequence(cut), ends(cut.gated.c_bytes));
+  } else {
+    prepared.plan = PlanGated(part.config, GatedShapeOf(part, rows));
+    prepared.memory_bytes = prepared.plan.a.a_bytes;
+    add(GatedSequence(prepared.plan), ends(prepared.plan.c_bytes));
+  }
+  add(GatedDownSequence(prepared.plan), EndsOf(prepared.plan.down));
+  prepared.seconds = ModelGated(GatedCaseOf(part, rows)).seconds;
 }
 
 void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_stride,
@@ -254,22 +273,30 @@ bool ArrayProducts::Gated(const GatedCall& call) {
   const PackedGated* const weights = FindGated(call);
   if (weights == nullptr) return false;
   const ProductPart& part = weights->part();
+  if (part.cut != call.cut) return false;
   const PreparedGated& prepared = PrepareGated(part, call.rows);
   const GatedPlan& plan = prepared.plan;
   const auto a_bytes = static_cast<size_t>(plan.a.a_bytes);
+  const auto memory_bytes = static_cast<size_t>(prepared.memory_bytes);
   const auto h_bytes = static_cast<size_t>(plan.c_bytes);
   const auto c_bytes = static_cast<size_t>(plan.down.c_bytes);
-  const std::span<std::byte> a = Grown(a_, plan.a.a_bytes).bytes().first(a_bytes);
-  if (!PackGated(plan, call, *weights, a)) return false;
-  a_->ToArray(0, a_bytes);
+  ArrayBuffer& memory = Grown(a_, prepared.memory_bytes);
+  if (!PackGated(plan, call, *weights, memory.bytes().first(a_bytes))) return false;
+  memory.ToArray(0, a_bytes);
   ArrayBuffer& h = Grown(b_, plan.c_bytes);
   const std::span<std::byte> c = Grown(c_, plan.down.c_bytes).bytes().first(c_bytes);
-  const ArrayArgument first[] = {
-      {a_.get(), a_bytes}, {&weights->gate_up(), weights->gate_up().bytes().size()}, {&h, h_bytes}};
-  const ArrayArgument second[] = {
-      {&h, h_bytes}, {&weights->down(), weights->down().bytes().size()}, {c_.get(), c_bytes}};
-  const ArrayRun list[] = {{prepared.gate_up.get(), first, prepared.h_marks, kNoFloat},
-                           {prepared.down.get(), second, prepared.marks, kNoFloat}};
+  // Gates that are cut lie behind A; each run reads where the one before has written.
+  const ArrayArgument places[] = {{&memory, memory_bytes}, {&h, h_bytes}, {c_.get(), c_bytes}};
+  const size_t count = prepared.runs.size();
+  std::vector<std::array<ArrayArgument, 3>> arguments(count);
+  std::vector<ArrayRun> list;
+  for (size_t i = 0; i < count; ++i) {
+    ArrayBuffer& b = *weights->runs()[i];
+    const size_t to = std::size(places) - count + i;
+    arguments[i] = {places[to == 0 ? 0 : to - 1], {&b, b.bytes().size()}, places[to]};
+    const PreparedGated::Run& run = prepared.runs[i];
+    list.push_back({run.program.get(), arguments[i], run.marks, kNoFloat});
+  }
   ContextOf(part.config).Run(list, kArrayTimeout);
   c_->FromArray(0, c_bytes);
   const std::span<float> results = Resized(results_, call.rows * part.n);
@@ -278,7 +305,7 @@ bool ArrayProducts::Gated(const GatedCall& call) {
   for (size_t i = 0; i < results.size(); ++i) {
     call.y[i] = results[i] * weights->column_scales()[i % n];
   }
-  Count(part.config, std::size(list), call.rows * WeightsOf(part), prepared.seconds);
+  Count(part.config, count, call.rows * WeightsOf(part), prepared.seconds);
   return true;
 }
 

@@ -39,7 +39,8 @@ class ArrayProducts : public ProductEngine {
   /// As ArrayAttention, in the configuration of the products before.
   bool Attend(const AttentionCall& call) override;
 
-  /// Gate, up, GELU and down as one list, where the part was packed as such; not with two parts for
+  /// Gate, up, GELU and down as one list, where the part was packed as such, a sparse layer's with
+  /// the cut of its gates; not with two parts for
   /// activations, nor for rows that hold what is no number or could leave what a core can say.
   /// Factors that are given go the way of up, by an identity matrix, in two parts.
   bool Gated(const GatedCall& call) override;
@@ -58,17 +59,22 @@ class ArrayProducts : public ProductEngine {
     std::vector<size_t> marks;  ///< The last word of each column's results.
     double seconds = 0;
   };
-  /// The same of both runs of a list.
+  /// The same of the runs of a list.
   struct PreparedGated {
+    struct Run {
+      std::unique_ptr<ArrayProgram> program;
+      std::vector<size_t> marks;
+    };
     GatedPlan plan;
-    std::unique_ptr<ArrayProgram> gate_up, down;
-    std::vector<size_t> h_marks, marks;
+    int64_t memory_bytes = 0;  ///< Of A, and of gates that are cut.
+    std::vector<Run> runs;
     double seconds = 0;
   };
   using ShapeKey = std::tuple<GemmType, int64_t, int64_t, int64_t>;
 
   const Prepared& Prepare(const GemmConfig& config, const GemmShape& shape);
   const PreparedGated& PrepareGated(const ProductPart& part, int64_t rows);
+  void PrepareRuns(const ProductPart& part, int64_t rows, PreparedGated& prepared);
   const PackedGated* FindGated(const GatedCall& call) const;
   /// Whether the matrices of a part are among these: then found_ are their products.
   bool Find(const ProductPart& part, std::span<Product> products);

@@ -13,6 +13,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -43,7 +44,7 @@ using MatrixKeys = std::vector<MatrixKey>;
 MatrixKeys KeysOf(const std::vector<WeightView>& matrices);
 
 /// What one call multiplies: matrices side by side, or an MLP or per-layer mix as a list of two
-/// runs.
+/// runs, or of three where gates are cut.
 struct ProductPart {
   GemmConfig config;
   /// [n of each, k], side by side; gated: gate, up [F, k] and down [n, F], or gate and down.
@@ -58,7 +59,8 @@ struct ProductPart {
   /// Of a list: powers of two that its neurons are divided by, and down's weights multiplied with;
   /// empty: 1.
   std::vector<float> divisors;
-  uint64_t bytes = 0;  ///< Packed, their scales included.
+  std::optional<float> cut;  ///< Of a list: gates are cut so many deviations above their mean.
+  uint64_t bytes = 0;        ///< Packed, their scales included.
 
   /// Of a list: whether the factors of GELU are given, not products.
   bool gives_up() const { return matrices.size() == 2; }
@@ -77,8 +79,8 @@ struct PlanOptions {
   Device device;
   uint64_t budget = 0;  ///< Bytes of packed weights.
   int64_t least_side = kLeastSide;
-  /// Activations in bytes have two parts. Else dense MLPs and per-layer mixes are lists where their
-  /// types allow it, and products whose inputs have outliers set them apart.
+  /// Activations in bytes have two parts. Else MLPs and per-layer mixes are lists where their types
+  /// allow it, and products whose inputs have outliers set them apart.
   bool precise = false;
   /// Parts that are packed already and cost nothing more. May be null.
   const std::set<PartKey>* held = nullptr;
