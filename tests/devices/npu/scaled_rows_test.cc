@@ -71,10 +71,8 @@ struct ApartRow {
   ApartRow(const std::vector<float>& x, const std::vector<int32_t>& apart)
       : tiles(ScaledParts::TilesOf(x)), integers((tiles + 1) * 128, 99), exponents(tiles + 1) {
     factor = ScaleRowApart(x, apart, integers, exponents);
-    for (size_t i = 0; i < x.size(); ++i) values.push_back(At(i));
-    for (size_t i = 0; i < apart.size(); ++i) {
-      values[static_cast<size_t>(apart[i])] += At(tiles * 128 + i);
-    }
+    for (size_t i = 0; i < x.size(); ++i) values.push_back(At(128 + i));
+    for (size_t i = 0; i < apart.size(); ++i) values[static_cast<size_t>(apart[i])] += At(i);
   }
   double At(size_t i) const { return std::ldexp(integers[i] * double{factor}, exponents[i / 128]); }
   size_t tiles;
@@ -102,8 +100,8 @@ TEST(NpuScaledRows, InputsApartLeaveTheOthersTheirBits) {
     }
     // Behind the row's end, and behind those that are apart, is nothing.
     EXPECT_EQ(row.tiles, 3U);
-    for (size_t i = 320; i < 384; ++i) ASSERT_EQ(row.integers[i], 0);
-    for (size_t i = 384 + apart.size(); i < 512; ++i) ASSERT_EQ(row.integers[i], 0);
+    for (size_t i = 128 + 320; i < 512; ++i) ASSERT_EQ(row.integers[i], 0);
+    for (size_t i = apart.size(); i < 128; ++i) ASSERT_EQ(row.integers[i], 0);
   }
   std::vector<float> bad(320, 1);
   bad[200] = NAN;

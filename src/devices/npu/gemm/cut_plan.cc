@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "devices/npu/gemm/transfers.h"
+#include "devices/npu/gemm/rooms.h"
 #include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/kernels/row_tile.h"
 
@@ -42,20 +42,22 @@ uint32_t UpFlags(bool first, bool last, int64_t step, int64_t steps) {
   return flags;
 }
 
-/// Where the gates of a block's rows begin, for a core row.
-int64_t GatesWord(const CutPlan& plan, int row, int64_t block) {
-  return plan.gated.a.a_bytes / 4 + block * plan.gate_tiles() * kGroupWords + row * kRoomWords;
+/// The gates of a block's rows, a column's behind the other's: `count` tiles from `first` on.
+Piece GatesOf(const CutPlan& plan, int row, int64_t block, int64_t first, int64_t count) {
+  Piece piece = TilesInRooms(row, block * plan.gate_tiles() + first, count);
+  piece.word += plan.gated.a.a_bytes / 4;
+  return piece;
 }
 
 /// Tiles of A that bring the sums of a block's rows: in each a header, and the sums of as many
 /// tiles of gates as it has room for; behind the last ones whatever lies there.
 std::vector<Pieces> SumPieces(const CutPlan& plan, int row, int64_t block) {
-  const int64_t word = GatesWord(plan, row, block);
+  const int64_t word = GatesOf(plan, row, block, 0, 1).word;
   const Piece header = {word + kOwnWord, kHeaderWords};
   const auto sums = [&](int64_t first, int64_t tiles) {
-    Piece piece = {word + first * kGroupWords + kOwnWord + kHeaderWords, kBothSumWords, tiles,
-                   kGroupWords};
-    piece.step = kSumsOfTile * kGroupWords;
+    Piece piece = {word + first * kRoomGroupWords + kOwnWord + kHeaderWords, kBothSumWords, tiles,
+                   kRoomGroupWords};
+    piece.step = kSumsOfTile * kRoomGroupWords;
     return piece;
   };
   const int64_t full = plan.gate_tiles() / kSumsOfTile;
@@ -94,14 +96,15 @@ Sequence CutGatesSequence(const CutPlan& plan) {
   transfers.device = plan.config().device;
   transfers.bytes = {plan.memory_bytes, plan.gates_b_bytes, plan.memory_bytes};
   transfers.m_blocks = a.m_blocks;
-  transfers.a = [&](int row, int64_t block) {
-    return std::vector<Pieces>{{{PackedA(a, row, block)}, plan.halves()}};
-  };
+  transfers.a_runs = plan.halves();
+  transfers.a = [&a](int row, int64_t block) { return PackedA(a, row, block); };
   transfers.b = [words = plan.gates_b_bytes / transfers.device.columns / 4](int column) {
     return Piece{column * words, words};
   };
   transfers.c = [&](int column) {
-    return RoomsOf(plan.config().device, column, a.m_blocks * plan.halves(), a.a_bytes / 4);
+    Piece rooms = RoomsOfColumn(column, plan.config().device.columns, a.m_blocks * plan.halves());
+    rooms.word += a.a_bytes / 4;
+    return rooms;
   };
   return SequenceOf(transfers);
 }
@@ -113,25 +116,25 @@ Sequence CutUpSequence(const CutPlan& plan) {
   transfers.device = plan.config().device;
   transfers.bytes = {plan.memory_bytes, plan.up_b_bytes, gated.c_bytes};
   transfers.m_blocks = gated.a.m_blocks;
-  transfers.a = [&, columns](int row, int64_t block) {
+  transfers.chains = [&, columns](int row, int64_t block) {
     std::vector<Pieces> pieces = SumPieces(plan, row, block);
     // Of each half the gates of all columns, and what its sums are of.
-    Piece gates = TilesInRooms(GatesWord(plan, row, block), columns);
-    gates.step = columns * kGroupWords;
+    Piece gates = GatesOf(plan, row, block, 0, columns);
+    gates.step = columns * kRoomGroupWords;
     pieces.push_back({{gates, PackedA(gated.a, row, block)}, plan.halves()});
     return pieces;
   };
   transfers.b = [words = plan.up_b_bytes / columns / 4](int column) {
     return Piece{column * words, words};
   };
-  transfers.c = [&](int column) {
-    return RoomsOf(plan.config().device, column, gated.a.m_blocks * gated.tiles);
+  transfers.c = [&, columns](int column) {
+    return RoomsOfColumn(column, columns, gated.a.m_blocks * gated.tiles);
   };
   return SequenceOf(transfers);
 }
 
 CutPacker::CutPacker(const CutPlan& plan, std::span<std::byte> out)
-    : ScaledPacker(plan.config(), plan.gated.a.tile, out), plan_(plan), first_(0) {
+    : ColumnPacker(plan.config(), plan.gated.a.tile, out), plan_(plan), first_(0) {
   if (out.size() != static_cast<size_t>(plan.gates_b_bytes)) {
     throw Error(ErrorKind::kInternal, "packing: wrong size of cut gates' B");
   }
@@ -150,7 +153,7 @@ CutPacker::CutPacker(const CutPlan& plan, std::span<std::byte> out)
 }
 
 CutPacker::CutPacker(const CutPlan& plan, float deviations, std::span<std::byte> out)
-    : ScaledPacker(plan.config(), plan.gated.a.tile, out), plan_(plan), first_(plan.sum_tiles) {
+    : ColumnPacker(plan.config(), plan.gated.a.tile, out), plan_(plan), first_(plan.sum_tiles) {
   if (out.size() != static_cast<size_t>(plan.up_b_bytes)) {
     throw Error(ErrorKind::kInternal, "packing: wrong size of a cut product's B");
   }

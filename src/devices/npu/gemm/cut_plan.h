@@ -47,7 +47,7 @@ Sequence CutGatesSequence(const CutPlan& plan);
 Sequence CutUpSequence(const CutPlan& plan);
 
 /// Weights of the gates, or of up, neuron by neuron: as ColumnPacker. Refers to plan and memory.
-class CutPacker : public ScaledPacker {
+class CutPacker : public ColumnPacker {
  public:
   /// Of the gates.
   CutPacker(const CutPlan& plan, std::span<std::byte> out);

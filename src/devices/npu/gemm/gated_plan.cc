@@ -8,8 +8,7 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "core/float_types.h"
-#include "devices/npu/gemm/transfers.h"
+#include "devices/npu/gemm/rooms.h"
 #include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/timing/gated_time.h"
 
@@ -32,6 +31,24 @@ uint32_t FlagsOf(bool first, bool last, bool up, int64_t step, int64_t steps) {
   if (first) flags |= kKeepsHalf;
   if (last) flags |= kJoinsHalves | kLastOfSum;
   return flags;
+}
+
+/// All of the first run's but A.
+ShimTransfers GatedTransfers(const GatedPlan& plan) {
+  const int64_t columns = plan.config().device.columns;
+  ShimTransfers transfers;
+  transfers.device = plan.config().device;
+  transfers.bytes = {0, plan.b_bytes, plan.c_bytes};
+  transfers.m_blocks = plan.a.m_blocks;
+  // Gate's and up's inputs, where they are the same, one after the other.
+  transfers.a_runs = plan.tiles * plan.halves * (plan.shared() ? 2 : 1);
+  transfers.b = [words = plan.b_bytes / columns / 4](int column) {
+    return Piece{column * words, words};
+  };
+  transfers.c = [columns, rounds = plan.a.m_blocks * plan.tiles](int column) {
+    return RoomsOfColumn(column, columns, rounds);
+  };
+  return transfers;
 }
 
 }  // namespace
@@ -76,28 +93,38 @@ GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape) {
 }
 
 Sequence GatedSequence(const GatedPlan& plan) {
-  const int64_t columns = plan.config().device.columns;
-  ShimTransfers transfers;
-  transfers.device = plan.config().device;
-  transfers.bytes = {plan.a.a_bytes, plan.b_bytes, plan.c_bytes};
-  transfers.m_blocks = plan.a.m_blocks;
-  // Gate's and up's inputs, where they are the same, one after the other.
-  const int64_t runs = plan.tiles * plan.halves * (plan.shared() ? 2 : 1);
-  transfers.a = [&plan, runs](int row, int64_t block) {
-    return std::vector<Pieces>{{{PackedA(plan.a, row, block)}, runs}};
+  ShimTransfers transfers = GatedTransfers(plan);
+  transfers.bytes[0] = plan.a.a_bytes;
+  transfers.a = [&plan](int row, int64_t block) { return PackedA(plan.a, row, block); };
+  return SequenceOf(transfers);
+}
+
+Sequence GatedSequence(const GatedPlan& plan, const NormPlan& norm) {
+  if (!plan.shared() || plan.gate_steps != norm.tiles || plan.shape.m != norm.shape.m) {
+    throw Error(ErrorKind::kInternal, "a gated product of others than what the norm makes");
+  }
+  ShimTransfers transfers = GatedTransfers(plan);
+  transfers.bytes[0] = norm.x_bytes;
+  transfers.a_front = [&](int row) {
+    std::vector<Piece> pieces;
+    for (int64_t first = 0; first < norm.summed_tiles; first += kSquaresOfTile) {
+      const std::vector<Piece> sums =
+          SquaresInRooms(row, norm.FirstSummedGroup() + first,
+                         std::min<int64_t>(kSquaresOfTile, norm.summed_tiles - first));
+      pieces.insert(pieces.end(), sums.begin(), sums.end());
+    }
+    return pieces;
   };
-  transfers.b = [words = plan.b_bytes / columns / 4](int column) {
-    return Piece{column * words, words};
-  };
-  transfers.c = [&](int column) {
-    return RoomsOf(plan.config().device, column, plan.a.m_blocks * plan.tiles);
+  transfers.b_front = Piece{norm.XRoomBytes() / 4, norm.x_sums() * TileBBytes(plan.config()) / 4};
+  transfers.a = [&](int row, int64_t /*block*/) {
+    return TilesInRooms(row, norm.FirstGroup(), norm.tiles);
   };
   return SequenceOf(transfers);
 }
 
 Sequence GatedDownSequence(const GatedPlan& plan) {
   const int64_t columns = plan.config().device.columns;
-  const int64_t block_words = plan.tiles * columns * kGroupWords;
+  const int64_t block_groups = plan.tiles * columns;
   const auto of_column = [columns](int64_t bytes) {
     return [words = bytes / columns / 4](int column) { return Piece{column * words, words}; };
   };
@@ -105,9 +132,9 @@ Sequence GatedDownSequence(const GatedPlan& plan) {
   transfers.device = plan.config().device;
   transfers.bytes = {plan.c_bytes, plan.down.b_bytes, plan.down.c_bytes};
   transfers.m_blocks = plan.down.m_blocks;
-  transfers.a = [&plan, block_words](int row, int64_t block) {
-    const Piece tiles = TilesInRooms(block * block_words + row * kRoomWords, plan.down.k_steps);
-    return std::vector<Pieces>{{{tiles}, plan.down.n_blocks}};
+  transfers.a_runs = plan.down.n_blocks;
+  transfers.a = [&plan, block_groups](int row, int64_t block) {
+    return TilesInRooms(row, block * block_groups, plan.down.k_steps);
   };
   transfers.b = of_column(plan.down.b_bytes);
   transfers.c = of_column(plan.down.c_bytes);
@@ -115,7 +142,7 @@ Sequence GatedDownSequence(const GatedPlan& plan) {
 }
 
 GatedPacker::GatedPacker(const GatedPlan& plan, std::span<std::byte> out)
-    : ScaledPacker(plan.config(), plan.a.tile, out), plan_(plan) {
+    : ColumnPacker(plan.config(), plan.a.tile, out), plan_(plan) {
   if (out.size() != static_cast<size_t>(plan.b_bytes)) {
     throw Error(ErrorKind::kInternal, "packing: wrong size of a gated product's B");
   }
@@ -150,15 +177,6 @@ int64_t GatedPacker::TileIndex(int64_t n, int64_t k_step) const {
 
 int64_t GatedPacker::Depth(int64_t n) const {
   return plan_.shared() || n < plan_.padded_neurons() ? plan_.shape.gate_k : plan_.shape.up_k;
-}
-
-void ScaledPacker::SetScale(int64_t column, float scale) {
-  const int64_t in_tile = column % kTileN;
-  std::byte* const header =
-      TileOf(column, in_tile / kScalesOfPart) - static_cast<int64_t>(kTileHeaderBytes);
-  const uint16_t bits = FloatToBf16(scale);
-  std::memcpy(header + offsetof(WeightTileHeader, scales) + in_tile % kScalesOfPart * 2, &bits,
-              sizeof bits);
 }
 
 }  // namespace tandem::npu

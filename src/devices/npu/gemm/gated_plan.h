@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "devices/npu/gemm/gemm_stream.h"
+#include "devices/npu/gemm/norm_plan.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/kernels/gemm_tile.h"
 
@@ -68,24 +69,16 @@ bool FitsGated(const GatedShape& shape);
 /// and for what does not fit.
 GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape);
 
-/// The streams, and what the shims do. Arguments of each are its A, B and C; the second's A is the
-/// first's C.
+/// What the shims do. Arguments of each are its A, B and C; the second's A is the first's C, and
+/// the first's A, where a norm is in front, that one's C.
 Sequence GatedSequence(const GatedPlan& plan);
+/// REQUIRES: gate and up see the same x, which the norm makes.
+Sequence GatedSequence(const GatedPlan& plan, const NormPlan& norm);
 Sequence GatedDownSequence(const GatedPlan& plan);
-
-/// Columns with scales, which a sum's first tiles bring.
-class ScaledPacker : public ColumnPacker {
- public:
-  /// What the core multiplies a column's sums with: as bfloat16, which it must be.
-  void SetScale(int64_t column, float scale);
-
- protected:
-  using ColumnPacker::ColumnPacker;
-};
 
 /// Weights of the first product, neuron by neuron: as ColumnPacker, whose columns are the gate's
 /// neurons and, from padded_neurons() on, those of up. Refers to plan and memory.
-class GatedPacker : public ScaledPacker {
+class GatedPacker : public ColumnPacker {
  public:
   GatedPacker(const GatedPlan& plan, std::span<std::byte> out);
   int64_t UpColumn(int64_t neuron) const { return plan_.padded_neurons() + neuron; }

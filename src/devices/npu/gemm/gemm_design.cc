@@ -213,6 +213,9 @@ class Maker {
       if (second) {
         Add(norm.body,
             CallStep{OfGeneration("gated", "join"), {tile, parts.scores, parts.gate, parts.sums}});
+        WhenStep apart{tile, 0, kIsApart, {}};
+        Add(apart.body, CallStep{"rows_apart", {parts.scores, parts.gate, parts.weights}});
+        Add(norm.body, apart);
         Add(norm.body, ReleaseStep{parts.c_locks + 1});
       } else {
         Add(norm.body, CallStep{"gated_keep", {parts.gate, parts.scores}});

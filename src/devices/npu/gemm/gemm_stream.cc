@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <vector>
-
 #include "core/error.h"
 #include "devices/npu/gemm/transfers.h"
 
@@ -48,9 +46,8 @@ Sequence GemmSequence(const GemmPlan& plan) {
   transfers.device = plan.config.device;
   transfers.bytes = {plan.a_bytes, plan.b_bytes, plan.c_bytes};
   transfers.m_blocks = plan.m_blocks;
-  transfers.a = [&plan](int row, int64_t block) {
-    return std::vector<Pieces>{{{PackedA(plan, row, block)}, plan.n_blocks}};
-  };
+  transfers.a_runs = plan.n_blocks;
+  transfers.a = [&plan](int row, int64_t block) { return PackedA(plan, row, block); };
   transfers.b = of_column(plan.b_bytes);
   transfers.c = of_column(plan.c_bytes);
   return SequenceOf(transfers);

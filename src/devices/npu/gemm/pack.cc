@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "core/error.h"
+#include "core/float_types.h"
 #include "devices/npu/kernels/gemm_tile.h"
 
 namespace tandem::npu {
@@ -324,6 +325,15 @@ void ColumnPacker::SetNibbles(int64_t n, std::span<const int8_t> column,
           ratios[static_cast<size_t>(k / kI4Block + block)];
     }
   }
+}
+
+void ColumnPacker::SetScale(int64_t n, float scale) {
+  const int64_t in_tile = n % tile_.n;
+  std::byte* const header =
+      TileOf(n, in_tile / kScalesOfPart) - static_cast<int64_t>(kTileHeaderBytes);
+  const uint16_t bits = FloatToBf16(scale);
+  std::memcpy(header + offsetof(WeightTileHeader, scales) + in_tile % kScalesOfPart * 2, &bits,
+              sizeof bits);
 }
 
 template <typename T>

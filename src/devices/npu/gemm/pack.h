@@ -54,6 +54,9 @@ class ColumnPacker {
              bool round_scale = false);
   /// The same with ratios [ceil(k/32)] in eighths: the array sees weight x ratio / 8.
   void SetNibbles(int64_t n, std::span<const int8_t> column, std::span<const int8_t> ratios);
+  /// Of tiles that bring their columns' scales (gated_tile.h): what the core multiplies column n's
+  /// sums with, as bfloat16, which it must be.
+  void SetScale(int64_t n, float scale);
 
  protected:
   /// For tiles in another order, whose headers are there.

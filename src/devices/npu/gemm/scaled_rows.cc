@@ -115,20 +115,19 @@ float ScaleRowApart(std::span<const float> x, std::span<const int32_t> apart,
   const std::optional<int> shift = ShiftOf(x);
   if (!shift) return RoundToNone(integers, exponents);
   const float near = std::ldexp(1.0F, -*shift);
-  std::vector<float> moved((tiles + 1) * kTile);
+  std::vector<float> moved(tiles * kTile);
   std::transform(x.begin(), x.end(), moved.begin(), [near](float value) { return value * near; });
-  const size_t last = tiles * kTile;
-  for (size_t i = 0; i < apart.size(); ++i) {
-    moved[last + i] = moved[static_cast<size_t>(apart[i])];
-  }
-  RoundTile(std::span(moved).subspan(last), integers.data() + last, exponents[tiles]);
-  const float step = std::ldexp(1.0F, exponents[tiles]);
+  std::array<float, kTile> set_apart{};
+  for (size_t i = 0; i < apart.size(); ++i) set_apart[i] = moved[static_cast<size_t>(apart[i])];
+  RoundTile(set_apart, integers.data(), exponents[0]);
+  const float step = std::ldexp(1.0F, exponents[0]);
   // Exact: what is left has no more bits than x.
   for (size_t i = 0; i < apart.size(); ++i) {
-    moved[static_cast<size_t>(apart[i])] -= static_cast<float>(integers[last + i]) * step;
+    moved[static_cast<size_t>(apart[i])] -= static_cast<float>(integers[i]) * step;
   }
-  ForTiles(last, [&](size_t first, size_t count, size_t tile) {
-    RoundTile(std::span(moved).subspan(first, count), integers.data() + first, exponents[tile]);
+  ForTiles(moved.size(), [&](size_t first, size_t count, size_t tile) {
+    RoundTile(std::span(moved).subspan(first, count), integers.data() + kTile + first,
+              exponents[1 + tile]);
   });
   return std::ldexp(1.0F, *shift);
 }

@@ -21,8 +21,8 @@ int64_t ScaledTiles(int64_t k);
 float ScaleRow(std::span<const float> x, std::span<int8_t> integers, std::span<int8_t> exponents);
 
 /// The same with some inputs apart from their tiles, which they would take bits from: rounded
-/// together as one more tile behind the others, with an exponent of its own, and in their places
-/// what that leaves over of them. So they have two parts, and the others the steps of a tile
+/// together as one more tile in front of the others, with an exponent of its own, and in their
+/// places what that leaves over of them. So they have two parts, and the others the steps of a tile
 /// without them. `apart`: which of x, 1 to 128 of them. integers
 /// [(ScaledTiles(k) + 1) x 128], exponents [ScaledTiles(k) + 1].
 float ScaleRowApart(std::span<const float> x, std::span<const int32_t> apart,

@@ -22,14 +22,8 @@ constexpr int64_t kMostSteps = 64;
 constexpr int kBdC = 0;
 constexpr int kBdB = 1;
 constexpr int kFirstBdA = 2;
-constexpr int kBdsOfA = 16 - kFirstBdA;
-
-/// A tile of A that lies in the room of sums, in rows that a shim's BD can count.
-constexpr int64_t kTileRows = 4;
-constexpr int64_t kRowWords = int64_t{kTileABytes} / 4 / kTileRows;
-static_assert(kTileABytes % (4 * kTileRows) == 0 && kRowWords < 1024);
-/// Four core rows' sums likewise.
-constexpr int64_t kGroupRows = 32;
+constexpr int kBdFrontOfB = 15;
+constexpr int kBdsOfA = kBdFrontOfB - kFirstBdA;
 
 class Maker {
  public:
@@ -44,14 +38,21 @@ class Maker {
     for (int column = 0; column < columns; ++column) {
       sequence_.controller_ids[{column, 0}] = kShimController;
     }
+    std::vector<int> with_results;
     for (int column = 0; column < columns; ++column) {
-      Start({{column, 0}, Direction::kS2mm, 0}, kBdC, 2, transfers_.c(column), 1);
+      const Piece c = transfers_.c(column);
+      if (c.words == 0) continue;
+      Start({{column, 0}, Direction::kS2mm, 0}, kBdC, 2, c, 1);
+      with_results.push_back(column);
     }
     for (int column = 0; column < columns; ++column) {
-      Start({{column, 0}, Direction::kMm2s, 1}, kBdB, 1, transfers_.b(column), transfers_.m_blocks);
+      const Channel channel = {{column, 0}, Direction::kMm2s, 1};
+      if (transfers_.b_front) Start(channel, kBdFrontOfB, 0, *transfers_.b_front, 1);
+      const Piece b = transfers_.b(column);
+      if (b.words > 0) Start(channel, kBdB, 1, b, transfers_.m_blocks);
     }
     StartA();
-    for (int column = 0; column < columns; ++column) {
+    for (const int column : with_results) {
       sequence_.steps.push_back(WaitStep{{{column, 0}, Direction::kS2mm, 0}});
     }
     return std::move(sequence_);
@@ -105,44 +106,55 @@ class Maker {
     return {{SourceColumn(transfers_.device, row), 0}, Direction::kMm2s, 0};
   }
 
-  /// What a block of M's rows takes, then the next: all core rows side by side.
-  void StartA() {
-    size_t longest = 1;
-    for (const Pieces& pieces : transfers_.a(0, 0)) {
-      longest = std::max(longest, pieces.chain.size());
+  /// What comes first, and then what a block of M's rows takes, and the next, in pushes.
+  std::vector<Pieces> SendsOf(int row) const {
+    std::vector<Pieces> sends;
+    const auto add = [&](const Pieces& pieces) {
+      const bool steps = std::any_of(pieces.chain.begin(), pieces.chain.end(),
+                                     [](const Piece& piece) { return piece.step != 0; });
+      const int64_t most = steps ? kMostSteps : kMostRuns;
+      for (int64_t done = 0; done < pieces.times; done += most) {
+        Pieces& push = sends.emplace_back(pieces);
+        push.times = std::min(pieces.times - done, most);
+        for (Piece& piece : push.chain) piece.word += done * piece.step;
+      }
+    };
+    if (transfers_.a_front) {
+      for (const Piece& piece : transfers_.a_front(row)) add({{piece}, 1});
     }
-    static_assert(kBdsOfA / kMostChain >= 2);
-    const int slots = std::min(kMostPushes, kBdsOfA / static_cast<int>(longest));
-    int64_t pushes = 0;
     for (int64_t block = 0; block < transfers_.m_blocks; ++block) {
-      std::vector<Pieces> of_row[kCoreRows];
-      for (int row = 0; row < kCoreRows; ++row) of_row[row] = transfers_.a(row, block);
-      for (size_t i = 0; i < of_row[0].size(); ++i) {
-        const bool steps = std::any_of(of_row[0][i].chain.begin(), of_row[0][i].chain.end(),
-                                       [](const Piece& piece) { return piece.step != 0; });
-        const int64_t most = steps ? kMostSteps : kMostRuns;
-        for (int64_t done = 0; done < of_row[0][i].times; done += most) {
-          // The oldest must have ended before its BDs are written again, and the queue is short.
-          if (static_cast<int>(under_way_.size()) == slots) WaitForA();
-          const int bd = kFirstBdA + static_cast<int>(pushes++ % slots * longest);
-          for (int row = 0; row < kCoreRows; ++row) {
-            PushA(row, bd, of_row[row][i], done, std::min(of_row[0][i].times - done, most));
-          }
-          under_way_.push_back(of_row[0][i].chain.size() > 1);
-        }
+      if (transfers_.chains) {
+        for (const Pieces& pieces : transfers_.chains(row, block)) add(pieces);
+      } else if (transfers_.a_runs > 0) {
+        add({{transfers_.a(row, block)}, transfers_.a_runs});
       }
     }
-    while (!under_way_.empty()) WaitForA();
+    return sends;
   }
 
-  void PushA(int row, int bd, const Pieces& pieces, int64_t done, int64_t runs) {
-    std::vector<Piece> chain = pieces.chain;
-    for (Piece& piece : chain) piece.word += done * piece.step;
-    if (chain.size() == 1) {
-      Start(ChannelA(row), bd, 0, chain.front(), runs, /*token=*/true);
-    } else {
-      StartChain(ChannelA(row), bd, chain, runs);
+  /// All core rows side by side.
+  void StartA() {
+    std::vector<std::vector<Pieces>> sends;
+    for (int row = 0; row < kCoreRows; ++row) sends.push_back(SendsOf(row));
+    size_t longest = 1;
+    for (const Pieces& push : sends.front()) longest = std::max(longest, push.chain.size());
+    static_assert(kBdsOfA / kMostChain >= 2);
+    const size_t slots = std::min<size_t>(kMostPushes, static_cast<size_t>(kBdsOfA) / longest);
+    for (size_t i = 0; i < sends.front().size(); ++i) {
+      // The oldest must have ended before its BDs are written again, and the queue is short.
+      if (under_way_.size() == slots) WaitForA();
+      const int bd = kFirstBdA + static_cast<int>(i % slots * longest);
+      for (int row = 0; row < kCoreRows; ++row) {
+        const Pieces& push = sends[static_cast<size_t>(row)][i];
+        if (push.chain.size() == 1) {
+          Start(ChannelA(row), bd, 0, push.chain.front(), push.times, /*token=*/true);
+        } else {
+          StartChain(ChannelA(row), bd, push.chain, push.times);
+        }
+      }
+      under_way_.push_back(sends.front()[i].chain.size() > 1);
     }
+    while (!under_way_.empty()) WaitForA();
   }
 
   /// For the oldest push of all core rows.
@@ -173,16 +185,6 @@ Piece PackedA(const GemmPlan& plan, int core_row, int64_t m_block) {
   const int64_t row_words = plan.a_bytes / kCoreRows / 4;
   const int64_t block_words = row_words / plan.m_blocks;
   return {core_row * row_words + m_block * block_words, block_words};
-}
-
-Piece RoomsOf(const Device& device, int column, int64_t groups, int64_t word) {
-  constexpr int64_t kWords = kGroupWords / kGroupRows;
-  return {word + column * kGroupWords, kWords, kGroupRows, kWords, groups,
-          device.columns * kGroupWords};
-}
-
-Piece TilesInRooms(int64_t word, int64_t tiles) {
-  return {word, kRowWords, kTileRows, kRowWords, tiles, kGroupWords};
 }
 
 }  // namespace tandem::npu

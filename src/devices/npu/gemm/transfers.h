@@ -2,18 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the shims of the products' designs do for one run, whatever lies where: the sequences of
-// gemm_stream.h, gated_plan.h and cut_plan.h. Internal to gemm; pure functions.
+// gemm_stream.h, gated_plan.h, cut_plan.h and norm_plan.h. Internal to gemm; pure functions.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "devices/npu/design/sequence.h"
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/isa/tile.h"
-#include "devices/npu/kernels/gemm_tile.h"
 
 namespace tandem::npu {
 
@@ -38,26 +38,21 @@ struct ShimTransfers {
   Device device;
   std::array<int64_t, 3> bytes{};  ///< Of A, B and C: kernel arguments 0 to 2.
   int64_t m_blocks = 0;
-  /// What a core row gets for a block of rows: of all rows and blocks as many chains, as long.
-  std::function<std::vector<Pieces>(int core_row, int64_t m_block)> a;
-  std::function<Piece(int column)> b;  ///< Sent once for each block of rows.
-  std::function<Piece(int column)> c;
+  /// What A's streams bring first, as many pieces to each core row; and what B's do, out of A, all
+  /// the same.
+  std::function<std::vector<Piece>(int core_row)> a_front;
+  std::optional<Piece> b_front;
+  int64_t a_runs = 0;  ///< How often a block of A's rows is sent, one after the other.
+  std::function<Piece(int core_row, int64_t m_block)> a;
+  /// In the stead of a, for blocks that take more: of all core rows as many, of as many pieces.
+  std::function<std::vector<Pieces>(int core_row, int64_t m_block)> chains;
+  std::function<Piece(int column)> b;  ///< Sent once for each block of rows. None: no words.
+  std::function<Piece(int column)> c;  ///< None: no words.
 };
 
 Sequence SequenceOf(const ShimTransfers& transfers);
 
 /// Where a block's tiles of A lie, for a core row, as the host packs them.
 Piece PackedA(const GemmPlan& plan, int core_row, int64_t m_block);
-
-// Rooms of sums that another run reads: [group][column][core row], 16 KB each.
-/// Words from one column's to the next one's.
-inline constexpr int64_t kGroupWords = kCoreRows * int64_t{kTileSumBytes} / 4;
-/// From a core row's to the next one's.
-inline constexpr int64_t kRoomWords = int64_t{kTileSumBytes} / 4;
-/// A column's of all groups, from a word on.
-Piece RoomsOf(const Device& device, int column, int64_t groups, int64_t word = 0);
-/// The tiles of A in the first bytes of rooms, of a core row one after the other: `word` is the
-/// first one's place.
-Piece TilesInRooms(int64_t word, int64_t tiles);
 
 }  // namespace tandem::npu

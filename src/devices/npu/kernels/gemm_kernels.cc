@@ -188,6 +188,10 @@ void tandem_rows_sum(const uint8_t* a, const uint8_t* b, RowFactors* factors) {
   AddRowSums(a, *reinterpret_cast<const RowSumHeader*>(b), factors);
 }
 
+void tandem_rows_apart(const GatedHalf* first, const GatedHalf* second, RowFactors* factors) {
+  KeepSteps(first, second, factors);
+}
+
 void tandem_gated_keep(const GatedHalf* half, GatedHalf* kept) { KeepHalf(half, kept); }
 
 void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums) {

@@ -55,6 +55,8 @@ void tandem_gated_multiply_npu2(const uint8_t* a, const float* sums,
 void tandem_gated_join_npu2(const uint8_t* a, const tandem::npu::GatedHalf* first,
                             const tandem::npu::GatedHalf* second, uint8_t* sums);
 void tandem_rows_sum(const uint8_t* a, const uint8_t* b, tandem::npu::RowFactors* factors);
+void tandem_rows_apart(const tandem::npu::GatedHalf* first, const tandem::npu::GatedHalf* second,
+                       tandem::npu::RowFactors* factors);
 void tandem_gated_keep(const tandem::npu::GatedHalf* half, tandem::npu::GatedHalf* kept);
 void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums);
 void tandem_narrow_i8(const uint8_t* b, const int32_t* sums, int8_t* out);
@@ -111,6 +113,7 @@ constexpr size_t kJoinHalves[] = {kActivationHeaderBytes, sizeof(GatedHalf), siz
 constexpr size_t kLeaveRows[] = {kActivationHeaderBytes, kTileHeaderBytes, kGateBytes,
                                  sizeof(RowTile)};
 constexpr size_t kSumRows[] = {kTileABytes, kTileHeaderBytes, sizeof(RowFactors)};
+constexpr size_t kKeepSteps[] = {sizeof(GatedHalf), sizeof(GatedHalf), sizeof(RowFactors)};
 constexpr size_t kCutGates[] = {kTileABytes, sizeof(RowFactors), kGateBytes};
 constexpr size_t kNormRowsOf[] = {kTileABytes, sizeof(NormTile), sizeof(RowFactors), kGateBytes,
                                   sizeof(NormedTile)};
@@ -142,6 +145,7 @@ constexpr Kernel kKernels[] = {
     {"rows_leave_npu2", kLeaveRows, Caller<tandem_rows_leave_npu2>::Run},
     {"rows_cut_npu2", kCutGates, Caller<tandem_rows_cut_npu2>::Run},
     {"rows_norm_npu2", kNormRowsOf, Caller<tandem_rows_norm_npu2>::Run},
+    {"rows_apart", kKeepSteps, Caller<tandem_rows_apart>::Run},
     {"rows_sum", kSumRows, Caller<tandem_rows_sum>::Run},
     {"attention_queries", kStart, Caller<tandem_attention_queries>::Run},
     {"attention_keys", kWeigh, Caller<tandem_attention_keys>::Run},

@@ -147,9 +147,60 @@ void CutGates(const RowTile& tile, int rows, const RowFactors& cuts, bfloat16* g
       kNothingForRows);
 }
 
-/// A half of a tile of A: y = base + rows x factor x post, of which y x pre becomes bytes, each row
-/// with its own exponent, as MultiplyGate has h; and the squares of y are added to those of the
-/// rows, or are their first.
+/// Steps of the bytes of inputs apart, of both halves of their tile.
+inline void KeepSteps(const GatedHalf* first, const GatedHalf* second, RowFactors* factors) {
+  constexpr int kMantissa = 7;  // bits of bfloat16's
+  for (int half = 0; half < 2; ++half) {
+    const int8_t* const exponents = (half == 0 ? first : second)->exponents;
+    for (int row = 0; row < kTileM; ++row) {
+      const int bits = ((127 + kFloatExponent + exponents[row]) << kMantissa) | 0x40;
+      factors->steps[half][row] = static_cast<uint16_t>(bits);
+    }
+  }
+}
+
+/// What the bytes of inputs apart leave over of x.
+class Apart {
+ public:
+  Apart(const NormTile& norm, const RowFactors& factors) : norm_(norm), factors_(factors) {}
+  void Begin(int row) {
+    for (int half = 0; half < 2; ++half) {
+      const auto* const steps = reinterpret_cast<const bfloat16*>(factors_.steps[half]) + row;
+      const auto eight = [&](int i) { return aie::broadcast<bfloat16, 8>(steps[i]); };
+      units_[half] = FloatSums(aie::concat(eight(0), eight(1), eight(2), eight(3)));
+    }
+    // Both halves' bytes are brought to the larger step.
+    joined_ = FloatSums(aie::max(units_[0].to_vector<float>(), units_[1].to_vector<float>()));
+  }
+  Brains LeftOver(const Brains& x, int block) const {
+    FloatSums left = FloatSums(x);
+    const auto marks = aie::unpack(aie::load_v<16>(norm_.apart + block / 2 * 16));
+    for (int half = 0; half < 2; ++half) {
+      const auto zeros = aie::broadcast<int16_t, 16>(0);
+      const auto signs = half == 0 ? marks : aie::sub(zeros, marks);
+      // 127 is 1 as bfloat16, where its exponent is.
+      const auto ones = aie::vector_cast<bfloat16>(aie::upshift(aie::max(signs, zeros), 7));
+      const auto eight = ones.template extract<8>(static_cast<unsigned>(block % 2));
+      const Brains once = Rounded(x, units_[half]);
+      left = aie::msc(left, Rounded(once, joined_), aie::concat(eight, eight, eight, eight));
+    }
+    return left.to_vector<bfloat16>();
+  }
+
+ private:
+  static Brains Rounded(const Brains& x, const FloatSums& unit) {
+    return aie::sub(aie::add(FloatSums(x), unit), unit).to_vector<bfloat16>();
+  }
+
+  const NormTile& norm_;
+  const RowFactors& factors_;
+  FloatSums units_[2];
+  FloatSums joined_;
+};
+
+/// A half of a tile of A: y = base + rows x factor x post, of which y x pre, less what inputs apart
+/// have elsewhere, becomes bytes, each row with its own exponent, as MultiplyGate has h; and the
+/// squares of y are added to those of the rows, or are their first.
 template <int R>
 void NormRows(const RowTile& tile, int rows, const NormTile& norm, const RowFactors& factors,
               bool first, bfloat16* half, RowSums* own) {
@@ -160,9 +211,11 @@ void NormRows(const RowTile& tile, int rows, const NormTile& norm, const RowFact
   Shorts most = AllShorts(0);
   Brains of_rows;
   FloatSums squares;
+  Apart apart(norm, factors);
   ForRowGroups<R>(
       rows,
       [&](int row) {
+        apart.Begin(row);
         most = AllShorts(0);
         of_rows = OfFourRows(factors.squares + row).to_vector<bfloat16>();
         // A sum of floats begins with the first half's: scalars have no float's addition.
@@ -178,7 +231,8 @@ void NormRows(const RowTile& tile, int rows, const NormTile& norm, const RowFact
         const Brains y =
             aie::mac(FloatSums(LoadRows(norm.base, at)), weighted, of_rows).to_vector<bfloat16>();
         squares = aie::mac(squares, y, y);
-        const Brains x = aie::mul(y, ColumnsOf(norm.pre, block)).to_vector<bfloat16>();
+        const Brains whole = aie::mul(y, ColumnsOf(norm.pre, block)).to_vector<bfloat16>();
+        const Brains x = apart.LeftOver(whole, block);
         aie::store_v(half + at, x);
         most = aie::max(most, SizesOf(x));
       },

@@ -27,6 +27,7 @@ inline constexpr uint32_t kIsRowSums = 1U << 18;
 inline constexpr uint32_t kIsGate = 1U << 19;        ///< Rows that are cut; a gate is left of them.
 inline constexpr uint32_t kIsFirstHalf = 1U << 20;   ///< Rows for a norm: the first 64 columns
 inline constexpr uint32_t kIsSecondHalf = 1U << 21;  ///< of a tile of A, and the others.
+inline constexpr uint32_t kIsApart = 1U << 22;       ///< Beside the second: inputs apart, below.
 /// A tile of rows: which column of the array takes it.
 constexpr uint32_t IsForColumn(int64_t column) { return 1U << 24 << column; }
 
@@ -74,27 +75,35 @@ inline constexpr uint32_t kLastRowSums = 2;
 inline constexpr uint32_t kCuts = 4;  ///< Squares and sums, for a cut; else squares, for a norm.
 
 /// While sums come; then a number for each row is in `squares`: what it is multiplied with, or less
-/// than which its gates are cut.
+/// than which its gates are cut. Beside a norm's `steps`, of bytes of inputs apart: 1.5 x 2^(23 +
+/// e) for rows of either half of their tile, in bfloat16; zeros before there are any.
 struct RowFactors {
   float squares[kTileM];
-  float sums[kTileM];
+  union {
+    float sums[kTileM];
+    uint16_t steps[2][kTileM];
+  };
 };
 static_assert(sizeof(RowFactors) <= kAttentionWeightBytes);
 
 /// Rows of a core's tile that a norm takes at most: what the tile of B beside has room for.
 inline constexpr int kNormRows = 32;
 /// The tile of B for a half of a tile of A, of one core: y = base + rows x factor x post, and
-/// y x pre leaves. In bfloat16.
-struct NormHeader {
-  uint32_t reserved[16] = {};
-};
+/// y x pre leaves, in bytes. In bfloat16.
+///
+/// Inputs apart (scaled_rows.h) have a tile of A for themselves, which every column of the array
+/// makes first. In their own places what its bytes leave over of them is left.
 struct NormTile {
-  NormHeader header;
+  /// Of each column: whether it is apart, in the first half of their tile or in the second. In the
+  /// place of WeightTileHeader.
+  int8_t apart[kTileN];
   uint16_t base[kNormRows * kTileN];  ///< In the order of sums.
   uint16_t post[kTileN];
   uint16_t pre[kTileN];
 };
-static_assert(sizeof(NormHeader) == kTileHeaderBytes);
+inline constexpr int8_t kApartInFirst = 127;
+inline constexpr int8_t kApartInSecond = -127;
+static_assert(sizeof(NormTile::apart) == kTileHeaderBytes);
 static_assert(sizeof(NormTile) <= kTileB4Bytes && sizeof(NormTile) <= kTileBBytes);
 
 }  // namespace tandem::npu

@@ -67,10 +67,10 @@ std::span<std::byte> PackedGated::AddRun(ArrayBackend& backend, int64_t bytes) {
   return runs_.emplace_back(backend.MakeBuffer(static_cast<size_t>(bytes)))->bytes();
 }
 
-void PackedGated::PackNeurons(ScaledPacker& gates, ScaledPacker& ups, int64_t first_up) {
+void PackedGated::PackNeurons(ColumnPacker& gates, ColumnPacker& ups, int64_t first_up) {
   const RowPacker rows(part_.config.type);
   const ColumnLayout inputs = LayoutOf(part_);
-  const auto pack = [&](const WeightView& matrix, ScaledPacker& packer, int64_t first,
+  const auto pack = [&](const WeightView& matrix, ColumnPacker& packer, int64_t first,
                         std::span<const float> divisors, double& most) {
     for (int64_t f = 0; f < matrix.rows; ++f) {
       float scale = rows.Pack(matrix, f, inputs, /*round_scale=*/true, packer, first + f);
@@ -87,11 +87,9 @@ void PackedGated::PackNeurons(ScaledPacker& gates, ScaledPacker& ups, int64_t fi
 
 void PackedGated::PackDown(const GatedPlan& plan, ColumnPacker& packer) {
   const RowPacker rows(part_.config.type);
-  const ColumnLayout layout{plan.down.shape.k,
-                            plan.tile_neurons(),
-                            plan.DownPlace(plan.tile_neurons()),
-                            {},
-                            part_.divisors};
+  const ColumnLayout layout{
+      plan.down.shape.k, plan.tile_neurons(), plan.DownPlace(plan.tile_neurons()), 0, {},
+      part_.divisors};
   for (int64_t n = 0; n < part_.n; ++n) {
     column_scales_.push_back(rows.Pack(part_.matrices.back(), n, layout, false, packer, n));
   }

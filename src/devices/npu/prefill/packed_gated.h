@@ -36,7 +36,7 @@ class PackedGated {
  private:
   std::span<std::byte> AddRun(ArrayBackend& backend, int64_t bytes);
   /// Gate and up, each with a packer and where its columns begin there.
-  void PackNeurons(ScaledPacker& gates, ScaledPacker& ups, int64_t first_up);
+  void PackNeurons(ColumnPacker& gates, ColumnPacker& ups, int64_t first_up);
   void PackDown(const GatedPlan& plan, ColumnPacker& packer);
 
   ProductPart part_;

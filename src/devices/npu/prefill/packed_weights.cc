@@ -55,20 +55,18 @@ void ReadQ4(const WeightView& matrix, int64_t row, std::span<int8_t> nibbles,
   }
 }
 
-/// A column of that layout, zeros where it has nothing. `tile`: of its places, the last ones.
+/// A column of that layout, zeros where it has nothing.
 template <typename T>
-std::vector<T> Spread(const std::vector<T>& values, const ColumnLayout& layout,
-                      int64_t tile = kTileKI8) {
+std::vector<T> Spread(const std::vector<T>& values, const ColumnLayout& layout) {
   std::vector<T> column(static_cast<size_t>(layout.depth));
   const auto run = static_cast<size_t>(layout.run);
   for (size_t first = 0; first < values.size(); first += run) {
-    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(first),
-                std::min(run, values.size() - first),
-                column.begin() + static_cast<std::ptrdiff_t>(first / run) * layout.stride);
+    std::copy_n(
+        values.begin() + static_cast<std::ptrdiff_t>(first), std::min(run, values.size() - first),
+        column.begin() + layout.first + static_cast<std::ptrdiff_t>(first / run) * layout.stride);
   }
   for (size_t i = 0; i < layout.again.size(); ++i) {
-    column[static_cast<size_t>(layout.depth - tile) + i] =
-        values[static_cast<size_t>(layout.again[i])];
+    column[i] = values[static_cast<size_t>(layout.again[i])];
   }
   return column;
 }
@@ -76,8 +74,7 @@ std::vector<T> Spread(const std::vector<T>& values, const ColumnLayout& layout,
 }  // namespace
 
 ColumnLayout LayoutOf(const ProductPart& part) {
-  const int64_t tiles = part.sets_apart ? ScaledTiles(part.k) * kTileKI8 : part.k;
-  return {SumOf(part), tiles, tiles, part.apart};
+  return {SumOf(part), part.k, part.k, part.sets_apart ? kTileKI8 : 0, part.apart};
 }
 
 float RowPacker::Pack(const WeightView& matrix, int64_t row, const ColumnLayout& layout,
@@ -92,9 +89,9 @@ float RowPacker::Pack(const WeightView& matrix, int64_t row, const ColumnLayout&
       again.push_back(layout.again[i] / kI4Block);
     }
     const ColumnLayout blocks{layout.depth / kI4Block, layout.run / kI4Block,
-                              layout.stride / kI4Block, again};
-    const float scale = packer.Set4(column, Spread(nibbles, layout),
-                                    Spread(scales, blocks, kTileKI8 / kI4Block), round_scale);
+                              layout.stride / kI4Block, layout.first / kI4Block, again};
+    const float scale =
+        packer.Set4(column, Spread(nibbles, layout), Spread(scales, blocks), round_scale);
     const bool numbers =
         std::all_of(scales.begin(), scales.end(), [](float value) { return std::isfinite(value); });
     return numbers ? scale : NAN;

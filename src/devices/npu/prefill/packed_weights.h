@@ -24,8 +24,8 @@ struct ColumnLayout {
   int64_t depth = 0;
   int64_t run = depth;
   int64_t stride = depth;
-  /// These weights of the row once more, at the start of the column's last tile; of i4 whole blocks
-  /// of 32.
+  int64_t first = 0;  ///< Where the first one is.
+  /// These weights of the row once more, at the start of the column; of i4 whole blocks of 32.
   std::span<const int32_t> again = {};
   /// What the row's weights are multiplied with; empty: 1. Not for i4.
   std::span<const float> times = {};

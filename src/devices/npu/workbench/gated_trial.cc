@@ -91,7 +91,7 @@ class Trial {
   /// Gate and up, as the runs in front of down have them.
   std::vector<Bytes> PackNeurons() {
     std::vector<Bytes> b;
-    const auto pack = [&](ScaledPacker& gates, ScaledPacker& ups, int64_t first_up) {
+    const auto pack = [&](ColumnPacker& gates, ColumnPacker& ups, int64_t first_up) {
       const int64_t up_k = plan().shared() ? plan().shape.gate_k : plan().shape.up_k;
       for (int64_t f = 0; f < plan().shape.neurons; ++f) {
         gate_.push_back(Pack(gates, f, plan().shape.gate_k, &gates));
@@ -150,7 +150,7 @@ class Trial {
   /// A random column; what it stands for. Scales of gates and ups are the packer's, which the core
   /// knows; those of down are left to Check.
   std::vector<double> Pack(ColumnPacker& packer, int64_t column, int64_t depth,
-                           ScaledPacker* scaled) {
+                           ColumnPacker* scaled) {
     const bool four = plan().config().type == GemmType::kI4;
     const auto k = static_cast<size_t>(depth);
     const int64_t used = scaled != nullptr ? depth : plan().shape.neurons;
