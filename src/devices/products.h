@@ -50,6 +50,19 @@ struct GatedCall {
   std::optional<float> cut = {};  ///< Of a sparse layer; not where u is given.
 };
 
+/// An AttentionOut and the GatedMlp behind it, which reads its h.
+struct OutMlpCall {
+  const AttentionOut& out;
+  const GatedMlp& mlp;
+  const float* context = nullptr;  ///< [rows, inputs of the output], dense.
+  const float* base = nullptr;     ///< [rows, D]: what the output's norm is added to, before `mix`.
+  int64_t rows = 0;
+  float* o = nullptr;  ///< [rows, D]: the output's products, from which the host makes h.
+  /// [rows, D]: down's products of an x whose rows lack their RMSNorm's factor in up, so that a
+  /// row's result is this times mix / sqrt(mean(h^2) + epsilon).
+  float* y = nullptr;
+};
+
 /// Multiplies in the host's stead what it can. One thread at a time; the caller owns all memory.
 class ProductEngine {
  public:
@@ -62,6 +75,8 @@ class ProductEngine {
   virtual bool Attend(const AttentionCall& /*call*/) { return false; }
   /// Likewise; if not, its products are offered one by one.
   virtual bool Gated(const GatedCall& /*call*/) { return false; }
+  /// Likewise both ops; if not, they are offered one by one.
+  virtual bool OutAndMlp(const OutMlpCall& /*call*/) { return false; }
 };
 
 /// A device that runs every op, its products elsewhere where they are taken.

@@ -96,13 +96,35 @@ void Step::Execute(const AttentionOut& op, RowContext& rows) {
   const float* residual = Plane(op.residual, op.plane);
   const float* laurel = op.laurel == kNoId ? nullptr : Data(op.laurel);
   float* h = Data(op.h);
-  multiplier_.Run(op.output, Data(op.context), Width(op.context), count, h, width);
+  if (!MakeWithMlp(op, residual, laurel, count)) {
+    multiplier_.Run(op.output, Data(op.context), Width(op.context), count, h, width);
+  }
   ForRows(count, width, 8, [&](int64_t t, int) {
     float* row = h + t * width;
     row_.rms_norm(row, op.post_norm.data(), op.eps, width, row);
     row_.add_mix(residual + t * width, laurel == nullptr ? nullptr : laurel + t * width, op.mix,
                  width, row);
   });
+}
+
+bool Step::MakeWithMlp(const AttentionOut& op, const float* residual, const float* laurel,
+                       int64_t count) {
+  made_ = nullptr;
+  if (engine_ == nullptr || next_ == nullptr) return false;
+  const auto* const mlp = std::get_if<GatedMlp>(&next_->body);
+  if (mlp == nullptr || mlp->h != op.h) return false;
+  const int64_t width = Width(op.h);
+  float* const base = Scratch(kBaseSlot, count * width);
+  ForRows(count, width, 4, [&](int64_t t, int) {
+    float* const row = base + t * width;
+    std::copy_n(residual + t * width, width, row);
+    if (laurel != nullptr) row_.add(laurel + t * width, width, row);
+  });
+  float* const y = Scratch(kMadeSlot, count * width);
+  if (!engine_->OutAndMlp({op, *mlp, Data(op.context), base, count, Data(op.h), y})) return false;
+  made_ = mlp;
+  mix_ = op.mix;
+  return true;
 }
 
 }  // namespace tandem::cpu

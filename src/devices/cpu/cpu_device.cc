@@ -26,9 +26,10 @@ void Step::Begin(const Bindings& bindings, std::span<const StepRow> rows) {
   }
 }
 
-void Step::Run(const Op& op) {
+void Step::Run(const Op& op, const Op* next) {
   RowContext& rows = Rows(op.rows);
   if (rows.count() == 0) return;
+  next_ = next != nullptr && next->rows == op.rows ? next : nullptr;
   std::visit([&](const auto& body) { Execute(body, rows); }, op.body);
 }
 
@@ -83,7 +84,7 @@ class CpuSegment : public Segment {
       step_.Begin(bindings, rows);
       for (size_t i = range_.begin; i < range_.end; ++i) {
         if (bindings.times == nullptr) {
-          step_.Run(program_.ops[i]);
+          Run(i);
         } else {
           RunTimed(i, *bindings.times);
         }
@@ -102,9 +103,12 @@ class CpuSegment : public Segment {
   }
 
  private:
+  void Run(size_t op) {
+    step_.Run(program_.ops[op], op + 1 < range_.end ? &program_.ops[op + 1] : nullptr);
+  }
   void RunTimed(size_t op, std::vector<OpTime>& times) {
     const auto start = std::chrono::steady_clock::now();
-    step_.Run(program_.ops[op]);
+    Run(op);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     times.push_back({op, took.count()});
   }

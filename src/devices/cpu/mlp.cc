@@ -1,6 +1,7 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <vector>
 
@@ -25,21 +26,41 @@ void Step::Execute(const GatedMlp& op, RowContext& rows) {
   const int64_t width = Width(op.h);
   const int64_t count = rows.count();
   const float* h = Data(op.h);
-  float* normed = Scratch(0, count * width);
-  ForRows(count, width, 4, [&](int64_t t, int) {
-    row_.rms_norm(h + t * width, op.pre_norm.data(), op.eps, width, normed + t * width);
-  });
   float* out = Data(op.out);
-  std::optional<float> cut;
-  if (op.sparse) cut = op.sparsity_multiplier;
-  const bool made = engine_ != nullptr && engine_->Gated({op.gate, op.up, op.down, normed, width,
-                                                          count, nullptr, out, cut});
-  if (!made) MultiplyGated(op, normed, count, out);
+  if (made_ == &op) {
+    FinishMade(op, count, out);
+  } else {
+    float* normed = Scratch(0, count * width);
+    ForRows(count, width, 4, [&](int64_t t, int) {
+      row_.rms_norm(h + t * width, op.pre_norm.data(), op.eps, width, normed + t * width);
+    });
+    std::optional<float> cut;
+    if (op.sparse) cut = op.sparsity_multiplier;
+    const bool made = engine_ != nullptr && engine_->Gated({op.gate, op.up, op.down, normed, width,
+                                                            count, nullptr, out, cut});
+    if (!made) MultiplyGated(op, normed, count, out);
+  }
   ForRows(count, width, 4, [&](int64_t t, int) {
     float* row = out + t * width;
     row_.rms_norm(row, op.post_norm.data(), op.eps, width, row);
     row_.add(h + t * width, width, row);
   });
+}
+
+void Step::FinishMade(const GatedMlp& op, int64_t count, float* out) {
+  const int64_t width = Width(op.h);
+  const float* const h = Data(op.h);
+  const float* const made = Scratch(kMadeSlot, count * width);
+  ForRows(count, width, 4, [&](int64_t t, int) {
+    const float* const row = h + t * width;
+    double squares = 0;
+    for (int64_t i = 0; i < width; ++i) squares += double{row[i]} * row[i];
+    const double mean = squares / static_cast<double>(width);
+    const auto factor = static_cast<float>(mix_ / std::sqrt(mean + double{op.eps}));
+    std::transform(made + t * width, made + (t + 1) * width, out + t * width,
+                   [factor](float y) { return y * factor; });
+  });
+  made_ = nullptr;
 }
 
 void Step::MultiplyGated(const GatedMlp& op, const float* normed, int64_t count, float* out) {

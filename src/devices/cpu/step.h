@@ -23,6 +23,10 @@ namespace tandem::cpu {
 /// AltUp streams that the kernels have room for.
 inline constexpr int64_t kMaxStreams = 16;
 
+/// Scratch of an AttentionOut that is made with its MLP, and of the latter.
+inline constexpr size_t kBaseSlot = 0;
+inline constexpr size_t kMadeSlot = 3;
+
 /// Cosines and sines of RoPE for the rows of a set: [rows, head_dim / 2] each.
 struct RopeTable {
   std::vector<float> cosine;
@@ -62,7 +66,8 @@ class Step {
         attention_(AttentionKernelsOf(isa)) {}
 
   void Begin(const Bindings& bindings, std::span<const StepRow> rows);
-  void Run(const Op& op);
+  /// `next`: the op that follows in the step, which may be made with this one; null: none.
+  void Run(const Op& op, const Op* next);
 
  private:
   // One overload per op, each beside its relatives in embed.cc, altup.cc, attention.cc, mlp.cc,
@@ -83,6 +88,11 @@ class Step {
   void Execute(const FinalNorm& op, RowContext& rows);
   void Execute(const LmHead& op, RowContext& rows);
   void Execute(const SelectRows& op, RowContext& rows);
+  /// Asks the engine for an AttentionOut and the MLP behind it: h gets the output's products.
+  bool MakeWithMlp(const AttentionOut& op, const float* residual, const float* laurel,
+                   int64_t count);
+  /// Down's products of an MLP that was made so, out of kMadeSlot.
+  void FinishMade(const GatedMlp& op, int64_t count, float* out);
   /// out = down (gelu(gate x) * (up x)) of normed rows, sparse ones cut.
   void MultiplyGated(const GatedMlp& op, const float* normed, int64_t count, float* out);
   void CapAll(const LmHead& op, int64_t count, float* logits);
@@ -133,7 +143,10 @@ class Step {
   Bindings bindings_;
   RowContext all_;
   RowContext wanted_;
-  std::vector<Product> products_;  ///< Of the op at hand, that share their input.
+  const Op* next_ = nullptr;        ///< Behind the op at hand.
+  const GatedMlp* made_ = nullptr;  ///< Whose down products are there, but for their rows' factors,
+  float mix_ = 1;                   ///< and its AttentionOut's.
+  std::vector<Product> products_;   ///< Of the op at hand, that share their input.
   std::vector<uint8_t> dead_;  ///< Neurons of the MLP at hand that no row uses; empty = not known.
   std::vector<std::vector<float>> scratch_;
   std::vector<std::vector<float>> worker_scratch_;

@@ -45,8 +45,13 @@ uint32_t UpFlags(bool first, bool last, int64_t step, int64_t steps) {
 /// The gates of a block's rows, a column's behind the other's: `count` tiles from `first` on.
 Piece GatesOf(const CutPlan& plan, int row, int64_t block, int64_t first, int64_t count) {
   Piece piece = TilesInRooms(row, block * plan.gate_tiles() + first, count);
-  piece.word += plan.gated.a.a_bytes / 4;
+  piece.word += plan.front_bytes() / 4;
   return piece;
+}
+
+/// What the sums of gates and of up are of.
+Piece InputsOf(const CutPlan& plan, int row, int64_t block) {
+  return plan.norm ? NormedA(*plan.norm, row) : PackedA(plan.gated.a, row, block);
 }
 
 /// Tiles of A that bring the sums of a block's rows: in each a header, and the sums of as many
@@ -73,9 +78,13 @@ std::vector<Pieces> SumPieces(const CutPlan& plan, int row, int64_t block) {
 
 }  // namespace
 
-CutPlan PlanCut(const GemmConfig& config, const GatedShape& shape) {
+CutPlan PlanCut(const GemmConfig& config, const GatedShape& shape, const NormPlan* norm) {
   CutPlan plan;
   plan.gated = PlanGated(config, shape);
+  if (norm != nullptr) {
+    RequireNorm(plan.gated, *norm);
+    plan.norm = *norm;
+  }
   if (!plan.gated.shared()) {
     throw Error(ErrorKind::kInvalidArgument, "gates that are cut, and inputs of up's own");
   }
@@ -91,19 +100,20 @@ CutPlan PlanCut(const GemmConfig& config, const GatedShape& shape) {
 }
 
 Sequence CutGatesSequence(const CutPlan& plan) {
-  const GemmPlan& a = plan.gated.a;
+  const int64_t m_blocks = plan.gated.a.m_blocks;
   ShimTransfers transfers;
   transfers.device = plan.config().device;
   transfers.bytes = {plan.memory_bytes, plan.gates_b_bytes, plan.memory_bytes};
-  transfers.m_blocks = a.m_blocks;
+  transfers.m_blocks = m_blocks;
   transfers.a_runs = plan.halves();
-  transfers.a = [&a](int row, int64_t block) { return PackedA(a, row, block); };
+  if (plan.norm) BringFactors(*plan.norm, transfers);
+  transfers.a = [&plan](int row, int64_t block) { return InputsOf(plan, row, block); };
   transfers.b = [words = plan.gates_b_bytes / transfers.device.columns / 4](int column) {
     return Piece{column * words, words};
   };
   transfers.c = [&](int column) {
-    Piece rooms = RoomsOfColumn(column, plan.config().device.columns, a.m_blocks * plan.halves());
-    rooms.word += a.a_bytes / 4;
+    Piece rooms = RoomsOfColumn(column, plan.config().device.columns, m_blocks * plan.halves());
+    rooms.word += plan.front_bytes() / 4;
     return rooms;
   };
   return SequenceOf(transfers);
@@ -121,7 +131,7 @@ Sequence CutUpSequence(const CutPlan& plan) {
     // Of each half the gates of all columns, and what its sums are of.
     Piece gates = GatesOf(plan, row, block, 0, columns);
     gates.step = columns * kRoomGroupWords;
-    pieces.push_back({{gates, PackedA(gated.a, row, block)}, plan.halves()});
+    pieces.push_back({{gates, InputsOf(plan, row, block)}, plan.halves()});
     return pieces;
   };
   transfers.b = [words = plan.up_b_bytes / columns / 4](int column) {

@@ -92,6 +92,12 @@ GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape) {
   return plan;
 }
 
+void RequireNorm(const GatedPlan& plan, const NormPlan& norm) {
+  if (!plan.shared() || plan.gate_steps != norm.tiles || plan.shape.m != norm.shape.m) {
+    throw Error(ErrorKind::kInternal, "a gated product of others than what the norm makes");
+  }
+}
+
 Sequence GatedSequence(const GatedPlan& plan) {
   ShimTransfers transfers = GatedTransfers(plan);
   transfers.bytes[0] = plan.a.a_bytes;
@@ -100,25 +106,11 @@ Sequence GatedSequence(const GatedPlan& plan) {
 }
 
 Sequence GatedSequence(const GatedPlan& plan, const NormPlan& norm) {
-  if (!plan.shared() || plan.gate_steps != norm.tiles || plan.shape.m != norm.shape.m) {
-    throw Error(ErrorKind::kInternal, "a gated product of others than what the norm makes");
-  }
+  RequireNorm(plan, norm);
   ShimTransfers transfers = GatedTransfers(plan);
   transfers.bytes[0] = norm.x_bytes;
-  transfers.a_front = [&](int row) {
-    std::vector<Piece> pieces;
-    for (int64_t first = 0; first < norm.summed_tiles; first += kSquaresOfTile) {
-      const std::vector<Piece> sums =
-          SquaresInRooms(row, norm.FirstSummedGroup() + first,
-                         std::min<int64_t>(kSquaresOfTile, norm.summed_tiles - first));
-      pieces.insert(pieces.end(), sums.begin(), sums.end());
-    }
-    return pieces;
-  };
-  transfers.b_front = Piece{norm.XRoomBytes() / 4, norm.x_sums() * TileBBytes(plan.config()) / 4};
-  transfers.a = [&](int row, int64_t /*block*/) {
-    return TilesInRooms(row, norm.FirstGroup(), norm.tiles);
-  };
+  BringFactors(norm, transfers);
+  transfers.a = [&](int row, int64_t /*block*/) { return NormedA(norm, row); };
   return SequenceOf(transfers);
 }
 

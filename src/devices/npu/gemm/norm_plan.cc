@@ -135,6 +135,24 @@ int64_t NormPlan::OutBytes(bool apart) const {
 }
 
 int64_t NormPlan::XRoomBytes() const { return rounds * config().device.columns * kRoomGroupBytes; }
+std::vector<size_t> NormPlan::OutEnds(bool apart) const {
+  std::vector<size_t> ends;
+  for (int64_t column = 0; column < config().device.columns; ++column) {
+    ends.push_back(static_cast<size_t>(OutBytes(apart) - column * kRoomGroupBytes - 4));
+  }
+  return ends;
+}
+std::vector<size_t> NormPlan::XEnds() const {
+  const int64_t columns = config().device.columns;
+  std::vector<size_t> ends;
+  for (int64_t column = 0; column < columns; ++column) {
+    const int64_t own = TilesOfColumn(*this, column);
+    if (own == 0) continue;
+    const int64_t groups = (own - 1) * columns + column + 1;
+    ends.push_back(static_cast<size_t>(groups * kRoomGroupBytes - 4));
+  }
+  return ends;
+}
 int64_t NormPlan::x_sums() const { return CeilDivide(summed_tiles, kSquaresOfTile); }
 
 bool FitsNorm(const NormShape& shape) {
@@ -172,6 +190,24 @@ NormPlan PlanNorm(const GemmConfig& config, const NormShape& shape) {
   plan.b_bytes = columns * plan.column_b_bytes;
   plan.x_bytes = plan.XRoomBytes() + plan.x_sums() * TileBBytes(config);
   return plan;
+}
+
+Piece NormedA(const NormPlan& norm, int core_row) {
+  return TilesInRooms(core_row, norm.FirstGroup(), norm.tiles);
+}
+
+void BringFactors(const NormPlan& norm, ShimTransfers& transfers) {
+  transfers.a_front = [&norm](int row) {
+    std::vector<Piece> pieces;
+    for (int64_t first = 0; first < norm.summed_tiles; first += kSquaresOfTile) {
+      const std::vector<Piece> sums =
+          SquaresInRooms(row, norm.FirstSummedGroup() + first,
+                         std::min<int64_t>(kSquaresOfTile, norm.summed_tiles - first));
+      pieces.insert(pieces.end(), sums.begin(), sums.end());
+    }
+    return pieces;
+  };
+  transfers.b_front = Piece{norm.XRoomBytes() / 4, norm.x_sums() * TileBBytes(norm.config()) / 4};
 }
 
 Sequence OutSequence(const NormPlan& plan, bool apart) {
@@ -289,7 +325,8 @@ void PackNorm(const NormPlan& plan, const NormWeights& weights, std::span<const 
   const auto width = static_cast<size_t>(n);
   if (b.size() != static_cast<size_t>(plan.b_bytes) || plan.shape.m > kMostNormRows ||
       base.size() != static_cast<size_t>(plan.shape.m) * width || weights.post.size() != width ||
-      weights.pre.size() != width || weights.apart.empty() == plan.shape.apart) {
+      weights.pre.size() != width ||
+      weights.apart.size() > (plan.shape.apart ? size_t{kTileKI8} : 0)) {
     throw Error(ErrorKind::kInternal, "norm: wrong sizes");
   }
   std::fill(b.begin(), b.end(), std::byte{});

@@ -61,6 +61,10 @@ struct NormPlan {
   int64_t OutBytes(bool apart) const;
   /// Of the norm's C without its tail, and tiles of A that bring its squares.
   int64_t XRoomBytes() const;
+  /// The last word of what each column writes, of both runs' C; columns that write nothing have
+  /// none.
+  std::vector<size_t> OutEnds(bool apart) const;
+  std::vector<size_t> XEnds() const;
   int64_t x_sums() const;
 };
 

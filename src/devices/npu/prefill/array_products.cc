@@ -13,24 +13,12 @@
 #include "devices/npu/gemm/cut_plan.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/gemm/scaled_rows.h"
+#include "devices/npu/prefill/array_calls.h"
 #include "devices/npu/timing/gated_time.h"
 #include "devices/npu/timing/gemm_time.h"
 
 namespace tandem::npu {
 namespace {
-
-/// Shapes whose streams are kept: prompts end in steps of any length.
-constexpr size_t kMostPrepared = 512;
-
-/// What no float is that an array computes: a quiet number that is none, with a payload.
-constexpr uint32_t kNoFloat = 0xFFC0DEAD;
-
-template <typename T>
-std::span<T> Resized(std::vector<T>& buffer, int64_t size) {
-  const auto count = static_cast<size_t>(size);
-  if (buffer.size() < count) buffer.resize(count);
-  return std::span(buffer).first(count);
-}
 
 /// The last word of each column's results.
 std::vector<size_t> EndsOf(const GemmPlan& plan) {
@@ -58,7 +46,11 @@ void ArrayProducts::Add(const ProductPlan& plan,
   for (const ProductPart& part : plan.parts) {
     PartKey key = KeyOf(part);
     if (held_.contains(key)) continue;
-    if (!part.gated) {
+    if (part.norm) {
+      outs_.emplace(key.second.front(),
+                    std::make_unique<PackedOut>(part, ApartOf(plan, part.norm->mlp), *backend_));
+      bytes_ += part.bytes;
+    } else if (!part.gated) {
       packed_.emplace(key.second.front(), std::make_unique<PackedWeights>(part, *backend_));
       bytes_ += part.bytes;
     } else if (!gated_.contains(key.second)) {
@@ -70,6 +62,16 @@ void ArrayProducts::Add(const ProductPlan& plan,
     done = std::min(total, done + bytes_of(part));
     if (progress) progress(done, total);
   }
+}
+
+std::span<const int32_t> ArrayProducts::ApartOf(const ProductPlan& plan,
+                                                const MatrixKeys& mlp) const {
+  const auto held = gated_.find(mlp);
+  if (held != gated_.end()) return held->second->part().apart;
+  for (const ProductPart& part : plan.parts) {
+    if (part.gated && KeysOf(part.matrices) == mlp) return part.apart;
+  }
+  return {};
 }
 
 void ArrayProducts::Multiply(const float* x, int64_t x_stride, int64_t rows,
@@ -86,6 +88,9 @@ void ArrayProducts::Multiply(const float* x, int64_t x_stride, int64_t rows,
       for (Product* product : found_) product->done = true;
       break;
     }
+    if (first.done) continue;
+    const auto out = outs_.find({matrix.data, matrix.rows, matrix.cols});
+    if (out != outs_.end()) RunOut(*out->second, x, x_stride, rows, first);
   }
 }
 
@@ -143,15 +148,17 @@ const ArrayProducts::Prepared& ArrayProducts::Prepare(const GemmConfig& config,
 }
 
 const ArrayProducts::PreparedGated& ArrayProducts::PrepareGated(const ProductPart& part,
-                                                                int64_t rows) {
+                                                                int64_t rows,
+                                                                const NormPlan* norm) {
   if (prepared_gated_.size() >= kMostPrepared) prepared_gated_.clear();
   const GatedShape shape = GatedShapeOf(part, rows);
-  const int64_t cuts = part.cut ? 1 : 0;
-  const auto [it, missing] = prepared_gated_.try_emplace(
-      {part.config.type, {shape.m, shape.gate_k, shape.up_k, shape.neurons, shape.n, cuts}});
+  const auto [it, missing] =
+      prepared_gated_.try_emplace({part.config.type,
+                                   {shape.m, shape.gate_k, shape.up_k, shape.neurons, shape.n,
+                                    part.cut ? 1 : 0, norm == nullptr ? 0 : 1}});
   if (!missing) return it->second;
   try {
-    PrepareRuns(part, rows, it->second);
+    PrepareRuns(part, rows, norm, it->second);
   } catch (...) {
     prepared_gated_.erase(it);
     throw;
@@ -159,7 +166,8 @@ const ArrayProducts::PreparedGated& ArrayProducts::PrepareGated(const ProductPar
   return it->second;
 }
 
-void ArrayProducts::PrepareRuns(const ProductPart& part, int64_t rows, PreparedGated& prepared) {
+void ArrayProducts::PrepareRuns(const ProductPart& part, int64_t rows, const NormPlan* norm,
+                                PreparedGated& prepared) {
   ArrayContext& context = ContextOf(part.config);
   const auto add = [&](const Sequence& sequence, std::vector<size_t> marks) {
     prepared.runs.push_back({context.Load(EncodeSequence(sequence)), std::move(marks)});
@@ -174,15 +182,16 @@ void ArrayProducts::PrepareRuns(const ProductPart& part, int64_t rows, PreparedG
     return marks;
   };
   if (part.cut) {
-    const CutPlan cut = PlanCut(part.config, GatedShapeOf(part, rows));
+    const CutPlan cut = PlanCut(part.config, GatedShapeOf(part, rows), norm);
     prepared.plan = cut.gated;
     prepared.memory_bytes = cut.memory_bytes;
     add(CutGatesSequence(cut), ends(cut.memory_bytes));
     add(CutUpSequence(cut), ends(cut.gated.c_bytes));
   } else {
     prepared.plan = PlanGated(part.config, GatedShapeOf(part, rows));
-    prepared.memory_bytes = prepared.plan.a.a_bytes;
-    add(GatedSequence(prepared.plan), ends(prepared.plan.c_bytes));
+    prepared.memory_bytes = norm == nullptr ? prepared.plan.a.a_bytes : norm->x_bytes;
+    add(norm == nullptr ? GatedSequence(prepared.plan) : GatedSequence(prepared.plan, *norm),
+        ends(prepared.plan.c_bytes));
   }
   add(GatedDownSequence(prepared.plan), EndsOf(prepared.plan.down));
   prepared.seconds = ModelGated(GatedCaseOf(part, rows)).seconds;
@@ -277,36 +286,43 @@ bool ArrayProducts::Gated(const GatedCall& call) {
   const PreparedGated& prepared = PrepareGated(part, call.rows);
   const GatedPlan& plan = prepared.plan;
   const auto a_bytes = static_cast<size_t>(plan.a.a_bytes);
-  const auto memory_bytes = static_cast<size_t>(prepared.memory_bytes);
-  const auto h_bytes = static_cast<size_t>(plan.c_bytes);
-  const auto c_bytes = static_cast<size_t>(plan.down.c_bytes);
   ArrayBuffer& memory = Grown(a_, prepared.memory_bytes);
   if (!PackGated(plan, call, *weights, memory.bytes().first(a_bytes))) return false;
   memory.ToArray(0, a_bytes);
-  ArrayBuffer& h = Grown(b_, plan.c_bytes);
-  const std::span<std::byte> c = Grown(c_, plan.down.c_bytes).bytes().first(c_bytes);
-  // Gates that are cut lie behind A; each run reads where the one before has written.
-  const ArrayArgument places[] = {{&memory, memory_bytes}, {&h, h_bytes}, {c_.get(), c_bytes}};
-  const size_t count = prepared.runs.size();
-  std::vector<std::array<ArrayArgument, 3>> arguments(count);
-  std::vector<ArrayRun> list;
-  for (size_t i = 0; i < count; ++i) {
-    ArrayBuffer& b = *weights->runs()[i];
-    const size_t to = std::size(places) - count + i;
-    arguments[i] = {places[to == 0 ? 0 : to - 1], {&b, b.bytes().size()}, places[to]};
-    const PreparedGated::Run& run = prepared.runs[i];
-    list.push_back({run.program.get(), arguments[i], run.marks, kNoFloat});
-  }
-  ContextOf(part.config).Run(list, kArrayTimeout);
-  c_->FromArray(0, c_bytes);
-  const std::span<float> results = Resized(results_, call.rows * part.n);
-  UnpackC(plan.down, c, results);
-  const auto n = static_cast<size_t>(part.n);
-  for (size_t i = 0; i < results.size(); ++i) {
-    call.y[i] = results[i] * weights->column_scales()[i % n];
-  }
-  Count(part.config, count, call.rows * WeightsOf(part), prepared.seconds);
+  RunList list;
+  AddRuns(prepared, *weights, memory, list);
+  ContextOf(part.config).Run(list.runs(), kArrayTimeout);
+  HandOutDown(plan, *weights, call.y);
+  Count(part.config, list.runs().size(), call.rows * WeightsOf(part), prepared.seconds);
   return true;
+}
+
+void ArrayProducts::AddRuns(const PreparedGated& prepared, const PackedGated& weights,
+                            ArrayBuffer& memory, RunList& list) {
+  const GatedPlan& plan = prepared.plan;
+  // Each reads where the one before has written.
+  const ArrayArgument places[] = {
+      {&memory, static_cast<size_t>(prepared.memory_bytes)},
+      {&Grown(b_, plan.c_bytes), static_cast<size_t>(plan.c_bytes)},
+      {&Grown(c_, plan.down.c_bytes), static_cast<size_t>(plan.down.c_bytes)}};
+  size_t to = std::size(places) - prepared.runs.size();
+  for (size_t i = 0; i < prepared.runs.size(); ++i, ++to) {
+    const PreparedGated::Run& run = prepared.runs[i];
+    ArrayBuffer& b = *weights.runs()[i];
+    list.Add(*run.program, run.marks, places[to == 0 ? 0 : to - 1], {&b, b.bytes().size()},
+             places[to]);
+  }
+}
+
+void ArrayProducts::HandOutDown(const GatedPlan& plan, const PackedGated& weights, float* y) {
+  const auto c_bytes = static_cast<size_t>(plan.down.c_bytes);
+  c_->FromArray(0, c_bytes);
+  const std::span<float> results = Resized(results_, plan.shape.m * plan.shape.n);
+  UnpackC<float>(plan.down, c_->bytes().first(c_bytes), results);
+  const auto n = static_cast<size_t>(plan.shape.n);
+  for (size_t i = 0; i < results.size(); ++i) {
+    y[i] = results[i] * weights.column_scales()[i % n];
+  }
 }
 
 const PackedGated* ArrayProducts::FindGated(const GatedCall& call) const {

@@ -37,8 +37,13 @@ class Planner {
       if (RowsOf(op, shape_) >= kLeastRows) ops.push_back(&op);
     }
     ChooseIntegers(ops);
+    const Op* before = nullptr;
     for (const Op* const op : ops) {
-      if (TakeGated(op->body)) continue;
+      const Op* const last = std::exchange(before, op);
+      if (TakeGated(op->body)) {
+        if (last != nullptr && last + 1 == op) PutNormBehind(*last, *op);
+        continue;
+      }
       for (const std::vector<WeightView>& group : ProductGroups(op->body)) {
         Split(group, HasOutliers(op->body), plan_.parts);
       }
@@ -110,6 +115,35 @@ class Planner {
     return static_cast<uint64_t>(plan.b_bytes + plan.down.b_bytes);
   }
 
+  /// The last part but one may be the product whose results this MLP reads.
+  void PutNormBehind(const Op& first, const Op& second) {
+    const auto* const out = std::get_if<AttentionOut>(&first.body);
+    const auto* const mlp = std::get_if<GatedMlp>(&second.body);
+    if (out == nullptr || mlp == nullptr || mlp->h != out->h || first.rows != second.rows) return;
+    if (plan_.parts.size() < 2) return;
+    const ProductPart& list = plan_.parts.back();
+    ProductPart& part = plan_.parts[plan_.parts.size() - 2];
+    if (part.matrices.size() != 1 || KeysOf(part.matrices) != KeysOf({out->output}) ||
+        part.config != list.config || !(out->mix > 0)) {
+      return;
+    }
+    part.norm = {out->post_norm,  out->eps,
+                 mlp->pre_norm,   mlp->eps / (out->mix * out->mix),
+                 list.sets_apart, KeysOf(list.matrices)};
+    if (!FitsNorm(NormShapeOf(part, 1))) part.norm.reset();
+    part.bytes = BytesOf(part);
+  }
+
+  /// Of one product, packed.
+  static uint64_t BytesOf(const ProductPart& part) {
+    if (part.norm) {
+      return static_cast<uint64_t>(PlanNorm(part.config, NormShapeOf(part, 1)).out.b_bytes);
+    }
+    const GemmPlan gemm = PlanGemm(part.config, {1, SumOf(part), part.n});
+    const uint64_t scale = part.config.type == GemmType::kBf16 ? 0 : sizeof(float);
+    return static_cast<uint64_t>(gemm.b_bytes) + static_cast<uint64_t>(part.n) * scale;
+  }
+
   GemmType TypeOf(DType type) const {
     if (IsFloat(type)) return GemmType::kBf16;
     return type == DType::kQ4_0 && four_ ? GemmType::kI4 : GemmType::kI8;
@@ -144,9 +178,7 @@ class Planner {
         ++plan_.left.large;
       } else {
         part.sets_apart = SetsApart(part, outliers);
-        const GemmPlan gemm = PlanGemm(part.config, {1, SumOf(part), part.n});
-        const uint64_t scales = type == GemmType::kBf16 ? 0 : sizeof(float);
-        part.bytes = static_cast<uint64_t>(gemm.b_bytes) + static_cast<uint64_t>(part.n) * scales;
+        part.bytes = BytesOf(part);
         parts.push_back(std::move(part));
       }
     }
@@ -224,6 +256,24 @@ class Planner {
       kept.push_back(std::move(part));
     }
     plan_.parts = std::move(kept);
+    LoseNorms();
+  }
+
+  /// Of products whose MLP is no list after all.
+  void LoseNorms() {
+    for (size_t i = 0; i < plan_.parts.size(); ++i) {
+      ProductPart& part = plan_.parts[i];
+      if (!part.norm) continue;
+      if (i + 1 < plan_.parts.size() && KeysOf(plan_.parts[i + 1].matrices) == part.norm->mlp) {
+        continue;
+      }
+      part.norm.reset();
+      const uint64_t bytes = BytesOf(part);
+      if (options_.held == nullptr || !options_.held->contains(KeyOf(part))) {
+        plan_.bytes -= part.bytes - bytes;
+      }
+      part.bytes = bytes;
+    }
   }
 
   const ShapeClass& shape_;
@@ -251,6 +301,10 @@ int64_t WeightsOf(const ProductPart& part) {
 
 int64_t SumOf(const ProductPart& part) {
   return part.sets_apart ? (ScaledTiles(part.k) + 1) * kTileKI8 : part.k;
+}
+
+NormShape NormShapeOf(const ProductPart& part, int64_t m) {
+  return {m, part.k, part.n, part.norm->sets_apart};
 }
 
 GatedShape GatedShapeOf(const ProductPart& part, int64_t m) {

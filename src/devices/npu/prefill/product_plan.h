@@ -15,12 +15,14 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "devices/device.h"
 #include "devices/npu/gemm/gated_plan.h"
 #include "devices/npu/gemm/gemm_design.h"
+#include "devices/npu/gemm/norm_plan.h"
 #include "devices/npu/timing/gated_time.h"
 #include "program/program.h"
 
@@ -43,6 +45,17 @@ struct MatrixKey {
 using MatrixKeys = std::vector<MatrixKey>;
 MatrixKeys KeysOf(const std::vector<WeightView>& matrices);
 
+/// What follows a product: RMSNorms and an MLP, with which it is one list for short prompts
+/// (norm_plan.h). Its results leave in bfloat16, then.
+struct NormBehind {
+  std::span<const float> post;  ///< [n]
+  float post_epsilon = 0;
+  std::span<const float> pre;  ///< [n]
+  float pre_epsilon = 0;       ///< Over the square of what both are mixed by.
+  bool sets_apart = false;     ///< Whether the MLP does.
+  MatrixKeys mlp;
+};
+
 /// What one call multiplies: matrices side by side, or an MLP or per-layer mix as a list of two
 /// runs, or of three where gates are cut.
 struct ProductPart {
@@ -60,7 +73,8 @@ struct ProductPart {
   /// empty: 1.
   std::vector<float> divisors;
   std::optional<float> cut;  ///< Of a list: gates are cut so many deviations above their mean.
-  uint64_t bytes = 0;        ///< Packed, their scales included.
+  std::optional<NormBehind> norm;  ///< Of one matrix. Those apart are the MLP's.
+  uint64_t bytes = 0;              ///< Packed, their scales included.
 
   /// Of a list: whether the factors of GELU are given, not products.
   bool gives_up() const { return matrices.size() == 2; }
@@ -71,6 +85,8 @@ PartKey KeyOf(const ProductPart& part);
 int64_t WeightsOf(const ProductPart& part);
 /// What the array sums over: k, and in whole tiles where inputs are set apart.
 int64_t SumOf(const ProductPart& part);
+/// A product's with a norm behind.
+NormShape NormShapeOf(const ProductPart& part, int64_t m);
 /// A list's products for m rows; to the model of time.
 GatedShape GatedShapeOf(const ProductPart& part, int64_t m);
 GatedCase GatedCaseOf(const ProductPart& part, int64_t m);

@@ -1,0 +1,66 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/npu/prefill/packed_out.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+
+#include "core/error.h"
+#include "devices/npu/prefill/packed_weights.h"
+
+namespace tandem::npu {
+namespace {
+
+/// The largest size; no number where one is none.
+double MostOfAll(std::span<const float> values) {
+  double most = 0;
+  for (const float value : values)
+    most = std::isnan(value) ? NAN : std::max(most, std::abs(double{value}));
+  return most;
+}
+
+}  // namespace
+
+PackedOut::PackedOut(const ProductPart& part, std::span<const int32_t> apart,
+                     ArrayBackend& backend) try
+    : part_(part), apart_(apart.begin(), apart.end()) {
+  const NormPlan plan = PlanNorm(part.config, NormShapeOf(part, 1));
+  buffer_ = backend.MakeBuffer(static_cast<size_t>(plan.out.b_bytes));
+  OutPacker packer(plan, buffer_->bytes());
+  const RowPacker rows(part.config.type);
+  const ColumnLayout layout{plan.out.shape.k, part.k, part.k};
+  const WeightView& matrix = part.matrices.front();
+  const auto pack = [&](int64_t row, int64_t column) {
+    const float scale = rows.Pack(matrix, row, layout, /*round_scale=*/true, packer, column);
+    packer.SetScale(column, scale);
+    numbers_ = numbers_ && std::isfinite(scale);
+  };
+  for (int64_t row = 0; row < matrix.rows; ++row) pack(row, row);
+  for (size_t i = 0; i < apart_.size(); ++i) {
+    pack(apart_[i], plan.ApartColumn() + static_cast<int64_t>(i));
+  }
+  buffer_->ToArray();
+} catch (const std::bad_alloc&) {
+  throw Error(ErrorKind::kResource,
+              fmt::format("no memory for {} bytes of weights in the NPU's layout", part.bytes),
+              "a smaller --npu-budget leaves more of them to the CPU");
+}
+
+NormWeights PackedOut::weights() const {
+  const NormBehind& norm = *part_.norm;
+  return {norm.post, norm.post_epsilon, norm.pre, norm.pre_epsilon, apart_};
+}
+
+std::optional<double> PackedOut::MostOf(double most_base) const {
+  const NormBehind& norm = *part_.norm;
+  // Of a normed row one value may be all there is.
+  const double y = most_base + std::sqrt(static_cast<double>(part_.n)) * MostOfAll(norm.post);
+  const double most = y * MostOfAll(norm.pre);
+  if (!numbers_ || !std::isfinite(most)) return std::nullopt;
+  return most;
+}
+
+}  // namespace tandem::npu

@@ -1,0 +1,42 @@
+// Copyright 2026 The Tandem Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A product's weights in the array's layout where norms and an MLP may follow in the same list:
+// those whose results are the MLP's inputs apart are there once more (norm_plan.h). Made once from
+// views of the model; owns its memory, which must not outlive the backend. Immutable: any number of
+// threads may read it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "devices/npu/arrays/array_backend.h"
+#include "devices/npu/gemm/norm_plan.h"
+#include "devices/npu/prefill/product_plan.h"
+
+namespace tandem::npu {
+
+class PackedOut {
+ public:
+  /// `apart`: the MLP's. Results of rows with what is no number are none. Throws Error kResource
+  /// without memory.
+  PackedOut(const ProductPart& part, std::span<const int32_t> apart, ArrayBackend& backend);
+
+  const ProductPart& part() const { return part_; }
+  ArrayBuffer& buffer() const { return *buffer_; }
+  NormWeights weights() const;
+  /// What no value of an MLP's x is beyond, before its rows get their factors, whose `base` is at
+  /// most that; nothing where weights hold what is no number.
+  std::optional<double> MostOf(double most_base) const;
+
+ private:
+  ProductPart part_;
+  std::vector<int32_t> apart_;
+  std::unique_ptr<ArrayBuffer> buffer_;
+  bool numbers_ = true;
+};
+
+}  // namespace tandem::npu
