@@ -58,6 +58,17 @@ class Matrix {
   WeightView view_;
 };
 
+/// Gates less what cuts them, `deviations` above their mean.
+inline void CutGates(std::vector<double>& gates, double deviations) {
+  double sum = 0;
+  for (const double gate : gates) sum += gate;
+  const double mean = sum / static_cast<double>(gates.size());
+  double squares = 0;
+  for (const double gate : gates) squares += (gate - mean) * (gate - mean);
+  const double deviation = std::sqrt(squares / static_cast<double>(gates.size()));
+  for (double& gate : gates) gate = std::max(gate - mean - deviations * deviation, 0.0);
+}
+
 inline constexpr int64_t kGatedK = 256;
 inline constexpr int64_t kGatedN = 200;
 inline constexpr int64_t kGatedRows = 37;
@@ -124,16 +135,6 @@ class GatedModel {
   int64_t weights() const { return neurons_ * (kGatedK * (mix_ ? 1 : 2) + kGatedN); }
 
  private:
-  static void CutGates(std::vector<double>& gates, double deviations) {
-    double sum = 0;
-    for (const double gate : gates) sum += gate;
-    const double mean = sum / static_cast<double>(gates.size());
-    double squares = 0;
-    for (const double gate : gates) squares += (gate - mean) * (gate - mean);
-    const double deviation = std::sqrt(squares / static_cast<double>(gates.size()));
-    for (double& gate : gates) gate = std::max(gate - mean - deviations * deviation, 0.0);
-  }
-
   int64_t neurons_;
   Matrix gate_, up_, down_;
   bool mix_;

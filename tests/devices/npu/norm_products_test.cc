@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -76,6 +77,14 @@ class Layer {
     program_.ops = {{out, RowSet::kAll, 0}, {mlp, RowSet::kAll, 0}};
   }
 
+  /// Makes it a sparse layer, whose gates are cut so many deviations above their mean.
+  void Cut(float deviations) {
+    cut_ = deviations;
+    auto& mlp = std::get<GatedMlp>(program_.ops[1].body);
+    mlp.sparse = true;
+    mlp.sparsity_multiplier = deviations;
+  }
+
   Program& program() { return program_; }
   ProductPlan Plan(const Device& device) const {
     const PlanOptions options = {device, UINT64_MAX, kLeastSide, false, nullptr};
@@ -107,6 +116,7 @@ class Layer {
       }
       const std::vector<double> x = Normed(h, pre_);
       std::vector<double> neurons = gate_.Times(x);
+      if (cut_) CutGates(neurons, *cut_);
       const std::vector<double> up = up_.Times(x);
       for (size_t f = 0; f < up.size(); ++f) neurons[f] = GeluOf(neurons[f]) * up[f];
       const std::vector<double> down = down_.Times(neurons);
@@ -145,6 +155,7 @@ class Layer {
   }
 
   int64_t rows_;
+  std::optional<float> cut_;
   Matrix output_, gate_, up_, down_;
   std::vector<float> post_, pre_;
   std::vector<float> context_, base_, o_, y_;
@@ -167,6 +178,34 @@ TEST(NpuNormProducts, OutputNormsAndMlpAreOneCall) {
         EXPECT_EQ(array.counts().macs, static_cast<uint64_t>(rows * layer.weights()));
         EXPECT_GT(array.counts().modelled_seconds, 0);
         layer.Check(0.035);
+      }
+    }
+  }
+}
+
+// Both runs that sum over x find it where the norm left it; the gates get their rows' factors
+// before they are cut.
+TEST(NpuNormProducts, SoAreThoseOfSparseLayers) {
+  std::mt19937_64 random(6);
+  for (const Device& device : kArrays) {
+    for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
+      for (const int64_t rows : {kLeastRows, int64_t{50}, kMostNormRows}) {
+        SCOPED_TRACE(::testing::Message() << DTypeName(type) << " " << rows);
+        Layer layer(type, rows, random);
+        layer.Cut(1.645F);
+        ArrayProducts array(device, MakeEmulatedBackend(device.generation));
+        array.Add(layer.Plan(device), {});
+        ASSERT_TRUE(array.OutAndMlp(layer.Call()));
+        EXPECT_EQ(array.counts().calls, 1U);
+        EXPECT_EQ(array.counts().runs, 5U);
+        EXPECT_EQ(array.counts().macs, static_cast<uint64_t>(rows * layer.weights()));
+        layer.Check(0.045);
+        // Once more, where memory has what was left there.
+        ASSERT_TRUE(array.OutAndMlp(layer.Call()));
+        layer.Check(0.045);
+        // What is cut elsewhere was not packed.
+        layer.Cut(1.5F);
+        EXPECT_FALSE(array.OutAndMlp(layer.Call()));
       }
     }
   }

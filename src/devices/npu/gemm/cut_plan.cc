@@ -94,7 +94,7 @@ CutPlan PlanCut(const GemmConfig& config, const GatedShape& shape, const NormPla
   plan.gates_b_bytes = columns * weights * TileBBytes(config);
   plan.up_b_bytes = columns * (plan.sum_tiles + weights) * TileBBytes(config);
   plan.gated.b_bytes = 0;
-  plan.memory_bytes = plan.gated.a.a_bytes +
+  plan.memory_bytes = plan.front_bytes() +
                       plan.gated.a.m_blocks * plan.gate_tiles() * kCoreRows * TileCBytes(config);
   return plan;
 }
