@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Tandem Authors
 # SPDX-License-Identifier: Apache-2.0
-"""compare_aiebu.py [--gemm|--mlp|--attention] TANDEM AIEBU_FOLDER [COUNT [SEED]]: our streams through AMD's own tools.
+"""compare_aiebu.py [--gemm|--mlp|--norm|--attention] TANDEM AIEBU_FOLDER [COUNT [SEED]]: our streams through AMD's own tools.
 
-Encodes COUNT random sequences of shim transfers (with --gemm, --mlp, --attention: multiplies COUNT random matrices,
-or MLPs, dense or sparse, of which it takes the stream of any run, or attends COUNT times on the emulated array),
-assembles each stream with AMD's aiebu-asm, disassembles it with aiebu-dump, and compares operation, address and data of
-every line with `tandem npu insts`. The tools are in XRT 2.25 (Debian:
+Encodes COUNT random sequences of shim transfers (with --gemm, --mlp, --norm, --attention: multiplies COUNT random
+matrices, or MLPs, dense or sparse, or products and norms, of which it takes the stream of any run, or attends COUNT
+times on the emulated array), assembles each stream with AMD's aiebu-asm, disassembles it with aiebu-dump, and compares
+operation, address and data of every line with `tandem npu insts`. The tools are in XRT 2.25 (Debian:
 libxrt-utils-npu). Exit status 1 when anything differs or is refused.
 """
 import json
@@ -62,6 +62,17 @@ def mlp_stream(tandem, rng, folder):
     return folder + rng.choice(["/first.bin", "/second.bin"] + (["/third.bin"] if more == cut else []))
 
 
+def norm_stream(tandem, rng, folder):
+    """The stream of one of both runs of a random product and its norms."""
+    command = [tandem, "npu", "norm", "--save", folder, "--json", "--type", rng.choice(["i8", "i4"]),
+               "--generation", rng.choice(["npu1", "npu2"])]
+    for side, least, most in (("-m", 1, 128), ("-k", 1, 600), ("-n", 257, 2500)):
+        command += [side, str(rng.randint(least, most))]
+    command += rng.choice([[], ["--apart"]])
+    subprocess.run(command, check=True, capture_output=True)
+    return folder + rng.choice(["/first.bin", "/second.bin"])
+
+
 def attention_stream(tandem, rng, folder):
     """The stream of a random attention."""
     rows, kv_heads = rng.randint(1, 300), rng.randint(1, 3)
@@ -110,7 +121,7 @@ def their_lines(folder, stream):
 
 
 def main():
-    makers = {"--gemm": gemm_stream, "--mlp": mlp_stream, "--attention": attention_stream}
+    makers = {"--gemm": gemm_stream, "--mlp": mlp_stream, "--norm": norm_stream, "--attention": attention_stream}
     args = [arg for arg in sys.argv[1:] if arg not in makers]
     make = next((makers[arg] for arg in sys.argv[1:] if arg in makers), None)
     if len(args) < 2:

@@ -16,6 +16,7 @@
 #include "cli/npu_designs.h"
 #include "cli/npu_gemm.h"
 #include "cli/npu_mlp.h"
+#include "cli/npu_norm.h"
 #include "cli/npu_selftest.h"
 #include "cli/npu_xrt.h"
 #include "cli/output.h"
@@ -179,6 +180,7 @@ void AddNpuCommand(CLI::App& app, Action& action) {
   AddNpuInfo(npu, action);
   AddNpuXclbin(npu, action);
   AddNpuMlp(npu, action);
+  AddNpuNorm(npu, action);
   AddNpuAttention(npu, action);
   AddNpuSelfTest(npu, action);
 }

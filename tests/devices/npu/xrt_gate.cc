@@ -10,9 +10,11 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -21,6 +23,7 @@
 #include "devices/npu/gated_model.h"
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/gemm/pack.h"
+#include "devices/npu/norm_model.h"
 #include "devices/npu/prefill/array_products.h"
 #include "devices/npu/xrt/npu_node.h"
 #include "devices/npu/xrt/xrt_backend.h"
@@ -177,8 +180,9 @@ TEST(Lists, MlpsAndMixesAreTheEmulators) {
   const Device device{Present(), MaxColumns(Present())};
   ArrayProducts there(device, Backend());
   ArrayProducts here(device, MakeEmulatedBackend(device.generation));
+  std::deque<test::GatedModel> models;  // Matrices are known by where they lie.
   for (const auto& [mix, cut] : {std::pair{false, false}, {false, true}, {true, false}}) {
-    test::GatedModel gated(mix ? DType::kQ4_0 : DType::kQ8_0, mix, random);
+    test::GatedModel& gated = models.emplace_back(mix ? DType::kQ4_0 : DType::kQ8_0, mix, random);
     if (cut) gated.Cut(1.645F);
     there.Add(gated.Plan(device), {});
     here.Add(gated.Plan(device), {});
@@ -188,6 +192,30 @@ TEST(Lists, MlpsAndMixesAreTheEmulators) {
     for (int round = 0; round < 3; ++round) {
       ASSERT_TRUE(there.Gated(gated.Call(got)));
       ASSERT_EQ(got, want);
+    }
+  }
+}
+
+// Four runs of a list: attention's output, the norms behind it, the MLP, which is two, or three
+// where it is sparse.
+TEST(Lists, NormsAreTheEmulators) {
+  std::mt19937_64 random(6);
+  const Device device{Present(), MaxColumns(Present())};
+  ArrayProducts there(device, Backend());
+  ArrayProducts here(device, MakeEmulatedBackend(device.generation));
+  std::deque<test::Layer> layers;
+  for (const bool sparse : {false, true}) {
+    test::Layer& layer = layers.emplace_back(DType::kQ8_0, 40, random);
+    if (sparse) layer.Cut(1.645F);
+    there.Add(layer.Plan(device), {});
+    here.Add(layer.Plan(device), {});
+    ASSERT_TRUE(here.OutAndMlp(layer.Call()));
+    const std::vector<float> o = layer.o();
+    const std::vector<float> y = layer.y();
+    for (int round = 0; round < 3; ++round) {
+      ASSERT_TRUE(there.OutAndMlp(layer.Call()));
+      ASSERT_EQ(layer.o(), o);
+      ASSERT_EQ(layer.y(), y);
     }
   }
 }

@@ -157,9 +157,8 @@ int64_t NormPlan::x_sums() const { return CeilDivide(summed_tiles, kSquaresOfTil
 
 bool FitsNorm(const NormShape& shape) {
   // The next product's sums have three tiles at least (StepsOf in gated_plan.cc).
-  return shape.m >= 1 && shape.m <= kMostNormRows && shape.k >= 1 &&
-         ScaledTiles(shape.n) >= kScaleParts && shape.k <= kMostGemmSum - kScaleParts * kTileKI8 &&
-         shape.n >= 1 && shape.n <= kMostGemmSum - 2 * kTileKI8;
+  return shape.m >= 1 && shape.m <= kMostNormRows && shape.k >= 1 && shape.k <= kMostNormInputs &&
+         shape.n <= kMostNormInputs && ScaledTiles(shape.n) >= kScaleParts;
 }
 
 NormPlan PlanNorm(const GemmConfig& config, const NormShape& shape) {
@@ -173,8 +172,9 @@ NormPlan PlanNorm(const GemmConfig& config, const NormShape& shape) {
   one.m = 1;
   if (!FitsNorm(one)) {
     throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("a product of {} inputs and a norm over {} results: at most about {}",
-                            shape.k, shape.n, kMostGemmSum));
+                fmt::format("a product of {} inputs and a norm over {} results: {} at most, and "
+                            "more than {} results",
+                            shape.k, shape.n, kMostNormInputs, (kScaleParts - 1) * kTileKI8));
   }
   NormPlan plan;
   plan.shape = shape;

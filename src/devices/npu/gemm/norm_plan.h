@@ -70,6 +70,8 @@ struct NormPlan {
 
 /// Rows that a norm takes.
 inline constexpr int64_t kMostNormRows = kNormRows * kCoreRows;
+/// Sums and results that a list has at most, in whole tiles.
+inline constexpr int64_t kMostNormInputs = (kMostGemmSum / kTileKI8 - 2) * kTileKI8;
 /// Whether there is a list of that: of more rows there is the product alone.
 bool FitsNorm(const NormShape& shape);
 

@@ -46,13 +46,12 @@ ArrayProducts::PreparedOut& ArrayProducts::PrepareOut(const ProductPart& part, i
     ArrayContext& context = ContextOf(part.config);
     prepared.out = context.Load(EncodeSequence(OutSequence(plan, with_norm)));
     prepared.marks = plan.OutEnds(with_norm);
-    const NormTime time = ModelNorm(NormCaseOf(plan), with_norm);
-    prepared.seconds = time.out.seconds;
-    prepared.dispatch_seconds = time.out.dispatch_seconds;
+    const GemmTime time = ModelNorm(NormCaseOf(plan), with_norm);
+    prepared.seconds = time.seconds;
+    prepared.dispatch_seconds = time.dispatch_seconds;
     if (with_norm) {
       prepared.norm = context.Load(EncodeSequence(NormSequence(plan)));
       prepared.norm_marks = plan.XEnds();
-      prepared.seconds = time.out.seconds + time.norm_seconds;
     }
   } catch (...) {
     prepared_out_.erase(it);

@@ -32,15 +32,50 @@ double TileBBytes(GemmType type) {
   return kHeader + (type == GemmType::kI4 ? kWeights * 17 / 32 : kWeights);
 }
 
-}  // namespace
+/// A run's work.
+struct Work {
+  double core_seconds = 0;
+  double dram_seconds = 0;
+  double dram_bytes = 0;
+};
 
-NormTime ModelNorm(const NormCase& norm, bool with_norm) {
+/// The norms'. A: the rows' squares, and all tiles of rows to all columns. B: of each half of a
+/// tile that a column makes one for each core row. A core's results leave before its next tile.
+Work NormWork(const NormCase& norm, double rows, double clock) {
   const Generation generation = norm.device.generation;
   const int64_t columns = norm.device.columns;
   const int64_t summed = CeilDivide(norm.n, kTileColumns);
   const int64_t tiles = summed + (norm.apart ? 1 : 0);
+  const int64_t made = summed + (norm.apart ? columns : 0);
+  const int64_t row_sums = CeilDivide(2 * summed, kSquaresOfTile);
+  const int64_t own = CeilDivide(summed, columns) + (norm.apart ? 1 : 0);
+  const double b_tile = TileBBytes(norm.type);
+  const auto a_tiles = static_cast<double>(row_sums + 2 * tiles);
+  const auto b_tiles = static_cast<double>(row_sums + 2 * own * kCoreRows);
+  const double compute =
+      static_cast<double>(own) *
+      (rows * kTileColumns / 16 * kNormSlots * SlotCycles(norm.kernel) + kRoomBytes / kStreamBytes);
+  const double streams = std::max(a_tiles * kTileABytes, b_tiles * b_tile) / kStreamBytes;
+  const double a_bytes = a_tiles * kTileABytes * kCoreRows;
+  const double b_bytes = static_cast<double>(columns * row_sums + 2 * kCoreRows * made) * b_tile;
+  const double c_bytes = static_cast<double>(made * kCoreRows) * kRoomBytes;
+  Work work;
+  work.core_seconds = std::max(compute, streams) / clock;
+  work.dram_seconds =
+      DramSeconds(generation, columns, a_bytes, kTileABytes) +
+      DramSeconds(generation, columns, b_bytes, b_bytes / static_cast<double>(columns)) +
+      kWriteShare * DramSeconds(generation, columns, c_bytes, kRoomBytes * kCoreRows);
+  work.dram_bytes = a_bytes + b_bytes + c_bytes;
+  return work;
+}
+
+}  // namespace
+
+GemmTime ModelNorm(const NormCase& norm, bool with_norm) {
+  const Generation generation = norm.device.generation;
   const double clock = norm.clock_hz.value_or(ModelClock(generation));
   const auto rows = static_cast<double>(DesignTileRows(generation, norm.type, norm.m));
+  const int64_t tiles = CeilDivide(norm.n, kTileColumns) + (norm.apart ? 1 : 0);
   GemmCase product;
   product.device = norm.device;
   product.type = norm.type;
@@ -49,42 +84,29 @@ NormTime ModelNorm(const NormCase& norm, bool with_norm) {
   product.clock_hz = norm.clock_hz;
   product.tile = DesignTile(norm.type);
   product.shape = {norm.m, norm.k, with_norm ? tiles * kTileColumns : norm.n};
-  NormTime time;
-  time.out = ModelGemm(product);
-  const auto sums = static_cast<double>(CeilDivide(norm.m, product.tile.m * kCoreRows) *
-                                        CeilDivide(product.shape.n, kHalfColumns * columns));
-  const double leave =
-      sums * rows * kHalfColumns / 16 * kLeaveSlots * SlotCycles(norm.kernel) / clock;
-  const double work = std::max(time.out.core_seconds + leave, time.out.dram_seconds);
-  time.out.core_seconds += leave;
-  time.out.seconds = work + time.out.dispatch_seconds;
-  time.out.cycles = time.out.seconds * clock;
-  if (!with_norm) return time;
-
-  // A: the rows' squares, and all tiles of rows to all columns. B: of each half of a tile that a
-  // column makes one for each core row. A core's results leave before its next tile.
-  const int64_t row_sums = CeilDivide(2 * summed, kSquaresOfTile);
-  const int64_t own = CeilDivide(summed, columns) + (norm.apart ? 1 : 0);
-  const double a_tiles = static_cast<double>(row_sums + 2 * tiles);
-  const double b_tiles = static_cast<double>(row_sums + 2 * own * kCoreRows);
-  const double a_cycles = a_tiles * kTileABytes / kStreamBytes;
-  const double b_cycles = b_tiles * TileBBytes(norm.type) / kStreamBytes;
-  const double core_cycles =
-      static_cast<double>(own) *
-      (rows * kTileColumns / 16 * kNormSlots * SlotCycles(norm.kernel) + kRoomBytes / kStreamBytes);
-  const double a_bytes = a_tiles * kTileABytes * kCoreRows;
-  const double b_bytes =
-      static_cast<double>(columns * row_sums +
-                          2 * kCoreRows * (summed + (norm.apart ? columns : 0))) *
-      TileBBytes(norm.type);
-  const double c_bytes =
-      static_cast<double>((summed + (norm.apart ? columns : 0)) * kCoreRows) * kRoomBytes;
-  const double dram =
-      DramSeconds(generation, columns, a_bytes, kTileABytes) +
-      DramSeconds(generation, columns, b_bytes, b_bytes) +
-      kWriteShare * DramSeconds(generation, columns, c_bytes, kRoomBytes * kCoreRows);
-  time.norm_seconds = std::max(std::max({a_cycles, b_cycles, core_cycles}) / clock, dram);
-  time.norm_dram_bytes = a_bytes + b_bytes + c_bytes;
+  GemmTime time = ModelGemm(product);
+  const int64_t m_blocks = CeilDivide(norm.m, product.tile.m * kCoreRows);
+  const int64_t rounds = CeilDivide(product.shape.n, kHalfColumns * norm.device.columns);
+  time.core_seconds += static_cast<double>(m_blocks * rounds) * rows * kHalfColumns / 16 *
+                       kLeaveSlots * SlotCycles(norm.kernel) / clock;
+  double work = std::max(time.core_seconds, time.dram_seconds);
+  if (with_norm) {
+    const Work behind = NormWork(norm, rows, clock);
+    work += std::max(behind.core_seconds, behind.dram_seconds);
+    time.core_seconds += behind.core_seconds;
+    time.dram_seconds += behind.dram_seconds;
+    time.dram_bytes += behind.dram_bytes;
+  }
+  time.seconds = work + time.dispatch_seconds;
+  time.cycles = time.seconds * clock;
+  const double macs =
+      static_cast<double>(norm.m) * static_cast<double>(norm.k) * static_cast<double>(norm.n);
+  time.tops = 2 * macs / time.seconds / 1e12;
+  time.share_of_peak = macs / (time.cycles * PeakMacs(generation, norm.type) *
+                               static_cast<double>(norm.device.columns * kCoreRows));
+  time.bound = time.dispatch_seconds > work            ? GemmBound::kDispatch
+               : time.dram_seconds > time.core_seconds ? GemmBound::kDram
+                                                       : GemmBound::kCompute;
   return time;
 }
 

@@ -24,14 +24,9 @@ struct NormCase {
   std::optional<double> clock_hz;
 };
 
-struct NormTime {
-  GemmTime out;             ///< The product's run, with a dispatch.
-  double norm_seconds = 0;  ///< The second run's, which adds none.
-  double norm_dram_bytes = 0;
-};
-
-/// `with_norm`: else the product alone, without what x has apart. What a second run of a list costs
-/// beyond its work is not known, and reckoned as nothing. Throws as ModelGemm.
-NormTime ModelNorm(const NormCase& norm, bool with_norm);
+/// Both runs, or without `with_norm` the product alone, and what of it x has apart neither. What a
+/// second run of a list costs beyond its work is not known, and reckoned as nothing. Throws as
+/// ModelGemm.
+GemmTime ModelNorm(const NormCase& norm, bool with_norm = true);
 
 }  // namespace tandem::npu

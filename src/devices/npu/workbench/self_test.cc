@@ -19,6 +19,7 @@
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/workbench/gated_trial.h"
 #include "devices/npu/workbench/gemm_trial.h"
+#include "devices/npu/workbench/norm_trial.h"
 #include "devices/npu/workbench/trial_designs.h"
 
 namespace tandem::npu {
@@ -287,11 +288,13 @@ class Tester {
     return {};
   }
 
-  /// Q, K and V; O; gate, up, GELU and down of a dense layer, as a list; those of a sparse one,
-  /// whose gates the host cuts; the per-layer gate and projection, as a list.
+  /// Q, K and V; O; O and the norms behind it, as a list; gate, up, GELU and down of a dense layer,
+  /// as a list; those of a sparse one, whose gates the host cuts; the per-layer gate and
+  /// projection, as a list.
   std::string Layer(const std::pair<GemmType, GemmOutput>& type) {
     const int64_t tokens = options_.full_size ? 128 : 24;
     const int64_t d = options_.full_size ? 2048 : 256;
+    const int64_t norm_d = options_.full_size ? d : 384;
     const int64_t heads = options_.full_size ? 2048 : 256;
     const int64_t kv = options_.full_size ? 512 : 128;
     const int64_t ffn = options_.full_size ? 8192 : 512;
@@ -311,6 +314,9 @@ class Tester {
       const std::string difference = Product(type, shape);
       if (!difference.empty()) return fmt::format("{}: {}", name, difference);
     }
+    const NormTrial norms = TryNormOn(runner_, ConfigOf(type), {tokens, heads, norm_d, true},
+                                      options_.seed, options_.timeout);
+    if (!norms.ok) return fmt::format("o and the norms behind it: {}", norms.difference);
     for (const auto& [name, shape, cut] : lists) {
       const GatedTrial trial =
           TryGatedOn(runner_, ConfigOf(type), shape, options_.seed, options_.timeout, cut);
