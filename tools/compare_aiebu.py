@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """compare_aiebu.py [--gemm|--mlp|--norm|--attention] TANDEM AIEBU_FOLDER [COUNT [SEED]]: our streams through AMD's own tools.
 
-Encodes COUNT random sequences of shim transfers (with --gemm, --mlp, --norm, --attention: multiplies COUNT random matrices,
-or MLPs, of which it takes either run's stream, or attends COUNT times on the emulated array), assembles each stream with AMD's aiebu-asm, disassembles it with aiebu-dump, and compares
+Encodes COUNT random sequences of shim transfers (with --gemm, --mlp, --norm, --attention: multiplies COUNT random
+matrices, or MLPs, dense or sparse, or products and norms, of which it takes the stream of any run, or attends COUNT
+times on the emulated array), assembles each stream with AMD's aiebu-asm, disassembles it with aiebu-dump, and compares
 operation, address and data of every line with `tandem npu insts`. The tools are in XRT 2.25 (Debian:
 libxrt-utils-npu). Exit status 1 when anything differs or is refused.
 """
@@ -50,14 +51,15 @@ def gemm_stream(tandem, rng, folder):
 
 
 def mlp_stream(tandem, rng, folder):
-    """The stream of one of both runs of a random MLP."""
+    """The stream of one of the runs of a random MLP, of gates that are cut or not."""
     command = [tandem, "npu", "mlp", "--save", folder, "--json", "--type", rng.choice(["i8", "i4"]),
                "--generation", rng.choice(["npu1", "npu2"])]
     for side, most in (("-m", 600), ("-k", 600), ("--neurons", 1500), ("-n", 600)):
         command += [side, str(rng.randint(1, most))]
-    command += rng.choice([[], ["--up", str(rng.randint(1, 600))]])
-    subprocess.run(command, check=True, capture_output=True)
-    return folder + rng.choice(["/first.bin", "/second.bin"])
+    cut = ["--cut", str(rng.choice([-1, 0.5, 1.645]))]
+    more = rng.choice([[], ["--up", str(rng.randint(1, 600))], cut])
+    subprocess.run(command + more, check=True, capture_output=True)
+    return folder + rng.choice(["/first.bin", "/second.bin"] + (["/third.bin"] if more == cut else []))
 
 
 def norm_stream(tandem, rng, folder):

@@ -7,7 +7,7 @@ The products of the layers that run for every token of a prompt, in 4-bit weight
 tokens, one call per layer and chunk: what the array could do. Attention, norms, per-layer inputs and what the
 host does are not in it. With --as-built all products of a prompt's steps of 512 tokens, a call for each group
 that shares an input, and the ways of multiplying them: activations in one or two 8-bit parts by 4- or 8-bit
-weights, summed in float, or both in bf16; by Peano. Of one part dense MLPs and per-layer mixes are lists, GELU
+weights, summed in float, or both in bf16; by Peano. Of one part MLPs and per-layer mixes are lists, GELU
 on the array, as they are made, and for comparison a call for each product, GELU on the host, which the time is
 without. With --attention the attention of the same layers, in steps of 512. Prints the tables of docs/npu.md.
 """
@@ -20,8 +20,8 @@ import sys
 # owner only keys and values do.
 MODELS = {"E2B": (19, 8192), "E4B": (19, 16384)}
 MACHINES = {"Phoenix": ("npu1", 1.0), "Hawk Point": ("npu1", 1.6), "Strix": ("npu2", 1.8)}
-# Of the layers that run for all tokens: those whose gates are cut, by the host.
-SPARSE = 10
+# Of the layers that run for all tokens: those whose gates are cut, so many deviations above their mean.
+SPARSE, CUT = 10, 1.645
 # Of the layers that run for all tokens: with a window, without. Both models have the same heads.
 WINDOWED, FULL, WINDOW = 16, 3, 512
 PEAK_MACS = {"npu1": 16 * 512, "npu2": 32 * 512}
@@ -45,21 +45,24 @@ def product(tandem, machine, kernel, m, k, n, kind="i4", out="i32"):
 
 
 @functools.lru_cache(None)
-def gated(tandem, machine, kernel, m, k, up, neurons, n, kind):
+def gated(tandem, machine, kernel, m, k, up, neurons, n, cut, kind):
     generation, clock = MACHINES[machine]
     command = [tandem, "npu", "mlp", "--model-only", "--json", "--type", kind, "--generation", generation, "--clock",
                str(clock), "--kernel-class", kernel, "-m", str(m), "-k", str(k), "--neurons", str(neurons), "-n", str(n)]
     command += ["--up", str(up)] if up else []
+    command += ["--cut", str(CUT)] if cut else []
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["time_us"] * 1e-6
 
 
-def gated_weights(machine, k, up, neurons, n):
+def gated_weights(machine, k, up, neurons, n, cut):
     """Weights of a list in whole tiles: 128 neurons for each column of the array at a time, or 64 where that is enough;
-    those are 128 of the second product all the same."""
+    those are 128 of the second product all the same. Of gates that are cut each column has a tile for the sums of 16 of
+    64."""
     columns = 4 if MACHINES[machine][0] == "npu1" else 8
     of_tile = 64 if neurons <= 64 * columns else 128
     padded = -(-neurons // (of_tile * columns)) * of_tile * columns
-    return padded * (k + (up or k)) + -(-neurons // of_tile) * 128 * n
+    sums = columns * -(-padded // (16 * 64)) * 128 * 64 if cut else 0
+    return padded * (k + (up or k)) + -(-neurons // of_tile) * 128 * n + sums
 
 
 @functools.lru_cache(None)
@@ -105,9 +108,10 @@ def calls_of(layers, neurons, listed, apart):
     mlp = [(k + apart, n) for k, n in mlp]
     if not listed:
         return calls + [(layers, one) for one in attention_s + mlp + [(2048, 256), (256, 2048)]], []
-    calls += [(layers, one) for one in attention_s] + [(SPARSE, one) for one in mlp]
-    # Inputs, those of up if others, neurons, results. The mix's inputs have two parts.
-    return calls, [(layers - SPARSE, (2048 + apart, 0, neurons, 2048)), (layers, (2048, 2 * 256, 256, 2048))]
+    calls += [(layers, one) for one in attention_s]
+    # Inputs, those of up if others, neurons, results, whether gates are cut. The mix's inputs have two parts.
+    return calls, [(layers - SPARSE, (2048 + apart, 0, neurons, 2048, False)),
+                   (SPARSE, (2048 + apart, 0, neurons, 2048, True)), (layers, (2048, 2 * 256, 256, 2048, False))]
 
 
 def as_built(tandem):

@@ -26,6 +26,7 @@ namespace {
 struct MlpSettings : ArraySettings {
   OutputOptions output;
   npu::GatedShape shape;
+  std::optional<double> deviations;
   std::string type = "i8";
   std::string save;
 };
@@ -40,6 +41,7 @@ npu::GatedCase CaseOf(const MlpSettings& settings, const npu::GemmConfig& config
   gated.up_k = settings.shape.up_k > 0 ? settings.shape.up_k : settings.shape.gate_k;
   gated.neurons = settings.shape.neurons;
   gated.n = settings.shape.n;
+  gated.cuts = settings.deviations.has_value();
   if (settings.clock) gated.clock_hz = *settings.clock * 1e9;
   return gated;
 }
@@ -64,6 +66,10 @@ int RunMlp(const MlpSettings& settings) {
   const npu::GemmConfig config = {ArrayOf(settings.generation, settings.columns),
                                   settings.type == "i4" ? npu::GemmType::kI4 : npu::GemmType::kI8,
                                   npu::GemmOutput::kF32};
+  if (settings.deviations && settings.shape.up_k > 0) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "--cut and --up: gates are cut where up has their inputs");
+  }
   const npu::GemmTime model = npu::ModelGated(CaseOf(settings, config));
   if (settings.model_only) {
     if (!settings.save.empty()) {
@@ -88,12 +94,16 @@ int RunMlp(const MlpSettings& settings) {
   ProgressLine progress("multiplying", ProgressLine::Elsewhere::kSilent, settings.output.json);
   const auto runner = MakeRunner(settings.device, config, progress, model.dram_bytes);
   if (!settings.save.empty()) MakeSaveFolder(settings.save);
-  const npu::GatedTrial trial =
-      npu::TryGatedOn(*runner, config, settings.shape, settings.seed, npu::kArrayTimeout);
+  std::optional<float> deviations;
+  if (settings.deviations) deviations = static_cast<float>(*settings.deviations);
+  const npu::GatedTrial trial = npu::TryGatedOn(*runner, config, settings.shape, settings.seed,
+                                                npu::kArrayTimeout, deviations);
   progress.Clear();
   if (!settings.save.empty()) {
-    SaveStream(std::filesystem::path(settings.save) / "first.bin", trial.first);
-    SaveStream(std::filesystem::path(settings.save) / "second.bin", trial.second);
+    constexpr const char* kNames[] = {"first.bin", "second.bin", "third.bin"};
+    for (size_t i = 0; i < trial.streams.size(); ++i) {
+      SaveStream(std::filesystem::path(settings.save) / kNames[i], trial.streams[i]);
+    }
   }
   const NpuOutcome outcome{trial.ok, trial.max_abs_error, trial.relative_error, trial.difference};
   ReportRun(settings.output, model, &outcome, runner.get());
@@ -120,11 +130,16 @@ void AddNpuMlp(CLI::App& npu, Action& action) {
   side("--neurons", settings->shape.neurons, npu::kMostGatedSum, "Results of gate and up")
       ->required();
   side("-n", settings->shape.n, npu::kMostGemmColumns, "Results of down")->required();
+  AddReal(
+      command, "--cut", settings->deviations, -100, 100,
+      "Cut the gates of a row so many standard deviations above their mean (1.645 leaves one in "
+      "twenty)")
+      ->default_str("not cut");
   AddChoice(command, "--type", settings->type, {"i8", "i4"}, "Type of the weights")
       ->default_str("i8");
   AddArrayOptions(command, *settings);
   AddSave(command, settings->save,
-          "Write the instruction streams of both runs there, first.bin and second.bin");
+          "Write the instruction streams of all runs there, first.bin, second.bin and third.bin");
   AddJson(command, settings->output);
   command.final_callback(
       [settings, &action] { action = [settings] { return RunMlp(*settings); }; });

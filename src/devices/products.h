@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "devices/device.h"
@@ -34,8 +35,9 @@ struct AttentionCall {
   float* context = nullptr;
 };
 
-/// y[t] = down (gelu(gate x[t]) * u[t]), u[t] = up x[t] or given: a dense layer's MLP, or a
-/// per-layer mix, without their norms.
+/// y[t] = down (gelu(g[t]) * u[t]), g[t] = gate x[t], u[t] = up x[t] or given: a layer's MLP, or a
+/// per-layer mix, without their norms. A sparse layer's gates are max(0, g - (mean(g) + cut *
+/// deviation(g))), as GatedMlp has them.
 struct GatedCall {
   WeightView gate;  ///< [F, D]
   WeightView up;    ///< [F, D]; none, without data, where u is given.
@@ -43,8 +45,9 @@ struct GatedCall {
   const float* x = nullptr;
   int64_t x_stride = 0;
   int64_t rows = 0;
-  const float* u = nullptr;  ///< [rows, F], dense; null: up's.
-  float* y = nullptr;        ///< [rows, N], dense.
+  const float* u = nullptr;       ///< [rows, F], dense; null: up's.
+  float* y = nullptr;             ///< [rows, N], dense.
+  std::optional<float> cut = {};  ///< Of a sparse layer; not where u is given.
 };
 
 /// An AttentionOut and the GatedMlp behind it, which reads its h.

@@ -54,7 +54,7 @@ for generation in npu1 npu2; do
   gate $generation "" 'Lists.*'
   nothing_open
   commands=$(grep -c '^ioctl 0x46' "$log")
-  [[ $commands == 9 ]] || fail "nine lists were $commands commands"
+  [[ $commands == 15 ]] || fail "fifteen lists were $commands commands"
   for fault in timeout@3 error@3 nothing@3; do
     gate $generation $fault 'Lists.*'
     nothing_open

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "devices/cpu/kernels.h"
@@ -33,9 +34,10 @@ void Step::Execute(const GatedMlp& op, RowContext& rows) {
     ForRows(count, width, 4, [&](int64_t t, int) {
       row_.rms_norm(h + t * width, op.pre_norm.data(), op.eps, width, normed + t * width);
     });
-    // Gates that are cut by the mean of all of them are the host's.
-    const bool made = engine_ != nullptr && !op.sparse &&
-                      engine_->Gated({op.gate, op.up, op.down, normed, width, count, nullptr, out});
+    std::optional<float> cut;
+    if (op.sparse) cut = op.sparsity_multiplier;
+    const bool made = engine_ != nullptr && engine_->Gated({op.gate, op.up, op.down, normed, width,
+                                                            count, nullptr, out, cut});
     if (!made) MultiplyGated(op, normed, count, out);
   }
   ForRows(count, width, 4, [&](int64_t t, int) {

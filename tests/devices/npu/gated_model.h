@@ -4,9 +4,11 @@
 // Made-up MLPs and per-layer mixes, as a host offers them and as they are in double.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <set>
 #include <span>
@@ -56,6 +58,17 @@ class Matrix {
   WeightView view_;
 };
 
+/// Gates less what cuts them, `deviations` above their mean.
+inline void CutGates(std::vector<double>& gates, double deviations) {
+  double sum = 0;
+  for (const double gate : gates) sum += gate;
+  const double mean = sum / static_cast<double>(gates.size());
+  double squares = 0;
+  for (const double gate : gates) squares += (gate - mean) * (gate - mean);
+  const double deviation = std::sqrt(squares / static_cast<double>(gates.size()));
+  for (double& gate : gates) gate = std::max(gate - mean - deviations * deviation, 0.0);
+}
+
 inline constexpr int64_t kGatedK = 256;
 inline constexpr int64_t kGatedN = 200;
 inline constexpr int64_t kGatedRows = 37;
@@ -79,6 +92,9 @@ class GatedModel {
     for (float& value : u_) value = normal(random);
   }
 
+  /// An MLP of gates that are cut so many deviations above their mean.
+  void Cut(float deviations) { cut_ = deviations; }
+
   ProductPlan Plan(const Device& device) const {
     ProductPart part;
     const bool four = gate_.view().type == DType::kQ4_0;
@@ -88,6 +104,7 @@ class GatedModel {
     part.gated = true;
     part.k = kGatedK;
     part.n = kGatedN;
+    part.cut = cut_;
     ProductPlan plan;
     plan.parts.push_back(part);
     return plan;
@@ -95,7 +112,7 @@ class GatedModel {
   GatedCall Call(std::vector<float>& y) const {
     y.assign(static_cast<size_t>(kGatedRows * kGatedN), NAN);
     return {gate_.view(), mix_ ? WeightView{} : up_.view(), down_.view(), x_.data(), kGatedK,
-            kGatedRows,   mix_ ? u_.data() : nullptr,       y.data()};
+            kGatedRows,   mix_ ? u_.data() : nullptr,       y.data(),     cut_};
   }
   /// Of the stored weights.
   std::vector<double> Want() const {
@@ -104,6 +121,7 @@ class GatedModel {
       const auto x = x_.begin() + t * kGatedK;
       const std::vector<double> row(x, x + kGatedK);
       std::vector<double> h = gate_.Times(row);
+      if (cut_) CutGates(h, *cut_);
       std::vector<double> u(u_.begin() + t * neurons_, u_.begin() + (t + 1) * neurons_);
       if (!mix_) u = up_.Times(row);
       for (size_t f = 0; f < h.size(); ++f) h[f] = GeluOf(h[f]) * u[f];
@@ -120,6 +138,7 @@ class GatedModel {
   int64_t neurons_;
   Matrix gate_, up_, down_;
   bool mix_;
+  std::optional<float> cut_;
   std::vector<float> x_, u_;
 };
 

@@ -56,6 +56,37 @@ TEST(NpuGatedProducts, MlpsAndMixesAreOneCallEach) {
   }
 }
 
+// Whatever is left of the gates, which are normal: seven in ten, one in twenty, one in a hundred.
+TEST(NpuGatedProducts, SparseMlpsAreOneCallEach) {
+  std::mt19937_64 random(7);
+  for (const Device& device : kArrays) {
+    for (const DType type : {DType::kQ8_0, DType::kQ4_0, DType::kQ4_K}) {
+      GatedModel gated(type, false, 832, random);
+      for (const float deviations : {-0.5F, 1.645F, 2.3F}) {
+        SCOPED_TRACE(::testing::Message() << DTypeName(type) << " " << deviations);
+        gated.Cut(deviations);
+        ArrayProducts array(device, MakeEmulatedBackend(device.generation));
+        array.Add(gated.Plan(device), {});
+        std::vector<float> y;
+        ASSERT_TRUE(array.Gated(gated.Call(y)));
+        EXPECT_EQ(array.counts().calls, 1U);
+        EXPECT_EQ(array.counts().runs, 3U);
+        EXPECT_EQ(array.counts().macs, static_cast<uint64_t>(kGatedRows * gated.weights()));
+        // As MlpsAndMixesAreOneCallEach has it; of gates above a high cut little is left, and all
+        // of the error.
+        EXPECT_LT(ErrorOf(y, gated.Want()), deviations > 2 ? 0.05 : 0.035);
+        // What is cut elsewhere, or not, is another product.
+        GatedCall others = gated.Call(y);
+        others.cut = 1;
+        EXPECT_FALSE(array.Gated(others));
+        others.cut.reset();
+        EXPECT_FALSE(array.Gated(others));
+        EXPECT_EQ(array.counts().calls, 1U);
+      }
+    }
+  }
+}
+
 TEST(NpuGatedProducts, LargeNeuronsAreDividedByTheRootOfTheirSize) {
   std::vector<double> squares(1000, 0);
   EXPECT_EQ(DivisorsOf(squares), std::vector<float>(1000, 1));
@@ -85,7 +116,9 @@ TEST(NpuGatedProducts, OutliersOfXAndHCostTheOthersLess) {
       ProductPart& part = plan.parts[0];
       if (way > 0) {
         part.sets_apart = true;
+        // Both, and what fills their tile.
         part.apart = {17, 200};
+        for (int32_t i = 20; part.apart.size() < 128; ++i) part.apart.push_back(i);
       }
       if (way > 1) {
         part.divisors.assign(768, 1);
@@ -141,6 +174,30 @@ TEST(NpuGatedProducts, AListIsPackedOnceWhateverItsType) {
   std::vector<float> y;
   ASSERT_TRUE(array.Gated(gated.Call(y)));
   EXPECT_LT(ErrorOf(y, gated.Want()), 0.035);
+}
+
+// Squares of gates that are cut are added up, and what is far below them is not above anything.
+TEST(NpuGatedProducts, CutRowsBeyondTheCoreAreTheHosts) {
+  std::mt19937_64 random(8);
+  GatedModel gated(DType::kQ8_0, false, random);
+  gated.Cut(1.645F);
+  ArrayProducts array(kArrays[0], MakeEmulatedBackend(kArrays[0].generation));
+  array.Add(gated.Plan(kArrays[0]), {});
+  std::vector<float> y;
+  for (const float bad : {NAN, 1e30F}) {
+    const float good = gated.x()[200];
+    gated.x()[200] = bad;
+    EXPECT_FALSE(array.Gated(gated.Call(y))) << bad;
+    gated.x()[200] = good;
+  }
+  for (float& value : gated.x()) value *= 1e8F;
+  ASSERT_TRUE(array.Gated(gated.Call(y)));
+  EXPECT_LT(ErrorOf(y, gated.Want()), 0.035);
+  for (float& value : gated.x()) value *= 1e7F;
+  EXPECT_FALSE(array.Gated(gated.Call(y)));
+  std::fill(gated.x().begin(), gated.x().end(), 0.0F);
+  ASSERT_TRUE(array.Gated(gated.Call(y)));
+  EXPECT_EQ(y, std::vector<float>(y.size(), 0.0F));
 }
 
 // What the core has no numbers for.
@@ -199,6 +256,7 @@ TEST(NpuGatedProducts, WeightsThatAreNoNumbersAreTheHosts) {
 /// A dense MLP, a sparse one, a mix; nobody reads their weights.
 class Ops {
  public:
+  static constexpr float kCut = 1.5F;
   explicit Ops(DType type, int64_t k = 256, int64_t f = 512, int64_t p = 128) {
     const ValueId x = program_.AddValue("x", RowSet::kAll, 1, k);
     const auto matrix = [&](int64_t rows, int64_t cols) {
@@ -212,6 +270,7 @@ class Ops {
       op.up = matrix(f, k);
       op.down = matrix(k, f);
       op.sparse = sparse;
+      if (sparse) op.sparsity_multiplier = kCut;
       program_.ops.push_back({op, RowSet::kAll, kNoId});
     }
     PerLayerMix mix;
@@ -238,19 +297,29 @@ std::string Kinds(const ProductPlan& plan) {
   return kinds;
 }
 
-TEST(NpuGatedProducts, DenseMlpsAndMixesArePlannedAsLists) {
+TEST(NpuGatedProducts, MlpsAndMixesArePlannedAsLists) {
   PlanOptions options{kArrays[0], UINT64_MAX, kLeastSide, false, nullptr};
   for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
     const Ops ops(type);
-    EXPECT_EQ(Kinds(ops.Plan(options)), "L3p2p1L2");
-    EXPECT_EQ(ops.Plan(options).multiplied, ops.Plan(options).all);
+    const ProductPlan plan = ops.Plan(options);
+    EXPECT_EQ(Kinds(plan), "L3L3L2");
+    EXPECT_EQ(plan.multiplied, plan.all);
+    const ProductPart& dense = plan.parts[0];
+    const ProductPart& sparse = plan.parts[1];
+    EXPECT_FALSE(dense.cut);
+    EXPECT_EQ(sparse.cut, Ops::kCut);
+    EXPECT_FALSE(plan.parts[2].cut);
+    // Eight tiles of gates have their sums in one of A, beside which each column has one of B.
+    EXPECT_EQ(sparse.bytes, dense.bytes + static_cast<uint64_t>(4 * TileBBytes(sparse.config)));
+    EXPECT_GT(ModelGated(GatedCaseOf(sparse, 256)).seconds,
+              ModelGated(GatedCaseOf(dense, 256)).seconds);
     options.precise = true;
     EXPECT_EQ(Kinds(ops.Plan(options)), "p2p1p2p1p1p1");
     options.precise = false;
   }
   // Floats have no such design; narrow ones stay with the host; sums longer than a stream has.
   EXPECT_EQ(Kinds(Ops(DType::kF32).Plan(options)), "p2p1p2p1p1p1");
-  EXPECT_EQ(Kinds(Ops(DType::kQ8_0, 256, 512, 96).Plan(options)), "L3p2p1");
+  EXPECT_EQ(Kinds(Ops(DType::kQ8_0, 256, 512, 96).Plan(options)), "L3L3");
   EXPECT_EQ(Kinds(Ops(DType::kQ8_0, kMostGemmSum / 32 * 32, 128, 128).Plan(options)),
             "p2p1p2p1p1p1");
 }
@@ -259,25 +328,34 @@ TEST(NpuGatedProducts, DenseMlpsAndMixesArePlannedAsLists) {
 TEST(NpuGatedProducts, APlanCountsTheTileForOutliers) {
   PlanOptions options{kArrays[0], UINT64_MAX, kLeastSide, false, nullptr};
   for (const DType type : {DType::kQ8_0, DType::kQ4_0, DType::kF32}) {
-    const ProductPlan plan = Ops(type).Plan(options);
+    const Ops ops(type);
     options.precise = true;
-    const ProductPlan precise = Ops(type).Plan(options);
+    const ProductPlan precise = ops.Plan(options);
     options.precise = false;
-    // The sparse MLP's; K of 256 becomes 384, and of 512 640.
-    const size_t sparse = type == DType::kF32 ? 2 : 1;
-    const ProductPart& gate_up = plan.parts[sparse];
-    const ProductPart& down = plan.parts[sparse + 1];
-    const bool bytes = type != DType::kF32;
-    EXPECT_EQ(gate_up.sets_apart, bytes);
-    EXPECT_EQ(SumOf(gate_up), bytes ? 384 : 256);
-    EXPECT_EQ(SumOf(down), bytes ? 640 : 512);
-    EXPECT_EQ(plan.parts.front().sets_apart, bytes);
-    EXPECT_FALSE(plan.parts.back().sets_apart);
     for (const ProductPart& part : precise.parts) EXPECT_FALSE(part.sets_apart);
-    if (!bytes) continue;
+    const ProductPlan plan = ops.Plan(options);
+    EXPECT_FALSE(plan.parts.back().sets_apart);
+    if (type == DType::kF32) {
+      for (const ProductPart& part : plan.parts) EXPECT_FALSE(part.sets_apart);
+      continue;
+    }
+    // K of 256 becomes 384, and of 512 640.
+    for (size_t i = 0; i < 2; ++i) {
+      EXPECT_TRUE(plan.parts[i].sets_apart);
+      EXPECT_EQ(GatedCaseOf(plan.parts[i], 64).gate_k, 384);
+    }
+    // As calls, where there is room for no list, and then for no gate and up.
+    options.budget = plan.parts[0].bytes - 1;
+    const ProductPart gate_up = ops.Plan(options).parts[0];
+    options.budget = gate_up.bytes - 1;
+    const ProductPart down = ops.Plan(options).parts[0];
+    options.budget = UINT64_MAX;
+    EXPECT_TRUE(gate_up.sets_apart && down.sets_apart);
+    EXPECT_EQ(SumOf(gate_up), 384);
+    EXPECT_EQ(SumOf(down), 640);
     const auto weights_of = [](const ProductPart& part) { return part.bytes - 4 * part.n; };
-    EXPECT_EQ(weights_of(gate_up) * 2, weights_of(precise.parts[2]) * 3);
-    EXPECT_EQ(GatedCaseOf(plan.parts[0], 64).gate_k, 384);
+    EXPECT_EQ(weights_of(gate_up) * 2, weights_of(precise.parts[0]) * 3);
+    EXPECT_EQ(weights_of(down) * 4, weights_of(precise.parts[1]) * 5);
   }
   // One tile has nobody to spare; the longest sums have no room.
   EXPECT_FALSE(Ops(DType::kQ8_0, 128).Plan(options).parts[0].sets_apart);
@@ -291,6 +369,9 @@ TEST(NpuGatedProducts, WhatIsBeyondTheBudgetAsAListMayFitInParts) {
   const Ops ops(DType::kQ8_0);
   PlanOptions options{kArrays[0], UINT64_MAX, kLeastSide, false, nullptr};
   const uint64_t list = ops.Plan(options).parts[0].bytes;
+  for (const size_t i : {size_t{0}, size_t{1}}) {
+    EXPECT_GE(ops.Plan(options).parts[i].bytes, list);
+  }
   options.budget = list - 1;
   const ProductPlan plan = ops.Plan(options);
   EXPECT_EQ(Kinds(plan).substr(0, 2), "p2");

@@ -18,6 +18,7 @@
 
 #include "core/error.h"
 #include "devices/npu/built/fingerprint.h"
+#include "devices/npu/gemm/cut_plan.h"
 #include "devices/npu/golden.h"
 #include "devices/npu/mlir/design_mlir.h"
 #include "devices/npu/mlir/mlir_text.h"
@@ -179,6 +180,34 @@ Stream WithoutBases(Stream stream) {
   return stream;
 }
 
+/// A sequence of the design's with chains of BDs.
+Sequence WithChains(const NamedDesign& named) {
+  const Generation generation = named.make().device.generation;
+  return CutUpSequence(
+      PlanCut({{generation, MaxColumns(generation)}, GemmType::kI8, GemmOutput::kF32},
+              {300, 500, 0, 4500, 100}));
+}
+
+// Chains are tasks as they stand: of sums, of those that fill no tile, which are three, and of what
+// halves take. For two blocks of rows and four core rows.
+TEST(NpuMlir, ChainsOfDescriptorsAreBlocksOfATask) {
+  for (const auto& [name, unfilled] : {std::pair{"gemm-i8-f32-npu1", 1}, {"gemm-i8-f32-npu2", 0}}) {
+    const NamedDesign named = FindDesign(name);
+    MlirOptions options = OptionsOf(named);
+    options.sequence = WithChains(named);
+    const std::string text = DesignMlir(named.make(), options);
+    const std::string run = text.substr(text.find("aie.runtime_sequence"));
+    EXPECT_EQ(Count(run, "\"aie.next_bd\"()[^bd1]"), 2 * 4 * (2 + unfilled));
+    EXPECT_EQ(Count(run, "\"aie.next_bd\"()[^bd2]"), 2 * 4 * unfilled);
+    EXPECT_EQ(Count(run, "^bd1:"), 2 * 4 * (2 + unfilled));
+    const Stream stream = EncodeSequence(*options.sequence);
+    EXPECT_EQ(stream, WithoutBases(stream));
+    EXPECT_EQ(FirstDifference(WriteStream(WithoutBases(EncodeSequence(AsTasks(*options.sequence)))),
+                              WriteStream(stream)),
+              "");
+  }
+}
+
 TEST(NpuMlir, TasksHaveTheWordsOfCopies) {
   for (const NamedDesign& named : AllDesigns()) {
     const Sequence sequence = named.example();
@@ -238,6 +267,10 @@ TEST(NpuMlir, AStockMlirOptReadsIt) {
   for (const NamedDesign& named : AllDesigns()) {
     add(DesignMlir(named.make(), OptionsOf(named)));
   }
+  const NamedDesign chained = FindDesign("gemm-i8-f32-npu1");
+  MlirOptions options = OptionsOf(chained);
+  options.sequence = WithChains(chained);
+  add(DesignMlir(chained.make(), options));
   int read = 0;
   for (const Entry& entry : LoadEntries("designs.jsonl")) {
     try {

@@ -9,12 +9,14 @@
 #include <cmath>
 #include <cstdint>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <set>
 #include <variant>
 #include <vector>
 
 #include "devices/npu/gated_model.h"
+#include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/prefill/product_plan.h"
 #include "devices/npu/relative_error.h"
 #include "devices/products.h"
@@ -73,10 +75,24 @@ class Layer {
     program_.ops = {{out, RowSet::kAll, 0}, {mlp, RowSet::kAll, 0}};
   }
 
+  /// Makes it a sparse layer, whose gates are cut so many deviations above their mean.
+  void Cut(float deviations) {
+    cut_ = deviations;
+    auto& mlp = std::get<GatedMlp>(program_.ops[1].body);
+    mlp.sparse = true;
+    mlp.sparsity_multiplier = deviations;
+  }
+
   Program& program() { return program_; }
   ProductPlan Plan(const Device& device) const {
     const PlanOptions options = {device, UINT64_MAX, kLeastSide, false, nullptr};
-    return PlanProducts(program_, {0, program_.ops.size()}, {rows_, 1}, options);
+    ProductPlan plan = PlanProducts(program_, {0, program_.ops.size()}, {rows_, 1}, options);
+    // As if the first inputs were the largest.
+    for (ProductPart& part : plan.parts) {
+      part.apart.resize(part.sets_apart ? kTileKI8 : 0);
+      std::iota(part.apart.begin(), part.apart.end(), 0);
+    }
+    return plan;
   }
   OutMlpCall Call() {
     o_.assign(static_cast<size_t>(rows_ * kWidth), NAN);
@@ -104,6 +120,7 @@ class Layer {
       }
       const std::vector<double> x = Normed(h, pre_);
       std::vector<double> neurons = gate_.Times(x);
+      if (cut_) CutGates(neurons, *cut_);
       const std::vector<double> up = up_.Times(x);
       for (size_t f = 0; f < up.size(); ++f) neurons[f] = GeluOf(neurons[f]) * up[f];
       const std::vector<double> down = down_.Times(neurons);
@@ -143,6 +160,7 @@ class Layer {
   }
 
   int64_t rows_;
+  std::optional<float> cut_;
   Matrix output_, gate_, up_, down_;
   std::vector<float> post_, pre_;
   std::vector<float> context_, base_, o_, y_;

@@ -73,9 +73,9 @@ class SideBySide {
 
  private:
   static bool CanBeList(const OpBody& body) {
-    const auto* const mlp = std::get_if<GatedMlp>(&body);
-    if (mlp == nullptr && !std::holds_alternative<PerLayerMix>(body)) return false;
-    if (mlp != nullptr && mlp->sparse) return false;
+    if (!std::holds_alternative<GatedMlp>(body) && !std::holds_alternative<PerLayerMix>(body)) {
+      return false;
+    }
     for (const auto& group : ProductGroups(body)) {
       for (const WeightView& matrix : group) {
         if (matrix.type == DType::kF32) return false;

@@ -36,7 +36,7 @@ TEST(NpuSelfTest, PassesOnTheEmulatedArray) {
     EXPECT_EQ(report.steps.front().name, "no-op");
     EXPECT_EQ(report.steps[1].design, "copy-" + DeviceName(device));
     EXPECT_EQ(report.steps[2].design, "one-core-" + DeviceName(device));
-    EXPECT_EQ(report.steps.back().runs, 7);
+    EXPECT_EQ(report.steps.back().runs, 8);
     EXPECT_TRUE(report.evidence.arguments.empty());
   }
 }

@@ -10,9 +10,11 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -171,15 +173,17 @@ TEST(Works, TheOtherGenerationIsRefused) {
   ExpectError(ErrorKind::kUnsupported, "was asked for", [&] { MakeXrtBackend({other, 0}); });
 }
 
-// An MLP and a mix of a prompt's step: both runs of each are one submission (xrt_gate.sh counts
-// them), and what comes of them is the emulator's, bit for bit.
+// A dense MLP, a sparse one and a mix of a prompt's step: all runs of each are one submission
+// (xrt_gate.sh counts them), and what comes of them is the emulator's, bit for bit.
 TEST(Lists, MlpsAndMixesAreTheEmulators) {
   std::mt19937_64 random(5);
   const Device device{Present(), MaxColumns(Present())};
   ArrayProducts there(device, Backend());
   ArrayProducts here(device, MakeEmulatedBackend(device.generation));
-  for (const bool mix : {false, true}) {
-    const test::GatedModel gated(mix ? DType::kQ4_0 : DType::kQ8_0, mix, random);
+  std::deque<test::GatedModel> models;  // Matrices are known by where they lie.
+  for (const auto& [mix, cut] : {std::pair{false, false}, {false, true}, {true, false}}) {
+    test::GatedModel& gated = models.emplace_back(mix ? DType::kQ4_0 : DType::kQ8_0, mix, random);
+    if (cut) gated.Cut(1.645F);
     there.Add(gated.Plan(device), {});
     here.Add(gated.Plan(device), {});
     std::vector<float> want;
@@ -192,22 +196,27 @@ TEST(Lists, MlpsAndMixesAreTheEmulators) {
   }
 }
 
-// Four runs of a list: attention's output, the norms behind it, the MLP.
+// Four runs of a list: attention's output, the norms behind it, the MLP, which is two, or three
+// where it is sparse.
 TEST(Lists, NormsAreTheEmulators) {
   std::mt19937_64 random(6);
   const Device device{Present(), MaxColumns(Present())};
   ArrayProducts there(device, Backend());
   ArrayProducts here(device, MakeEmulatedBackend(device.generation));
-  test::Layer layer(DType::kQ8_0, 40, random);
-  there.Add(layer.Plan(device), {});
-  here.Add(layer.Plan(device), {});
-  ASSERT_TRUE(here.OutAndMlp(layer.Call()));
-  const std::vector<float> o = layer.o();
-  const std::vector<float> y = layer.y();
-  for (int round = 0; round < 3; ++round) {
-    ASSERT_TRUE(there.OutAndMlp(layer.Call()));
-    ASSERT_EQ(layer.o(), o);
-    ASSERT_EQ(layer.y(), y);
+  std::deque<test::Layer> layers;
+  for (const bool sparse : {false, true}) {
+    test::Layer& layer = layers.emplace_back(DType::kQ8_0, 40, random);
+    if (sparse) layer.Cut(1.645F);
+    there.Add(layer.Plan(device), {});
+    here.Add(layer.Plan(device), {});
+    ASSERT_TRUE(here.OutAndMlp(layer.Call()));
+    const std::vector<float> o = layer.o();
+    const std::vector<float> y = layer.y();
+    for (int round = 0; round < 3; ++round) {
+      ASSERT_TRUE(there.OutAndMlp(layer.Call()));
+      ASSERT_EQ(layer.o(), o);
+      ASSERT_EQ(layer.y(), y);
+    }
   }
 }
 

@@ -127,7 +127,7 @@ class Encoder {
         bd.use_next = 1;
         bd.next = ids[static_cast<size_t>(*transfer.next)];
       }
-      WriteTaskBd(tile, transfer, ids[i], bd, bd_where);
+      WriteTaskBd(tile, transfer, ids[i], step.patched, bd, bd_where);
     }
   }
 
@@ -229,13 +229,13 @@ class Encoder {
     return ids;
   }
 
-  void WriteTaskBd(Tile tile, const Transfer& transfer, int id, Descriptor& bd,
+  void WriteTaskBd(Tile tile, const Transfer& transfer, int id, bool patched, Descriptor& bd,
                    std::string_view where) {
     if (KindOf(tile) == TileKind::kShim) {
       CheckInside(transfer, sequence_.arguments[transfer.buffer].elements, where);
       SetShimBus(transfer, bd);
       // The patch replaces it; the compiler leaves it here, too.
-      bd.base = static_cast<int64_t>(ByteOffset(transfer, where));
+      bd.base = patched ? 0 : static_cast<int64_t>(ByteOffset(transfer, where));
       const uint32_t at = WriteBd(tile, id, bd);
       Patch(at + 4, transfer.buffer, ByteOffset(transfer, where));
       return;

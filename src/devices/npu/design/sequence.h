@@ -74,6 +74,9 @@ struct ConfigureStep {
   int repeat = 0;
   bool token = false;
   std::optional<Packet> packet;
+  /// Of a shim: addresses are the patches' alone, and BDs have 0 there. MLIR-AIE leaves an
+  /// argument's offset in them, too.
+  bool patched = false;
 };
 struct StartStep {
   std::string task;

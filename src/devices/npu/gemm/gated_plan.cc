@@ -92,37 +92,25 @@ GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape) {
   return plan;
 }
 
+void RequireNorm(const GatedPlan& plan, const NormPlan& norm) {
+  if (!plan.shared() || plan.gate_steps != norm.tiles || plan.shape.m != norm.shape.m) {
+    throw Error(ErrorKind::kInternal, "a gated product of others than what the norm makes");
+  }
+}
+
 Sequence GatedSequence(const GatedPlan& plan) {
-  const int64_t row_words = plan.a.a_bytes / kCoreRows / 4;
-  const int64_t block_words = row_words / plan.a.m_blocks;
   ShimTransfers transfers = GatedTransfers(plan);
   transfers.bytes[0] = plan.a.a_bytes;
-  transfers.a = [=](int row, int64_t block) {
-    return Piece{row * row_words + block * block_words, block_words};
-  };
+  transfers.a = [&plan](int row, int64_t block) { return PackedA(plan.a, row, block); };
   return SequenceOf(transfers);
 }
 
 Sequence GatedSequence(const GatedPlan& plan, const NormPlan& norm) {
-  if (!plan.shared() || plan.gate_steps != norm.tiles || plan.shape.m != norm.shape.m) {
-    throw Error(ErrorKind::kInternal, "a gated product of others than what the norm makes");
-  }
+  RequireNorm(plan, norm);
   ShimTransfers transfers = GatedTransfers(plan);
   transfers.bytes[0] = norm.x_bytes;
-  transfers.a_front = [&](int row) {
-    std::vector<Piece> pieces;
-    for (int64_t first = 0; first < norm.summed_tiles; first += kSquaresOfTile) {
-      const std::vector<Piece> sums =
-          SquaresInRooms(row, norm.FirstSummedGroup() + first,
-                         std::min<int64_t>(kSquaresOfTile, norm.summed_tiles - first));
-      pieces.insert(pieces.end(), sums.begin(), sums.end());
-    }
-    return pieces;
-  };
-  transfers.b_front = Piece{norm.XRoomBytes() / 4, norm.x_sums() * TileBBytes(plan.config()) / 4};
-  transfers.a = [&](int row, int64_t /*block*/) {
-    return TilesInRooms(row, norm.FirstGroup(), norm.tiles);
-  };
+  BringFactors(norm, transfers);
+  transfers.a = [&](int row, int64_t /*block*/) { return NormedA(norm, row); };
   return SequenceOf(transfers);
 }
 

@@ -69,10 +69,13 @@ bool FitsGated(const GatedShape& shape);
 /// and for what does not fit.
 GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape);
 
+/// Throws Error kInternal unless gate and up see the same x, which the norm makes.
+void RequireNorm(const GatedPlan& plan, const NormPlan& norm);
+
 /// What the shims do. Arguments of each are its A, B and C; the second's A is the first's C, and
 /// the first's A, where a norm is in front, that one's C.
 Sequence GatedSequence(const GatedPlan& plan);
-/// REQUIRES: gate and up see the same x, which the norm makes.
+/// REQUIRES: RequireNorm.
 Sequence GatedSequence(const GatedPlan& plan, const NormPlan& norm);
 Sequence GatedDownSequence(const GatedPlan& plan);
 

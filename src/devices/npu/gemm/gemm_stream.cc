@@ -39,8 +39,6 @@ GemmPlan PlanGemm(const GemmConfig& config, const GemmShape& shape) {
 
 Sequence GemmSequence(const GemmPlan& plan) {
   const int64_t columns = plan.config.device.columns;
-  const int64_t row_words = plan.a_bytes / kCoreRows / 4;
-  const int64_t block_words = row_words / plan.m_blocks;
   const auto of_column = [columns](int64_t bytes) {
     return [words = bytes / columns / 4](int column) { return Piece{column * words, words}; };
   };
@@ -49,9 +47,7 @@ Sequence GemmSequence(const GemmPlan& plan) {
   transfers.bytes = {plan.a_bytes, plan.b_bytes, plan.c_bytes};
   transfers.m_blocks = plan.m_blocks;
   transfers.a_runs = plan.n_blocks;
-  transfers.a = [=](int row, int64_t block) {
-    return Piece{row * row_words + block * block_words, block_words};
-  };
+  transfers.a = [&plan](int row, int64_t block) { return PackedA(plan, row, block); };
   transfers.b = of_column(plan.b_bytes);
   transfers.c = of_column(plan.c_bytes);
   return SequenceOf(transfers);

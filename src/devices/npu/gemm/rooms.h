@@ -44,4 +44,10 @@ inline Piece TilesInRooms(int core_row, int64_t first, int64_t count) {
 /// whatever fills the tile.
 std::vector<Piece> SquaresInRooms(int core_row, int64_t first, int64_t count);
 
+/// What a norm makes as the A of a product over it: a core row's tiles; and in front of all what
+/// the rows' factors are made of.
+struct NormPlan;
+Piece NormedA(const NormPlan& norm, int core_row);
+void BringFactors(const NormPlan& norm, ShimTransfers& transfers);
+
 }  // namespace tandem::npu

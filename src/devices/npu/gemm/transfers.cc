@@ -2,7 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/npu/gemm/transfers.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <deque>
+#include <string>
 #include <utility>
 
 #include "devices/npu/gemm/gemm_design.h"
@@ -11,13 +15,15 @@
 namespace tandem::npu {
 namespace {
 
-/// Runs of one push.
+/// Runs of one push, and of one whose pieces lie further each time: what a BD counts.
 constexpr int64_t kMostRuns = 256;
+constexpr int64_t kMostSteps = 64;
 /// BDs of a shim.
 constexpr int kBdC = 0;
 constexpr int kBdB = 1;
 constexpr int kFirstBdA = 2;
-constexpr int kBdFrontOfB = kFirstBdA + static_cast<int>(kMostPushes);
+constexpr int kBdFrontOfB = 15;
+constexpr int kBdsOfA = kBdFrontOfB - kFirstBdA;
 
 class Maker {
  public:
@@ -53,39 +59,74 @@ class Maker {
   }
 
  private:
-  /// A transfer, `runs` times. The address is the patch's alone: whether firmware adds to what a BD
-  /// holds or replaces it, the result is the same.
+  /// One of `runs`. The address is the patch's alone: whether firmware adds to what a BD holds or
+  /// replaces it, the result is the same.
+  static Transfer TransferOf(int bd, size_t argument, const Piece& piece, int64_t runs) {
+    Transfer transfer;
+    transfer.buffer = argument;
+    transfer.offset = piece.word;
+    transfer.length = piece.words * piece.rows * piece.planes;
+    transfer.sizes = {runs, piece.planes, piece.rows, piece.words};
+    transfer.strides = {piece.step, piece.plane_stride, piece.row_stride, 1};
+    transfer.bd = bd;
+    return transfer;
+  }
+
+  /// A transfer, `runs` times.
   void Start(const Channel& channel, int bd, size_t argument, const Piece& piece, int64_t runs,
              bool token = false) {
-    CopyStep copy;
-    copy.channel = channel;
-    copy.transfer.buffer = argument;
-    copy.transfer.offset = piece.word;
-    copy.transfer.length = piece.words * piece.rows * piece.planes;
-    copy.transfer.sizes = {runs, piece.planes, piece.rows, piece.words};
-    copy.transfer.strides = {0, piece.plane_stride, piece.row_stride, 1};
-    copy.transfer.bd = bd;
-    copy.token = token;
-    sequence_.steps.push_back(std::move(copy));
+    sequence_.steps.push_back(CopyStep{channel, TransferOf(bd, argument, piece, runs), token});
+  }
+
+  /// The same of several one after the other, with a token; their BDs from `bd` on.
+  void StartChain(const Channel& channel, int bd, const std::vector<Piece>& chain, int64_t runs) {
+    ConfigureStep configure;
+    configure.task = fmt::format("chain{}", chains_++);
+    configure.channel = channel;
+    configure.repeat = static_cast<int>(runs - 1);
+    configure.token = configure.patched = true;
+    for (size_t i = 0; i < chain.size(); ++i) {
+      const Piece& piece = chain[i];
+      // The task repeats; what lies elsewhere each time its BD has to count.
+      Transfer transfer =
+          TransferOf(bd + static_cast<int>(i), 0, piece, piece.step == 0 ? 1 : runs);
+      if (piece.step == 0) {
+        transfer.sizes.erase(transfer.sizes.begin());
+        transfer.strides.erase(transfer.strides.begin());
+      }
+      if (i + 1 < chain.size()) transfer.next = static_cast<int>(i + 1);
+      configure.transfers.push_back(std::move(transfer));
+    }
+    tasks_.push_back(configure.task);
+    sequence_.steps.emplace_back(std::move(configure));
+    sequence_.steps.emplace_back(StartStep{tasks_.back()});
   }
 
   Channel ChannelA(int row) const {
     return {{SourceColumn(transfers_.device, row), 0}, Direction::kMm2s, 0};
   }
 
-  struct Send {
-    Piece piece;
-    int64_t runs = 1;
-  };
-  /// What comes first, and then a block of M's rows, as often as it is multiplied, and the next.
-  std::vector<Send> SendsOf(int row) const {
-    std::vector<Send> sends;
+  /// What comes first, and then what a block of M's rows takes, and the next, in pushes.
+  std::vector<Pieces> SendsOf(int row) const {
+    std::vector<Pieces> sends;
+    const auto add = [&](const Pieces& pieces) {
+      const bool steps = std::any_of(pieces.chain.begin(), pieces.chain.end(),
+                                     [](const Piece& piece) { return piece.step != 0; });
+      const int64_t most = steps ? kMostSteps : kMostRuns;
+      for (int64_t done = 0; done < pieces.times; done += most) {
+        Pieces& push = sends.emplace_back(pieces);
+        push.times = std::min(pieces.times - done, most);
+        for (Piece& piece : push.chain) piece.word += done * piece.step;
+      }
+    };
     if (transfers_.a_front) {
-      for (const Piece& piece : transfers_.a_front(row)) sends.push_back({piece});
+      for (const Piece& piece : transfers_.a_front(row)) add({{piece}, 1});
     }
     for (int64_t block = 0; block < transfers_.m_blocks; ++block) {
-      for (int64_t left = transfers_.a_runs; left > 0; left -= kMostRuns) {
-        sends.push_back({transfers_.a(row, block), std::min(left, kMostRuns)});
+      if (transfers_.chains) {
+        for (const Pieces& pieces : transfers_.chains(row, block)) add(pieces);
+      } else if (transfers_.a_runs > 0) {
+        add({{transfers_.a(row, block)}, transfers_.a_runs});
       }
     }
     return sends;
@@ -93,32 +134,57 @@ class Maker {
 
   /// All core rows side by side.
   void StartA() {
-    std::vector<std::vector<Send>> sends;
+    std::vector<std::vector<Pieces>> sends;
     for (int row = 0; row < kCoreRows; ++row) sends.push_back(SendsOf(row));
-    int64_t under_way = 0;
-    const auto wait = [&] {
-      for (int row = 0; row < kCoreRows; ++row) sequence_.steps.push_back(WaitStep{ChannelA(row)});
-      --under_way;
-    };
+    size_t longest = 1;
+    for (const Pieces& push : sends.front()) longest = std::max(longest, push.chain.size());
+    static_assert(kBdsOfA / kMostChain >= 2);
+    const size_t slots = std::min<size_t>(kMostPushes, static_cast<size_t>(kBdsOfA) / longest);
     for (size_t i = 0; i < sends.front().size(); ++i) {
-      // The oldest must have ended before its BD is written again, and the queue is short.
-      if (under_way == kMostPushes) wait();
-      const int bd = kFirstBdA + static_cast<int>(i % kMostPushes);
+      // The oldest must have ended before its BDs are written again, and the queue is short.
+      if (under_way_.size() == slots) WaitForA();
+      const int bd = kFirstBdA + static_cast<int>(i % slots * longest);
       for (int row = 0; row < kCoreRows; ++row) {
-        const Send& send = sends[static_cast<size_t>(row)][i];
-        Start(ChannelA(row), bd, 0, send.piece, send.runs, /*token=*/true);
+        const Pieces& push = sends[static_cast<size_t>(row)][i];
+        if (push.chain.size() == 1) {
+          Start(ChannelA(row), bd, 0, push.chain.front(), push.times, /*token=*/true);
+        } else {
+          StartChain(ChannelA(row), bd, push.chain, push.times);
+        }
       }
-      ++under_way;
+      under_way_.push_back(sends.front()[i].chain.size() > 1);
     }
-    while (under_way > 0) wait();
+    while (!under_way_.empty()) WaitForA();
+  }
+
+  /// For the oldest push of all core rows.
+  void WaitForA() {
+    for (int row = 0; row < kCoreRows; ++row) {
+      if (under_way_.front()) {
+        sequence_.steps.emplace_back(FinishStep{tasks_.front(), /*wait=*/true});
+        tasks_.pop_front();
+      } else {
+        sequence_.steps.emplace_back(WaitStep{ChannelA(row)});
+      }
+    }
+    under_way_.pop_front();
   }
 
   const ShimTransfers& transfers_;
   Sequence sequence_;
+  std::deque<bool> under_way_;     ///< Pushes of A, oldest first: whether they are chains.
+  std::deque<std::string> tasks_;  ///< Of those chains, a core row's after the other's.
+  int chains_ = 0;
 };
 
 }  // namespace
 
 Sequence SequenceOf(const ShimTransfers& transfers) { return Maker(transfers).Run(); }
+
+Piece PackedA(const GemmPlan& plan, int core_row, int64_t m_block) {
+  const int64_t row_words = plan.a_bytes / kCoreRows / 4;
+  const int64_t block_words = row_words / plan.m_blocks;
+  return {core_row * row_words + m_block * block_words, block_words};
+}
 
 }  // namespace tandem::npu

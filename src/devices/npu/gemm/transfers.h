@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the shims of the products' designs do for one run, whatever lies where: the sequences of
-// gemm_stream.h, gated_plan.h and norm_plan.h. Internal to gemm; pure functions.
+// gemm_stream.h, gated_plan.h, cut_plan.h and norm_plan.h. Internal to gemm; pure functions.
 #pragma once
 
 #include <array>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "devices/npu/design/sequence.h"
+#include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/isa/tile.h"
 
 namespace tandem::npu {
@@ -24,7 +25,14 @@ struct Piece {
   int64_t row_stride = 0;
   int64_t planes = 1;
   int64_t plane_stride = 0;
+  int64_t step = 0;  ///< How much further it lies each time that it is sent; 0: where it was.
 };
+/// Pieces one after the other, and all of them as often as that.
+struct Pieces {
+  std::vector<Piece> chain;  ///< At most kMostChain.
+  int64_t times = 1;
+};
+inline constexpr size_t kMostChain = 3;
 
 struct ShimTransfers {
   Device device;
@@ -36,10 +44,15 @@ struct ShimTransfers {
   std::optional<Piece> b_front;
   int64_t a_runs = 0;  ///< How often a block of A's rows is sent, one after the other.
   std::function<Piece(int core_row, int64_t m_block)> a;
+  /// In the stead of a, for blocks that take more: of all core rows as many, of as many pieces.
+  std::function<std::vector<Pieces>(int core_row, int64_t m_block)> chains;
   std::function<Piece(int column)> b;  ///< Sent once for each block of rows. None: no words.
   std::function<Piece(int column)> c;  ///< None: no words.
 };
 
 Sequence SequenceOf(const ShimTransfers& transfers);
+
+/// Where a block's tiles of A lie, for a core row, as the host packs them.
+Piece PackedA(const GemmPlan& plan, int core_row, int64_t m_block);
 
 }  // namespace tandem::npu

@@ -29,7 +29,7 @@ struct MlirOptions {
   MlirCalls calls = MlirCalls::kPointer;
   /// File that holds the kernels, "gemm_kernels.aie2.o". Needed where cores call some.
   std::string kernel_object;
-  /// What the host asks in one run, of copies and waits alone; nothing for none.
+  /// What the host asks in one run, of copies, waits and tasks alone; nothing for none.
   std::optional<Sequence> sequence;
 };
 

@@ -150,10 +150,17 @@ void EmitSequence(MlirEmitter& emitter, const Sequence& sequence) {
           "issue_token = {}, repeat_count = {} : i32}}> ({{",
           configure->task, MlirEmitter::NameOf(configure->channel.tile), configure->channel.channel,
           DirectionNumber(configure->channel.direction), configure->token, configure->repeat);
-      const Transfer& transfer = configure->transfers.front();
-      EmitTransfer(emitter, transfer, fmt::format("%arg{}", transfer.buffer),
-                   tasks.arguments[transfer.buffer].type, type_of(transfer.buffer));
-      text.Line("\"aie.end\"() : () -> ()");
+      for (size_t i = 0; i < configure->transfers.size(); ++i) {
+        const Transfer& transfer = configure->transfers[i];
+        if (i > 0) text.Label(fmt::format("^bd{}:", i));
+        EmitTransfer(emitter, transfer, fmt::format("%arg{}", transfer.buffer),
+                     tasks.arguments[transfer.buffer].type, type_of(transfer.buffer));
+        if (transfer.next) {
+          text.Line("\"aie.next_bd\"()[^bd{}] : () -> ()", *transfer.next);
+        } else {
+          text.Line("\"aie.end\"() : () -> ()");
+        }
+      }
       text.Close("}}) : (index) -> index");
     } else if (const auto* start = std::get_if<StartStep>(&step)) {
       text.Line("\"aiex.dma_start_task\"(%{}) : (index) -> ()", start->task);

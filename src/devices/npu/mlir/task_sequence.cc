@@ -26,9 +26,13 @@ class Converter {
         Copy(*copy);
       } else if (const auto* wait = std::get_if<WaitStep>(&step)) {
         Wait(*wait);
+      } else if (std::holds_alternative<ConfigureStep>(step) ||
+                 std::holds_alternative<StartStep>(step) ||
+                 std::holds_alternative<FinishStep>(step)) {
+        steps_.push_back(step);
       } else {
         throw Error(ErrorKind::kUnsupported,
-                    "a runtime sequence as tasks is made of copies and waits alone");
+                    "a runtime sequence as tasks is made of copies, waits and tasks alone");
       }
     }
     tasks.steps = std::move(steps_);

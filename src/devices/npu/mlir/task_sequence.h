@@ -8,9 +8,9 @@
 
 namespace tandem::npu {
 
-/// The same sequence, and the same words, with a task for each CopyStep. A WaitStep waits for the
-/// oldest task with a token of its channel. Throws Error kUnsupported for other steps, and for
-/// waits that nothing answers.
+/// The same sequence, and the same words, with a task for each CopyStep; what is a task stays one.
+/// A WaitStep waits for the oldest copy with a token of its channel. Throws Error kUnsupported for
+/// other steps, and for waits that nothing answers.
 Sequence AsTasks(const Sequence& sequence);
 
 }  // namespace tandem::npu

@@ -4,10 +4,14 @@
 // What the calls of ArrayProducts share. Internal to prefill.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <vector>
+
+#include "devices/npu/arrays/array_backend.h"
 
 namespace tandem::npu {
 
@@ -24,5 +28,20 @@ std::span<T> Resized(std::vector<T>& buffer, int64_t size) {
   if (buffer.size() < count) buffer.resize(count);
   return std::span(buffer).first(count);
 }
+
+/// The runs of a call, each with its A, B and C.
+class RunList {
+ public:
+  void Add(ArrayProgram& program, std::span<const size_t> marks, const ArrayArgument& a,
+           const ArrayArgument& b, const ArrayArgument& c) {
+    const auto& arguments = arguments_.emplace_back(std::array{a, b, c});
+    runs_.push_back({&program, arguments, marks, kNoFloat});
+  }
+  std::span<const ArrayRun> runs() const { return runs_; }
+
+ private:
+  std::deque<std::array<ArrayArgument, 3>> arguments_;
+  std::vector<ArrayRun> runs_;
+};
 
 }  // namespace tandem::npu

@@ -10,6 +10,7 @@
 
 #include "core/float_types.h"
 #include "devices/npu/arrays/gemm_configuration.h"
+#include "devices/npu/gemm/cut_plan.h"
 #include "devices/npu/gemm/pack.h"
 #include "devices/npu/gemm/scaled_rows.h"
 #include "devices/npu/prefill/array_calls.h"
@@ -153,28 +154,47 @@ const ArrayProducts::PreparedGated& ArrayProducts::PrepareGated(const ProductPar
   const GatedShape shape = GatedShapeOf(part, rows);
   const auto [it, missing] = prepared_gated_.try_emplace(
       {part.config.type,
-       {shape.m, shape.gate_k, shape.up_k, shape.neurons, shape.n, norm == nullptr ? 0 : 1}});
+       {shape.m, shape.gate_k, shape.up_k, shape.neurons, shape.n, part.cut ? 1 : 0,
+        norm == nullptr ? 0 : norm->shape.n, norm != nullptr && norm->shape.apart ? 1 : 0}});
   if (!missing) return it->second;
   try {
-    PreparedGated& prepared = it->second;
-    prepared.plan = PlanGated(part.config, shape);
-    ArrayContext& context = ContextOf(part.config);
-    prepared.gate_up = context.Load(EncodeSequence(
-        norm == nullptr ? GatedSequence(prepared.plan) : GatedSequence(prepared.plan, *norm)));
-    prepared.down = context.Load(EncodeSequence(GatedDownSequence(prepared.plan)));
-    // h of a block's rows: the last pair's, of each column.
-    const auto columns = static_cast<size_t>(part.config.device.columns);
-    const auto group = kCoreRows * static_cast<size_t>(TileCBytes(part.config));
-    for (size_t i = 0; i < columns; ++i) {
-      prepared.h_marks.push_back(static_cast<size_t>(prepared.plan.c_bytes) - i * group - 4);
-    }
-    prepared.marks = EndsOf(prepared.plan.down);
-    prepared.seconds = ModelGated(GatedCaseOf(part, rows)).seconds;
+    PrepareRuns(part, rows, norm, it->second);
   } catch (...) {
     prepared_gated_.erase(it);
     throw;
   }
   return it->second;
+}
+
+void ArrayProducts::PrepareRuns(const ProductPart& part, int64_t rows, const NormPlan* norm,
+                                PreparedGated& prepared) {
+  ArrayContext& context = ContextOf(part.config);
+  const auto add = [&](const Sequence& sequence, std::vector<size_t> marks) {
+    prepared.runs.push_back({context.Load(EncodeSequence(sequence)), std::move(marks)});
+  };
+  // Tiles of rows, or of h: the last ones of each column.
+  const auto ends = [&](int64_t bytes) {
+    const auto group = kCoreRows * static_cast<size_t>(TileCBytes(part.config));
+    std::vector<size_t> marks;
+    for (size_t i = 0; i < static_cast<size_t>(part.config.device.columns); ++i) {
+      marks.push_back(static_cast<size_t>(bytes) - i * group - 4);
+    }
+    return marks;
+  };
+  if (part.cut) {
+    const CutPlan cut = PlanCut(part.config, GatedShapeOf(part, rows), norm);
+    prepared.plan = cut.gated;
+    prepared.memory_bytes = cut.memory_bytes;
+    add(CutGatesSequence(cut), ends(cut.memory_bytes));
+    add(CutUpSequence(cut), ends(cut.gated.c_bytes));
+  } else {
+    prepared.plan = PlanGated(part.config, GatedShapeOf(part, rows));
+    prepared.memory_bytes = norm == nullptr ? prepared.plan.a.a_bytes : norm->x_bytes;
+    add(norm == nullptr ? GatedSequence(prepared.plan) : GatedSequence(prepared.plan, *norm),
+        ends(prepared.plan.c_bytes));
+  }
+  add(GatedDownSequence(prepared.plan), EndsOf(prepared.plan.down));
+  prepared.seconds = ModelGated(GatedCaseOf(part, rows)).seconds;
 }
 
 void ArrayProducts::Run(const PackedWeights& weights, const float* x, int64_t x_stride,
@@ -262,33 +282,43 @@ bool ArrayProducts::Gated(const GatedCall& call) {
   const PackedGated* const weights = FindGated(call);
   if (weights == nullptr) return false;
   const ProductPart& part = weights->part();
+  if (part.cut != call.cut) return false;
   const PreparedGated& prepared = PrepareGated(part, call.rows);
   const GatedPlan& plan = prepared.plan;
   const auto a_bytes = static_cast<size_t>(plan.a.a_bytes);
-  const auto h_bytes = static_cast<size_t>(plan.c_bytes);
-  const auto c_bytes = static_cast<size_t>(plan.down.c_bytes);
-  const std::span<std::byte> a = Grown(a_, plan.a.a_bytes).bytes().first(a_bytes);
-  if (!PackGated(plan, call, *weights, a)) return false;
-  a_->ToArray(0, a_bytes);
-  ArrayBuffer& h = Grown(b_, plan.c_bytes);
-  const std::span<std::byte> c = Grown(c_, plan.down.c_bytes).bytes().first(c_bytes);
-  const ArrayArgument first[] = {
-      {a_.get(), a_bytes}, {&weights->gate_up(), weights->gate_up().bytes().size()}, {&h, h_bytes}};
-  const ArrayArgument second[] = {
-      {&h, h_bytes}, {&weights->down(), weights->down().bytes().size()}, {c_.get(), c_bytes}};
-  const ArrayRun list[] = {{prepared.gate_up.get(), first, prepared.h_marks, kNoFloat},
-                           {prepared.down.get(), second, prepared.marks, kNoFloat}};
-  ContextOf(part.config).Run(list, kArrayTimeout);
-  c_->FromArray(0, c_bytes);
-  HandOutDown(plan, *weights, c, call.y);
-  Count(part.config, std::size(list), call.rows * WeightsOf(part), prepared.seconds);
+  ArrayBuffer& memory = Grown(a_, prepared.memory_bytes);
+  if (!PackGated(plan, call, *weights, memory.bytes().first(a_bytes))) return false;
+  memory.ToArray(0, a_bytes);
+  RunList list;
+  AddRuns(prepared, *weights, memory, list);
+  ContextOf(part.config).Run(list.runs(), kArrayTimeout);
+  HandOutDown(plan, *weights, call.y);
+  Count(part.config, list.runs().size(), call.rows * WeightsOf(part), prepared.seconds);
   return true;
 }
 
-void ArrayProducts::HandOutDown(const GatedPlan& plan, const PackedGated& weights,
-                                std::span<const std::byte> c, float* y) {
+void ArrayProducts::AddRuns(const PreparedGated& prepared, const PackedGated& weights,
+                            ArrayBuffer& memory, RunList& list) {
+  const GatedPlan& plan = prepared.plan;
+  // Each reads where the one before has written.
+  const ArrayArgument places[] = {
+      {&memory, static_cast<size_t>(prepared.memory_bytes)},
+      {&Grown(b_, plan.c_bytes), static_cast<size_t>(plan.c_bytes)},
+      {&Grown(c_, plan.down.c_bytes), static_cast<size_t>(plan.down.c_bytes)}};
+  size_t to = std::size(places) - prepared.runs.size();
+  for (size_t i = 0; i < prepared.runs.size(); ++i, ++to) {
+    const PreparedGated::Run& run = prepared.runs[i];
+    ArrayBuffer& b = *weights.runs()[i];
+    list.Add(*run.program, run.marks, places[to == 0 ? 0 : to - 1], {&b, b.bytes().size()},
+             places[to]);
+  }
+}
+
+void ArrayProducts::HandOutDown(const GatedPlan& plan, const PackedGated& weights, float* y) {
+  const auto c_bytes = static_cast<size_t>(plan.down.c_bytes);
+  c_->FromArray(0, c_bytes);
   const std::span<float> results = Resized(results_, plan.shape.m * plan.shape.n);
-  UnpackC(plan.down, c, results);
+  UnpackC<float>(plan.down, c_->bytes().first(c_bytes), results);
   const auto n = static_cast<size_t>(plan.shape.n);
   for (size_t i = 0; i < results.size(); ++i) {
     y[i] = results[i] * weights.column_scales()[i % n];

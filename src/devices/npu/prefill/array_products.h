@@ -18,6 +18,7 @@
 #include "devices/npu/arrays/array_backend.h"
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/prefill/array_attention.h"
+#include "devices/npu/prefill/array_calls.h"
 #include "devices/npu/prefill/byte_rows.h"
 #include "devices/npu/prefill/packed_gated.h"
 #include "devices/npu/prefill/packed_out.h"
@@ -40,7 +41,8 @@ class ArrayProducts : public ProductEngine {
   /// As ArrayAttention, in the configuration of the products before.
   bool Attend(const AttentionCall& call) override;
 
-  /// Gate, up, GELU and down as one list, where the part was packed as such; not with two parts for
+  /// Gate, up, GELU and down as one list, where the part was packed as such, a sparse layer's with
+  /// the cut of its gates; not with two parts for
   /// activations, nor for rows that hold what is no number or could leave what a core can say.
   /// Factors that are given go the way of up, by an identity matrix, in two parts.
   bool Gated(const GatedCall& call) override;
@@ -63,11 +65,15 @@ class ArrayProducts : public ProductEngine {
     std::vector<size_t> marks;  ///< The last word of each column's results.
     double seconds = 0;
   };
-  /// The same of both runs of a list.
+  /// The same of the runs of a list.
   struct PreparedGated {
+    struct Run {
+      std::unique_ptr<ArrayProgram> program;
+      std::vector<size_t> marks;
+    };
     GatedPlan plan;
-    std::unique_ptr<ArrayProgram> gate_up, down;
-    std::vector<size_t> h_marks, marks;
+    int64_t memory_bytes = 0;  ///< Of A, and of gates that are cut behind it.
+    std::vector<Run> runs;
     double seconds = 0;
   };
   /// A product with norms behind, or that alone.
@@ -84,7 +90,12 @@ class ArrayProducts : public ProductEngine {
   /// `norm`: what makes its x in the same list; null: the host.
   const PreparedGated& PrepareGated(const ProductPart& part, int64_t rows,
                                     const NormPlan* norm = nullptr);
+  void PrepareRuns(const ProductPart& part, int64_t rows, const NormPlan* norm,
+                   PreparedGated& prepared);
   PreparedOut& PrepareOut(const ProductPart& part, int64_t rows, bool with_norm);
+  /// Adds the runs of an MLP or a mix, whose A begins `memory`; results come to c_.
+  void AddRuns(const PreparedGated& prepared, const PackedGated& weights, ArrayBuffer& memory,
+               RunList& list);
   const PackedGated* FindGated(const GatedCall& call) const;
   /// Whether the matrices of a part are among these: then found_ are their products.
   bool Find(const ProductPart& part, std::span<Product> products);
@@ -98,8 +109,7 @@ class ArrayProducts : public ProductEngine {
   bool PackOut(const NormPlan& plan, const OutMlpCall& call, const PackedOut& out,
                const PackedGated& mlp);
   /// Down's results out of c.
-  void HandOutDown(const GatedPlan& plan, const PackedGated& weights, std::span<const std::byte> c,
-                   float* y);
+  void HandOutDown(const GatedPlan& plan, const PackedGated& weights, float* y);
   /// write(row, first column, columns, y) for each row of each of found_.
   template <typename Write>
   void HandOut(const ProductPart& part, int64_t rows, const Write& write);

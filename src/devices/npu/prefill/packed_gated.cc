@@ -9,6 +9,7 @@
 #include <new>
 
 #include "core/error.h"
+#include "devices/npu/gemm/cut_plan.h"
 #include "devices/npu/gemm/gated_plan.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/prefill/packed_weights.h"
@@ -39,14 +40,38 @@ void PackIdentity(const GatedPlan& plan, GatedPacker& packer) {
 }  // namespace
 
 PackedGated::PackedGated(const ProductPart& part, ArrayBackend& backend) try : part_(part) {
-  const GatedPlan plan = PlanGated(part.config, GatedShapeOf(part, 1));
-  gate_up_ = backend.MakeBuffer(static_cast<size_t>(plan.b_bytes));
-  down_ = backend.MakeBuffer(static_cast<size_t>(plan.down.b_bytes));
-  GatedPacker packer(plan, gate_up_->bytes());
-  const RowPacker rows(part.config.type);
-  const ColumnLayout inputs = LayoutOf(part);
-  const auto pack = [&](const WeightView& matrix, int64_t first, std::span<const float> divisors,
-                        double& most) {
+  const GatedShape shape = GatedShapeOf(part, 1);
+  GatedPlan gated;
+  if (part.cut) {
+    const CutPlan plan = PlanCut(part.config, shape);
+    CutPacker gates(plan, AddRun(backend, plan.gates_b_bytes));
+    CutPacker ups(plan, *part.cut, AddRun(backend, plan.up_b_bytes));
+    PackNeurons(gates, ups, 0);
+    gated = plan.gated;
+  } else {
+    gated = PlanGated(part.config, shape);
+    GatedPacker packer(gated, AddRun(backend, gated.b_bytes));
+    PackNeurons(packer, packer, packer.UpColumn(0));
+    if (part.gives_up()) PackIdentity(gated, packer);
+  }
+  ColumnPacker down(gated.down, 0, AddRun(backend, gated.down.b_bytes));
+  PackDown(gated, down);
+  for (const std::unique_ptr<ArrayBuffer>& buffer : runs_) buffer->ToArray();
+} catch (const std::bad_alloc&) {
+  throw Error(ErrorKind::kResource,
+              fmt::format("no memory for {} bytes of weights in the NPU's layout", part.bytes),
+              "a smaller --npu-budget leaves more of them to the CPU");
+}
+
+std::span<std::byte> PackedGated::AddRun(ArrayBackend& backend, int64_t bytes) {
+  return runs_.emplace_back(backend.MakeBuffer(static_cast<size_t>(bytes)))->bytes();
+}
+
+void PackedGated::PackNeurons(ColumnPacker& gates, ColumnPacker& ups, int64_t first_up) {
+  const RowPacker rows(part_.config.type);
+  const ColumnLayout inputs = LayoutOf(part_);
+  const auto pack = [&](const WeightView& matrix, ColumnPacker& packer, int64_t first,
+                        std::span<const float> divisors, double& most) {
     for (int64_t f = 0; f < matrix.rows; ++f) {
       float scale = rows.Pack(matrix, f, inputs, /*round_scale=*/true, packer, first + f);
       if (!divisors.empty()) scale /= divisors[static_cast<size_t>(f)];
@@ -56,31 +81,33 @@ PackedGated::PackedGated(const ProductPart& part, ArrayBackend& backend) try : p
       if (std::isnan(most)) return;
     }
   };
-  pack(part.matrices[0], 0, {}, most_gate_);
-  if (part.gives_up()) {
-    PackIdentity(plan, packer);
-  } else {
-    pack(part.matrices[1], packer.UpColumn(0), part.divisors, most_up_);
+  pack(part_.matrices[0], gates, 0, {}, most_gate_);
+  if (!part_.gives_up()) pack(part_.matrices[1], ups, first_up, part_.divisors, most_up_);
+}
+
+void PackedGated::PackDown(const GatedPlan& plan, ColumnPacker& packer) {
+  const RowPacker rows(part_.config.type);
+  const ColumnLayout layout{plan.down.shape.k,
+                            plan.tile_neurons(),
+                            plan.DownPlace(plan.tile_neurons()),
+                            {},
+                            part_.divisors};
+  for (int64_t n = 0; n < part_.n; ++n) {
+    column_scales_.push_back(rows.Pack(part_.matrices.back(), n, layout, false, packer, n));
   }
-  ColumnPacker down_packer(plan.down, 0, down_->bytes());
-  const ColumnLayout layout{
-      plan.down.shape.k, plan.tile_neurons(), plan.DownPlace(plan.tile_neurons()), 0, {},
-      part.divisors};
-  for (int64_t n = 0; n < part.n; ++n) {
-    column_scales_.push_back(rows.Pack(part.matrices.back(), n, layout, false, down_packer, n));
-  }
-  gate_up_->ToArray();
-  down_->ToArray();
-} catch (const std::bad_alloc&) {
-  throw Error(ErrorKind::kResource,
-              fmt::format("no memory for {} bytes of weights in the NPU's layout", part.bytes),
-              "a smaller --npu-budget leaves more of them to the CPU");
 }
 
 bool PackedGated::Holds(double most_x, double most_u) const {
   const double sum = static_cast<double>(SumOf(part_)) * most_x;
   const double most_up = part_.gives_up() ? 2 * most_u : sum * most_up_;
-  return sum * most_gate_ * most_up < std::ldexp(1.0, 80);
+  double most_gate = sum * most_gate_;
+  if (part_.cut) {
+    // The squares of a row's gates are added up in float.
+    if (!(most_gate < std::ldexp(1.0, 50))) return false;
+    // Neither the mean nor the deviation is larger than the largest gate.
+    most_gate *= 2 + std::abs(double{*part_.cut});
+  }
+  return most_gate * most_up < std::ldexp(1.0, 80);
 }
 
 }  // namespace tandem::npu

@@ -77,6 +77,9 @@ std::vector<T> Spread(const std::vector<T>& values, const ColumnLayout& layout) 
 }  // namespace
 
 ColumnLayout LayoutOf(const ProductPart& part) {
+  if (part.sets_apart && part.apart.size() != size_t{kTileKI8}) {
+    throw Error(ErrorKind::kInternal, "inputs of a product are to be apart, and nobody said which");
+  }
   return {SumOf(part), part.k, part.k, part.apart};
 }
 

@@ -31,7 +31,7 @@ struct ColumnLayout {
   std::span<const float> times = {};
 };
 
-/// Of the products over a part's k; refers to it.
+/// Of the products over a part's k; refers to it. REQUIRES: inputs that are to be apart are known.
 ColumnLayout LayoutOf(const ProductPart& part);
 
 /// Rows of matrices as columns of packed B of a type.

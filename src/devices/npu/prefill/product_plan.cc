@@ -10,6 +10,7 @@
 #include <utility>
 #include <variant>
 
+#include "devices/npu/gemm/cut_plan.h"
 #include "devices/npu/gemm/gemm_stream.h"
 #include "devices/npu/gemm/scaled_rows.h"
 #include "devices/npu/kernels/gemm_tile.h"
@@ -72,16 +73,16 @@ class Planner {
     four_ = four * 10 >= quantised * 9;
   }
 
-  /// A dense MLP or a per-layer mix as a list, where all of it is of one quantised type, and wide
+  /// An MLP or a per-layer mix as a list, where all of it is of one quantised type, and wide
   /// enough.
   bool TakeGated(const OpBody& body) {
     const auto* const mlp = std::get_if<GatedMlp>(&body);
     const auto* const mix = std::get_if<PerLayerMix>(&body);
     if (options_.precise || (mlp == nullptr && mix == nullptr)) return false;
-    if (mlp != nullptr && mlp->sparse) return false;
     ProductPart part;
     if (mlp != nullptr) {
       part.matrices = {mlp->gate, mlp->up, mlp->down};
+      if (mlp->sparse) part.cut = mlp->sparsity_multiplier;
     } else {
       part.matrices = {mix->gate, mix->projection};
     }
@@ -98,11 +99,20 @@ class Planner {
     part.sets_apart = SetsApart(part, HasOutliers(body));
     if (part.sets_apart && !FitsGated(GatedShapeOf(part, 1))) part.sets_apart = false;
     if (!FitsGated(GatedShapeOf(part, 1))) return false;
-    const GatedPlan gated = PlanGated(part.config, GatedShapeOf(part, 1));
-    part.bytes = static_cast<uint64_t>(gated.b_bytes + gated.down.b_bytes) +
-                 static_cast<uint64_t>(part.n) * sizeof(float);
+    part.bytes = ListBytes(part) + static_cast<uint64_t>(part.n) * sizeof(float);
     plan_.parts.push_back(std::move(part));
     return true;
+  }
+
+  /// Of a list's matrices, packed.
+  static uint64_t ListBytes(const ProductPart& part) {
+    const GatedShape shape = GatedShapeOf(part, 1);
+    if (part.cut) {
+      const CutPlan plan = PlanCut(part.config, shape);
+      return static_cast<uint64_t>(plan.gates_b_bytes + plan.up_b_bytes + plan.gated.down.b_bytes);
+    }
+    const GatedPlan plan = PlanGated(part.config, shape);
+    return static_cast<uint64_t>(plan.b_bytes + plan.down.b_bytes);
   }
 
   /// The last part but one may be the product whose results this MLP reads.
@@ -314,6 +324,7 @@ GatedCase GatedCaseOf(const ProductPart& part, int64_t m) {
   gated.up_k = part.gives_up() ? shape.up_k : shape.gate_k;
   gated.neurons = shape.neurons;
   gated.n = shape.n;
+  gated.cuts = part.cut.has_value();
   return gated;
 }
 

@@ -57,7 +57,7 @@ struct NormBehind {
 };
 
 /// What one call multiplies: matrices side by side, or an MLP or per-layer mix as a list of two
-/// runs.
+/// runs, or of three where gates are cut.
 struct ProductPart {
   GemmConfig config;
   /// [n of each, k], side by side; gated: gate, up [F, k] and down [n, F], or gate and down.
@@ -72,6 +72,7 @@ struct ProductPart {
   /// Of a list: powers of two that its neurons are divided by, and down's weights multiplied with;
   /// empty: 1.
   std::vector<float> divisors;
+  std::optional<float> cut;  ///< Of a list: gates are cut so many deviations above their mean.
   std::optional<NormBehind> norm;  ///< Of one matrix. Those apart are the MLP's.
   uint64_t bytes = 0;              ///< Packed, their scales included.
 
@@ -94,8 +95,8 @@ struct PlanOptions {
   Device device;
   uint64_t budget = 0;  ///< Bytes of packed weights.
   int64_t least_side = kLeastSide;
-  /// Activations in bytes have two parts. Else dense MLPs and per-layer mixes are lists where their
-  /// types allow it, and products whose inputs have outliers set them apart.
+  /// Activations in bytes have two parts. Else MLPs and per-layer mixes are lists where their types
+  /// allow it, and products whose inputs have outliers set them apart.
   bool precise = false;
   /// Parts that are packed already and cost nothing more. May be null.
   const std::set<PartKey>* held = nullptr;

@@ -3,18 +3,25 @@
 #include "devices/npu/timing/gated_time.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "devices/npu/timing/array_constants.h"
 
 namespace tandem::npu {
 namespace {
 
-/// Vector instructions for 16 values of h, counted in gated_kernels.h as AMD's library makes them
-/// on AIE2: 32 lanes of 16-bit integers in one, 16 floats or products of bfloat16; without loads,
-/// stores and constants. The gate's scale 3; GELU 16 (|x| in fixed point 2.5, its polynomial 4, the
-/// power 6, less that times |x| 2.5, to bfloat16 1); both products of h with their roundings 5; its
-/// size and a row's exponent 2, to a byte 3, and joined 2: reckoned, never measured.
-constexpr double kGatedSlots = 31;
+/// Vector instructions for 16 values of h, 31, counted in gated_kernels.h as AMD's library makes
+/// them on AIE2: 32 lanes of 16-bit integers in one, 16 floats or products of bfloat16; without
+/// loads, stores and constants. The gate's scale 3; GELU 16 (|x| in fixed point 2.5, its polynomial
+/// 4, the power 6, less that times |x| 2.5, to bfloat16 1); both products of h with their roundings
+/// 5; its size and a row's exponent 2, to a byte 3, and joined 2: reckoned, never measured.
+constexpr double kHoldSlots = 3;  // the gate's scale
+constexpr double kHSlots = 28;
+/// For 16 gates that are cut, counted likewise in row_kernels.h: that leave, 2 products for their
+/// rows' sums and 1.5 to add up what they make of 256; that are cut, 2.5 to floats and back, 1 off,
+/// 0.5 above nothing.
+constexpr double kLeaveSlots = 3.5;
+constexpr double kCutSlots = 4;
 /// A core's tiles of h and of sums; what a shim reads at a time where one lies in the room of the
 /// other.
 constexpr int64_t kTileColumns = 128;
@@ -22,10 +29,179 @@ constexpr int64_t kTileColumns = 128;
 constexpr int64_t kLeastSum = 3 * kTileColumns;
 constexpr int64_t kHalfColumns = 64;
 constexpr double kSumBytes = 64 * 64 * 4;
-constexpr double kTileBytes = 128 + 64 * 128;
+constexpr double kTileHeader = 128;
+constexpr double kTileBytes = kTileHeader + 64 * 128;
 constexpr int64_t kCoreRows = kRows - 2;
+/// Rooms that one write of a shim fills.
+constexpr double kGroupBytes = kCoreRows * kSumBytes;
+/// The sums that a tile of gates has of its rows, of which a tile of A has those of 16.
+constexpr double kRowSumBytes = 2 * 64 * 4;
+constexpr int64_t kSumsOfTile = 16;
 
 int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+/// What a run of a list takes.
+struct Work {
+  double core_seconds = 0;
+  double dram_seconds = 0;
+  double bytes = 0;
+};
+
+class Model {
+ public:
+  explicit Model(const GatedCase& gated)
+      : gated_(gated),
+        columns_(gated.device.columns),
+        halves_(GatedHalves(gated.device, gated.neurons)),
+        column_tiles_(CeilDivide(gated.neurons, columns_ * halves_ * kHalfColumns)),
+        clock_(gated.clock_hz.value_or(ModelClock(gated.device.generation))) {
+    const int64_t neurons = halves_ * kHalfColumns;
+    const int64_t padded = column_tiles_ * columns_ * neurons;
+    used_ = CeilDivide(gated.neurons, neurons);
+    gate_ = OfProduct(std::max(gated.gate_k, kLeastSum), padded);
+    up_ = OfProduct(std::max(gated.up_k, kLeastSum), padded);
+    down_ = OfProduct(used_ * kTileColumns, gated.n);
+    m_blocks_ = static_cast<double>(CeilDivide(gated.m, DesignTile(gated.type).m * kCoreRows));
+    tiles_ = m_blocks_ * static_cast<double>(column_tiles_);
+    rooms_ = tiles_ * static_cast<double>(columns_ * kCoreRows) * kSumBytes;
+    half_vectors_ =
+        static_cast<double>(DesignTileRows(gated.device.generation, gated.type, gated.m) *
+                            kHalfColumns) /
+        16;
+  }
+
+  GemmTime Run() const {
+    std::vector<Work> runs;
+    if (gated_.cuts) {
+      runs = {Gates(), Up(), Down()};
+    } else {
+      runs = {GateAndUp(), Down()};
+    }
+    GemmTime time;
+    time.dispatch_seconds = gate_.dispatch_seconds;
+    time.seconds = time.dispatch_seconds;
+    for (const Work& run : runs) {
+      time.core_seconds += run.core_seconds;
+      time.dram_seconds += run.dram_seconds;
+      time.dram_bytes += run.bytes;
+      time.seconds += std::max(run.core_seconds, run.dram_seconds);
+    }
+    time.cycles = time.seconds * clock_;
+    const double macs = static_cast<double>(gated_.m) * static_cast<double>(gated_.neurons) *
+                        static_cast<double>(gated_.gate_k + gated_.up_k + gated_.n);
+    time.tops = 2 * macs / time.seconds / 1e12;
+    time.share_of_peak = macs / (time.cycles * PeakMacs(gated_.device.generation, gated_.type) *
+                                 static_cast<double>(columns_ * kCoreRows));
+    const double work = time.seconds - time.dispatch_seconds;
+    time.bound = time.dispatch_seconds > work            ? GemmBound::kDispatch
+                 : time.dram_seconds > time.core_seconds ? GemmBound::kDram
+                                                         : GemmBound::kCompute;
+    return time;
+  }
+
+ private:
+  GemmTime OfProduct(int64_t k, int64_t n) const {
+    GemmCase product;
+    product.device = gated_.device;
+    product.type = gated_.type;
+    product.output = GemmOutput::kF32;
+    product.tile = DesignTile(gated_.type);
+    product.kernel = gated_.kernel;
+    product.clock_hz = gated_.clock_hz;
+    product.shape = {gated_.m, k, n};
+    return ModelGemm(product);
+  }
+
+  double Dram(double bytes, double run) const {
+    return DramSeconds(gated_.device.generation, columns_, bytes, run);
+  }
+  /// Cycles of a core for a pass over half a tile of h.
+  double PassCycles(double slots) const {
+    return half_vectors_ * slots * SlotCycles(gated_.kernel);
+  }
+
+  /// Sums of products of which `left` of `sums` rooms for each tile of h leave, four at a time.
+  void Leave(double sums, double left, Work& work) const {
+    work.core_seconds -= tiles_ * (sums - left) * kSumBytes / kStreamBytes / clock_;
+    work.dram_seconds -=
+        kWriteShare * (Dram(sums * rooms_, kSumBytes) - Dram(left * rooms_, kGroupBytes));
+    work.bytes -= (sums - left) * rooms_;
+  }
+
+  static Work WorkOf(const GemmTime& time) {
+    return {time.core_seconds, time.dram_seconds, time.dram_bytes};
+  }
+
+  Work GateAndUp() const {
+    Work work = WorkOf(gate_);
+    work.core_seconds += up_.core_seconds;
+    work.dram_seconds += up_.dram_seconds;
+    work.bytes += up_.dram_bytes;
+    const auto halves = static_cast<double>(halves_);
+    work.core_seconds += tiles_ * halves * PassCycles(kHoldSlots + kHSlots) / clock_;
+    Leave(2 * halves, 1, work);
+    return work;
+  }
+
+  Work Gates() const {
+    Work work = WorkOf(gate_);
+    const auto halves = static_cast<double>(halves_);
+    work.core_seconds += tiles_ * halves * PassCycles(kHoldSlots + kLeaveSlots) / clock_;
+    Leave(halves, halves, work);
+    return work;
+  }
+
+  Work Up() const {
+    Work work = WorkOf(up_);
+    const auto halves = static_cast<double>(halves_);
+    const auto columns = static_cast<double>(columns_);
+    work.core_seconds += tiles_ * halves * PassCycles(kHSlots) / clock_;
+    Leave(halves, 1, work);
+    // Gates of all columns come by, more than buffers hide; while a core cuts its own, the next
+    // ones are on their way.
+    const double stream = kTileBytes / kStreamBytes;
+    work.core_seconds += tiles_ * halves *
+                         ((columns - 1) * stream + std::max(stream, PassCycles(kCutSlots))) /
+                         clock_;
+    const double gates = tiles_ * halves * columns * kCoreRows * kTileBytes;
+    work.dram_seconds += Dram(gates, kTileBytes);
+    // Sums, and as many tiles of B.
+    const double sum_tiles = m_blocks_ * static_cast<double>(CeilDivide(
+                                             column_tiles_ * halves_ * columns_, kSumsOfTile));
+    work.core_seconds += sum_tiles * stream / clock_;
+    const double headers = sum_tiles * kCoreRows * kTileHeader;
+    const double sums = sum_tiles * kCoreRows * static_cast<double>(kSumsOfTile) * kRowSumBytes;
+    const double beside = sum_tiles * columns * static_cast<double>(kTileColumns * kHalfColumns) *
+                          (gated_.type == GemmType::kI4 ? 17.0 / 32 : 1);
+    work.dram_seconds +=
+        Dram(headers, kTileHeader) + Dram(sums, kRowSumBytes) + Dram(beside, beside);
+    work.bytes += gates + headers + sums + beside;
+    return work;
+  }
+
+  Work Down() const {
+    Work work = WorkOf(down_);
+    // A in runs of a tile, once for each block of columns.
+    const GemmShape tile = DesignTile(gated_.type);
+    const double a_bytes = m_blocks_ * static_cast<double>(used_ * kCoreRows) * kTileBytes *
+                           static_cast<double>(CeilDivide(gated_.n, tile.n * columns_));
+    const auto a_run = static_cast<double>(used_ * kTileColumns * tile.m);
+    work.dram_seconds += Dram(a_bytes, kTileBytes) - Dram(a_bytes, a_run);
+    return work;
+  }
+
+  const GatedCase& gated_;
+  const int64_t columns_;
+  const int64_t halves_;
+  const int64_t column_tiles_;  ///< Of h, of a column of the array.
+  const double clock_;
+  int64_t used_ = 0;  ///< Tiles of h with neurons.
+  GemmTime gate_, up_, down_;
+  double m_blocks_ = 0;
+  double tiles_ = 0;         ///< Of h, of a core.
+  double rooms_ = 0;         ///< Bytes of all tiles of sums that are one of h.
+  double half_vectors_ = 0;  ///< 16 values each, of half a tile.
+};
 
 }  // namespace
 
@@ -33,71 +209,6 @@ int64_t GatedHalves(const Device& device, int64_t neurons) {
   return neurons <= device.columns * kHalfColumns ? 1 : 2;
 }
 
-GemmTime ModelGated(const GatedCase& gated) {
-  const Generation generation = gated.device.generation;
-  const int64_t columns = gated.device.columns;
-  const int64_t halves = GatedHalves(gated.device, gated.neurons);
-  const int64_t neurons = halves * kHalfColumns;  // of a tile
-  const int64_t column_tiles = CeilDivide(gated.neurons, columns * neurons);
-  const int64_t padded = column_tiles * columns * neurons;
-  GemmCase product;
-  product.device = gated.device;
-  product.type = gated.type;
-  product.output = GemmOutput::kF32;
-  product.tile = DesignTile(gated.type);
-  product.kernel = gated.kernel;
-  product.clock_hz = gated.clock_hz;
-  const auto model = [&](int64_t k, int64_t n) {
-    product.shape = {gated.m, k, n};
-    return ModelGemm(product);
-  };
-  const GemmTime gate = model(std::max(gated.gate_k, kLeastSum), padded);
-  const GemmTime up = model(std::max(gated.up_k, kLeastSum), padded);
-  const int64_t used = CeilDivide(gated.neurons, neurons);
-  const GemmTime down = model(used * kTileColumns, gated.n);
-
-  const double clock = gated.clock_hz.value_or(ModelClock(generation));
-  const auto m_blocks = static_cast<double>(CeilDivide(gated.m, product.tile.m * kCoreRows));
-  const double tiles = m_blocks * static_cast<double>(column_tiles);  // of h, of a core
-  const auto sums = static_cast<double>(2 * halves);
-  const auto rows = static_cast<double>(DesignTileRows(generation, gated.type, gated.m));
-  // Of all sums one room leaves.
-  const double passes =
-      rows * static_cast<double>(neurons) / 16 * kGatedSlots * SlotCycles(gated.kernel) -
-      (sums - 1) * kSumBytes / kStreamBytes;
-  const double rooms = tiles * static_cast<double>(columns * kCoreRows) * kSumBytes;
-  const double group = kCoreRows * kSumBytes;
-  const double first_core = gate.core_seconds + up.core_seconds + tiles * passes / clock;
-  const double first_dram =
-      gate.dram_seconds + up.dram_seconds -
-      kWriteShare * (DramSeconds(generation, columns, sums * rooms, kSumBytes) -
-                     DramSeconds(generation, columns, rooms, group));
-  // A in runs of a tile, once for each block of columns.
-  const double a_bytes = m_blocks * static_cast<double>(used * kCoreRows) * kTileBytes *
-                         static_cast<double>(CeilDivide(gated.n, product.tile.n * columns));
-  const auto a_run = static_cast<double>(used * kTileColumns * product.tile.m);
-  const double second_dram = down.dram_seconds +
-                             DramSeconds(generation, columns, a_bytes, kTileBytes) -
-                             DramSeconds(generation, columns, a_bytes, a_run);
-
-  GemmTime time;
-  time.core_seconds = first_core + down.core_seconds;
-  time.dram_seconds = first_dram + second_dram;
-  time.dispatch_seconds = gate.dispatch_seconds;
-  time.dram_bytes = gate.dram_bytes + up.dram_bytes + down.dram_bytes - (sums - 1) * rooms;
-  time.seconds = std::max(first_core, first_dram) + std::max(down.core_seconds, second_dram) +
-                 time.dispatch_seconds;
-  time.cycles = time.seconds * clock;
-  const double macs = static_cast<double>(gated.m) * static_cast<double>(gated.neurons) *
-                      static_cast<double>(gated.gate_k + gated.up_k + gated.n);
-  time.tops = 2 * macs / time.seconds / 1e12;
-  time.share_of_peak = macs / (time.cycles * PeakMacs(generation, gated.type) *
-                               static_cast<double>(columns * kCoreRows));
-  const double work = time.seconds - time.dispatch_seconds;
-  time.bound = time.dispatch_seconds > work            ? GemmBound::kDispatch
-               : time.dram_seconds > time.core_seconds ? GemmBound::kDram
-                                                       : GemmBound::kCompute;
-  return time;
-}
+GemmTime ModelGated(const GatedCase& gated) { return Model(gated).Run(); }
 
 }  // namespace tandem::npu

@@ -1,8 +1,8 @@
 // Copyright 2026 The Tandem Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// How long a gated product and the one behind it take, as one list (devices/npu/gemm/gated_plan.h),
-// by the model of gemm_time.h. Pure function; thread-safe.
+// How long a gated product and the one behind it take, as one list (devices/npu/gemm/gated_plan.h
+// and cut_plan.h), by the model of gemm_time.h. Pure function; thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace tandem::npu {
 
-/// y = D (gelu(x G) x (u U)).
+/// y = D (gelu(x G) x (u U)), or of gates that are cut.
 struct GatedCase {
   Device device;
   GemmType type = GemmType::kI8;
@@ -22,6 +22,7 @@ struct GatedCase {
   int64_t up_k = 0;
   int64_t neurons = 0;
   int64_t n = 0;
+  bool cuts = false;
   std::optional<double> clock_hz;
 };
 
@@ -29,7 +30,7 @@ struct GatedCase {
 /// each column of the array, one; those behind are sums without weights.
 int64_t GatedHalves(const Device& device, int64_t neurons);
 
-/// Both runs. What a second run of a list costs beyond its work is not known, and reckoned as
+/// All runs. What a further run of a list costs beyond its work is not known, and reckoned as
 /// nothing. Throws as ModelGemm.
 GemmTime ModelGated(const GatedCase& gated);
 

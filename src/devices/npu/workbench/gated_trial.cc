@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <random>
@@ -39,34 +40,41 @@ double Dot(const std::vector<double>& w, const double* x) {
 class Trial {
  public:
   Trial(ArrayRunner& runner, std::chrono::milliseconds timeout, const GemmConfig& config,
-        const GatedShape& shape, uint64_t seed)
-      : runner_(runner), timeout_(timeout), random_(seed) {
-    trial_.plan = PlanGated(config, shape);
+        const GatedShape& shape, uint64_t seed, std::optional<float> deviations)
+      : runner_(runner), timeout_(timeout), random_(seed), deviations_(deviations) {
+    if (deviations) {
+      trial_.cut = PlanCut(config, shape);
+      trial_.plan = trial_.cut->gated;
+    } else {
+      trial_.plan = PlanGated(config, shape);
+    }
   }
 
   GatedTrial Run() {
     MakeInputs();
-    Bytes b(static_cast<size_t>(plan().b_bytes));
+    std::vector<Bytes> b = PackNeurons();
     Bytes down(static_cast<size_t>(plan().down.b_bytes));
-    GatedPacker packer(plan(), b);
-    const int64_t up_k = plan().shared() ? plan().shape.gate_k : plan().shape.up_k;
-    for (int64_t f = 0; f < plan().shape.neurons; ++f) {
-      gate_.push_back(Pack(packer, f, plan().shape.gate_k, &packer));
-      up_.push_back(Pack(packer, packer.UpColumn(f), up_k, &packer));
-    }
     ColumnPacker down_packer(plan().down, 0, down);
     for (int64_t n = 0; n < plan().shape.n; ++n) {
       down_.push_back(Pack(down_packer, n, plan().down.shape.k, nullptr));
     }
-    // Whatever was there before.
-    constexpr std::byte kBefore{0xA5};
     Bytes h(static_cast<size_t>(plan().c_bytes), kBefore);
     Bytes c(static_cast<size_t>(plan().down.c_bytes), kBefore);
-    trial_.first = EncodeSequence(GatedSequence(plan()));
-    trial_.second = EncodeSequence(GatedDownSequence(plan()));
-    const std::span<std::byte> first[] = {a_, b, h};
-    const std::span<std::byte> second[] = {h, down, c};
-    const ListedRun list[] = {{&trial_.first, first}, {&trial_.second, second}};
+    std::vector<std::array<std::span<std::byte>, 3>> arguments;
+    if (trial_.cut) {
+      trial_.streams.push_back(EncodeSequence(CutGatesSequence(*trial_.cut)));
+      trial_.streams.push_back(EncodeSequence(CutUpSequence(*trial_.cut)));
+      arguments.push_back({a_, b.front(), a_});
+    } else {
+      trial_.streams.push_back(EncodeSequence(GatedSequence(plan())));
+    }
+    trial_.streams.push_back(EncodeSequence(GatedDownSequence(plan())));
+    arguments.push_back({a_, b.back(), h});
+    arguments.push_back({h, down, c});
+    std::vector<ListedRun> list;
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      list.push_back({&trial_.streams[i], arguments[i]});
+    }
     runner_.RunList(list, timeout_);
     std::vector<float> got(static_cast<size_t>(plan().shape.m * plan().shape.n));
     UnpackC<float>(plan().down, c, got);
@@ -75,7 +83,35 @@ class Trial {
   }
 
  private:
+  /// What memory holds that the array is to write.
+  static constexpr std::byte kBefore{0xA5};
+
   const GatedPlan& plan() const { return trial_.plan; }
+
+  /// Gate and up, as the runs in front of down have them.
+  std::vector<Bytes> PackNeurons() {
+    std::vector<Bytes> b;
+    const auto pack = [&](ColumnPacker& gates, ColumnPacker& ups, int64_t first_up) {
+      const int64_t up_k = plan().shared() ? plan().shape.gate_k : plan().shape.up_k;
+      for (int64_t f = 0; f < plan().shape.neurons; ++f) {
+        gate_.push_back(Pack(gates, f, plan().shape.gate_k, &gates));
+        up_.push_back(Pack(ups, first_up + f, up_k, &ups));
+      }
+    };
+    if (trial_.cut) {
+      b = {Bytes(static_cast<size_t>(trial_.cut->gates_b_bytes)),
+           Bytes(static_cast<size_t>(trial_.cut->up_b_bytes))};
+      CutPacker gates(*trial_.cut, b.front());
+      CutPacker ups(*trial_.cut, *deviations_, b.back());
+      pack(gates, ups, 0);
+    } else {
+      b = {Bytes(static_cast<size_t>(plan().b_bytes))};
+      GatedPacker packer(plan(), b.front());
+      pack(packer, packer, packer.UpColumn(0));
+    }
+    return b;
+  }
+
   /// Where up's inputs begin in a row of A.
   size_t UpFirst() const {
     return plan().shared() ? 0 : static_cast<size_t>(plan().gate_steps * kTileKI8);
@@ -106,14 +142,15 @@ class Trial {
         x_[t * k + i] = std::ldexp(double{1} * to[i], to_exponents[i / kTileKI8]);
       }
     }
-    a_.resize(static_cast<size_t>(plan().a.a_bytes));
-    PackScaledA(plan().a, bytes, exponents, a_);
+    const auto a_bytes = static_cast<size_t>(plan().a.a_bytes);
+    a_.assign(trial_.cut ? static_cast<size_t>(trial_.cut->memory_bytes) : a_bytes, kBefore);
+    PackScaledA(plan().a, bytes, exponents, std::span(a_).first(a_bytes));
   }
 
   /// A random column; what it stands for. Scales of gates and ups are the packer's, which the core
   /// knows; those of down are left to Check.
   std::vector<double> Pack(ColumnPacker& packer, int64_t column, int64_t depth,
-                           GatedPacker* scaled) {
+                           ColumnPacker* scaled) {
     const bool four = plan().config().type == GemmType::kI4;
     const auto k = static_cast<size_t>(depth);
     const int64_t used = scaled != nullptr ? depth : plan().shape.neurons;
@@ -146,16 +183,50 @@ class Trial {
     return values;
   }
 
+  /// What gates of a row are cut by, and how far it may be off: gates are off by 2^-8 of
+  /// themselves, which moves no deviation by more than their root mean square.
+  std::pair<double, double> CutOf(const std::vector<double>& gates) const {
+    const auto count = static_cast<double>(gates.size());
+    double sum = 0;
+    double sizes = 0;
+    double squares = 0;
+    for (const double gate : gates) {
+      sum += gate;
+      sizes += std::abs(gate);
+      squares += gate * gate;
+    }
+    const double mean = sum / count;
+    const double variance = std::max(squares / count - mean * mean, 0.0);
+    // Sums in float leave what the root of 2^-22 makes of a deviation that is none.
+    const double slack = std::ldexp(sizes / count, -8) + (std::ldexp(1, -8) + std::ldexp(1, -11)) *
+                                                             std::abs(*deviations_) *
+                                                             std::sqrt(squares / count);
+    return {mean + *deviations_ * std::sqrt(variance), slack};
+  }
+
+  /// Whether nothing is left of a gate, however it is rounded.
+  static bool IsCut(double gate, double cut, double slack) {
+    return gate + std::ldexp(std::abs(gate), -8) < cut - slack;
+  }
+
   /// h of a row, and how far each of it may be off.
   void MakeH(const double* x, std::vector<double>& h, std::vector<double>& slack) const {
+    std::vector<double> gates;
+    for (const std::vector<double>& w : gate_) gates.push_back(Dot(w, x));
+    const auto [cut, cut_slack] = deviations_ ? CutOf(gates) : std::pair{0.0, 0.0};
     for (size_t f = 0; f < gate_.size(); ++f) {
-      const double gate = Dot(gate_[f], x);
       const double up = Dot(up_[f], x + UpFirst());
+      const double gate = deviations_ ? std::max(gates[f] - cut, 0.0) : gates[f];
       h[f] = GeluOf(gate) * up;
+      slack[f] = 0;
+      // Nothing is exact.
+      if (deviations_ && IsCut(gates[f], cut, cut_slack)) continue;
       // The gate is rounded to bfloat16 twice, and x gelu'(x) is at most 1.13 of |x|; GELU itself
-      // is 0.5 % off, where it is more than nothing, and h rounded to bfloat16 four times.
-      slack[f] =
-          std::abs(up) * (std::ldexp(1.13 * std::abs(gate), -8) + 1e-7) + 0.013 * std::abs(h[f]);
+      // is 0.5 % off, where it is more than nothing, and h rounded to bfloat16 four times. What is
+      // left of a gate that is cut is rounded once more.
+      double of_gate = std::ldexp(std::abs(gates[f]), -8);
+      if (deviations_) of_gate += cut_slack + std::ldexp(gate, -9);
+      slack[f] = std::abs(up) * (1.13 * of_gate + 1e-7) + 0.013 * std::abs(h[f]);
     }
     // A byte of h is within 0.75 of its step, which is 2/127.5 of the tile's largest at most.
     const auto of_tile = static_cast<size_t>(plan().tile_neurons());
@@ -164,7 +235,9 @@ class Trial {
       for (size_t f = first; f < first + of_tile; ++f) {
         most = std::max(most, std::abs(h[f]) + slack[f]);
       }
-      for (size_t f = first; f < first + of_tile; ++f) slack[f] += 0.75 * 2 * most / 127.5;
+      for (size_t f = first; f < first + of_tile; ++f) {
+        if (slack[f] > 0) slack[f] += 0.75 * 2 * most / 127.5;
+      }
     }
   }
 
@@ -207,6 +280,7 @@ class Trial {
   ArrayRunner& runner_;
   const std::chrono::milliseconds timeout_;
   std::mt19937_64 random_;
+  const std::optional<float> deviations_;
   GatedTrial trial_;
   Bytes a_;
   std::vector<double> x_;
@@ -217,8 +291,9 @@ class Trial {
 }  // namespace
 
 GatedTrial TryGatedOn(ArrayRunner& runner, const GemmConfig& config, const GatedShape& shape,
-                      uint64_t seed, std::chrono::milliseconds timeout) {
-  return Trial(runner, timeout, config, shape, seed).Run();
+                      uint64_t seed, std::chrono::milliseconds timeout,
+                      std::optional<float> deviations) {
+  return Trial(runner, timeout, config, shape, seed, deviations).Run();
 }
 
 }  // namespace tandem::npu

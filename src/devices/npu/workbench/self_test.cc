@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <random>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "core/error.h"
@@ -303,9 +305,10 @@ class Tester {
         {"gate and up", {tokens, d, 2 * ffn}},
         {"down", {tokens, ffn, d}},
     };
-    const std::pair<const char*, GatedShape> lists[] = {
-        {"gate, up, GELU and down", {tokens, d, 0, ffn, d}},
-        {"the per-layer mix", {tokens, d, 2 * per_layer, per_layer, d}},
+    const std::tuple<const char*, GatedShape, std::optional<float>> lists[] = {
+        {"gate, up, GELU and down", {tokens, d, 0, ffn, d}, {}},
+        {"the same of a sparse layer", {tokens, d, 0, ffn, d}, 1.645F},
+        {"the per-layer mix", {tokens, d, 2 * per_layer, per_layer, d}, {}},
     };
     for (const auto& [name, shape] : products) {
       const std::string difference = Product(type, shape);
@@ -314,9 +317,9 @@ class Tester {
     const NormTrial norms = TryNormOn(runner_, ConfigOf(type), {tokens, heads, norm_d, true},
                                       options_.seed, options_.timeout);
     if (!norms.ok) return fmt::format("o and the norms behind it: {}", norms.difference);
-    for (const auto& [name, shape] : lists) {
+    for (const auto& [name, shape, cut] : lists) {
       const GatedTrial trial =
-          TryGatedOn(runner_, ConfigOf(type), shape, options_.seed, options_.timeout);
+          TryGatedOn(runner_, ConfigOf(type), shape, options_.seed, options_.timeout, cut);
       if (!trial.ok) return fmt::format("{}: {}", name, trial.difference);
     }
     return {};
