@@ -214,17 +214,13 @@ Sequence OutSequence(const NormPlan& plan, bool apart) {
   const GemmPlan& out = plan.out;
   const int64_t columns = plan.config().device.columns;
   const int64_t rounds = OutRounds(plan, apart);
-  const int64_t row_words = out.a_bytes / kCoreRows / 4;
-  const int64_t block_words = row_words / out.m_blocks;
   const int64_t tile_words = TileBBytes(plan.config()) / 4;
   ShimTransfers transfers;
   transfers.device = plan.config().device;
   transfers.bytes = {out.a_bytes, out.b_bytes, plan.OutBytes(apart)};
   transfers.m_blocks = out.m_blocks;
   transfers.a_runs = rounds;
-  transfers.a = [=](int row, int64_t block) {
-    return Piece{row * row_words + block * block_words, block_words};
-  };
+  transfers.a = [&out](int row, int64_t block) { return PackedA(out, row, block); };
   transfers.b = [&](int column) {
     return Piece{column * out.n_blocks * out.k_steps * tile_words,
                  rounds * out.k_steps * tile_words};
