@@ -45,6 +45,19 @@ TEST(NpuMlp, MultipliesAsAList) {
   for (const std::string stream : {"first.bin", "second.bin"}) {
     EXPECT_EQ(Tandem({"npu", "insts", folder / ("out/" + stream)}).code, 0);
   }
+  EXPECT_EQ(mlp({"--cut", "1.645", "--type", "i4", "--save", folder / "cut"}).code, 0);
+  for (const std::string stream : {"first.bin", "second.bin", "third.bin"}) {
+    EXPECT_EQ(Tandem({"npu", "insts", folder / ("cut/" + stream)}).code, 0);
+  }
+  // Gates that are cut cost the array time.
+  const auto seconds = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = {"-m", "512", "-k", "2048", "--neurons", "8192", "-n", "2048"};
+    all.insert(all.end(), {"--model-only", "--json"});
+    all.insert(all.end(), more.begin(), more.end());
+    return nlohmann::json::parse(mlp(all).out)["time_us"].get<double>();
+  };
+  EXPECT_GT(seconds({"--cut", "1.645"}), seconds({}));
+  EXPECT_EQ(seconds({"--cut", "1.645"}), seconds({"--cut", "-0.5"}));
   const Finished model = mlp({"-m", "9999", "--neurons", "16384", "--model-only", "--json"});
   ASSERT_EQ(model.code, 0) << model.err;
   EXPECT_EQ(nlohmann::json::parse(model.out)["max_abs_error"], nullptr);
@@ -59,6 +72,8 @@ TEST(NpuMlp, MultipliesAsAList) {
   refuse({"-k", "131071"}, "-k");
   refuse({"-k", "130944", "--up", "1"}, "130944 together");
   refuse({"--neurons", "0"}, "--neurons");
+  refuse({"--cut", "1", "--up", "130"}, "--up");
+  refuse({"--cut", "many"}, "--cut");
   refuse({"--columns", "3"}, "--columns 3");
   refuse({"--type", "bf16"}, "--type");
   refuse({"--model-only", "--device", "xrt"}, "--device");

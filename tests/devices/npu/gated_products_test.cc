@@ -368,15 +368,18 @@ TEST(NpuGatedProducts, APlanCountsTheTileForOutliers) {
 TEST(NpuGatedProducts, WhatIsBeyondTheBudgetAsAListMayFitInParts) {
   const Ops ops(DType::kQ8_0);
   PlanOptions options{kArrays[0], UINT64_MAX, kLeastSide, false, nullptr};
-  const uint64_t list = ops.Plan(options).parts[0].bytes;
-  for (const size_t i : {size_t{0}, size_t{1}}) {
-    EXPECT_GE(ops.Plan(options).parts[i].bytes, list);
+  const ProductPlan lists = ops.Plan(options);
+  // The dense list, the sparse one behind it.
+  uint64_t before = 0;
+  for (const std::string parts : {"p2", "L3p2"}) {
+    const uint64_t list = lists.parts[before == 0 ? 0 : 1].bytes;
+    options.budget = before + list - 1;
+    const ProductPlan plan = ops.Plan(options);
+    EXPECT_EQ(Kinds(plan).substr(0, parts.size()), parts);
+    EXPECT_LE(plan.bytes, options.budget);
+    EXPECT_GT(plan.left.budget, 0);
+    before += list;
   }
-  options.budget = list - 1;
-  const ProductPlan plan = ops.Plan(options);
-  EXPECT_EQ(Kinds(plan).substr(0, 2), "p2");
-  EXPECT_LE(plan.bytes, options.budget);
-  EXPECT_GT(plan.left.budget, 0);
 }
 
 }  // namespace

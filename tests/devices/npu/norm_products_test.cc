@@ -52,24 +52,23 @@ TEST(NpuNormProducts, SoAreThoseOfSparseLayers) {
   std::mt19937_64 random(6);
   for (const Device& device : kArrays) {
     for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
-      for (const int64_t rows : {kLeastRows, int64_t{50}, kMostNormRows}) {
-        SCOPED_TRACE(::testing::Message() << DTypeName(type) << " " << rows);
-        Layer layer(type, rows, random);
-        layer.Cut(1.645F);
-        ArrayProducts array(device, MakeEmulatedBackend(device.generation));
-        array.Add(layer.Plan(device), {});
+      const int64_t rows = type == DType::kQ8_0 ? kLeastRows : kMostNormRows;
+      SCOPED_TRACE(::testing::Message() << DTypeName(type));
+      Layer layer(type, rows, random);
+      layer.Cut(1.645F);
+      ArrayProducts array(device, MakeEmulatedBackend(device.generation));
+      array.Add(layer.Plan(device), {});
+      // Once more, where memory has what was left there.
+      for (uint64_t calls = 1; calls <= (rows == kLeastRows ? 2U : 1U); ++calls) {
         ASSERT_TRUE(array.OutAndMlp(layer.Call()));
-        EXPECT_EQ(array.counts().calls, 1U);
-        EXPECT_EQ(array.counts().runs, 5U);
-        EXPECT_EQ(array.counts().macs, static_cast<uint64_t>(rows * layer.weights()));
+        EXPECT_EQ(array.counts().calls, calls);
+        EXPECT_EQ(array.counts().runs, 5 * calls);
+        EXPECT_EQ(array.counts().macs, calls * static_cast<uint64_t>(rows * layer.weights()));
         layer.Check(0.045);
-        // Once more, where memory has what was left there.
-        ASSERT_TRUE(array.OutAndMlp(layer.Call()));
-        layer.Check(0.045);
-        // What is cut elsewhere was not packed.
-        layer.Cut(1.5F);
-        EXPECT_FALSE(array.OutAndMlp(layer.Call()));
       }
+      // What is cut elsewhere was not packed.
+      layer.Cut(1.5F);
+      EXPECT_FALSE(array.OutAndMlp(layer.Call()));
     }
   }
 }

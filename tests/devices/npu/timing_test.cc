@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/timing/gated_time.h"
 #include "devices/npu/timing/gemm_time.h"
 
@@ -143,6 +144,22 @@ TEST(NpuTiming, ListsSaveCallsAndCostAPassBetweenSums) {
     const GemmTime many = ModelGated(gated);
     EXPECT_GT(many.core_seconds, apart(&GemmTime::core_seconds));
     EXPECT_LT(many.core_seconds, 1.3 * apart(&GemmTime::core_seconds));
+    // Gates that are cut come by once more, all columns' to each: by as much as the shims and the
+    // streams take for them, and no more than a third.
+    for (const int64_t rows : {32, 512}) {
+      gated.m = rows;
+      gated.cuts = false;
+      const GemmTime dense = ModelGated(gated);
+      gated.cuts = true;
+      const GemmTime sparse = ModelGated(gated);
+      const double blocks = rows == 32 ? 1 : 2;
+      const double gates = blocks * 4 * 128 * (kTileABytes + kTileSumBytes);
+      EXPECT_GT(sparse.dram_bytes, dense.dram_bytes + gates);
+      EXPECT_LT(sparse.dram_bytes, dense.dram_bytes + 1.1 * gates);
+      EXPECT_GT(sparse.core_seconds, dense.core_seconds);
+      EXPECT_LT(sparse.seconds, 1.33 * dense.seconds);
+      EXPECT_EQ(sparse.dispatch_seconds, dense.dispatch_seconds);
+    }
     // Few neurons are spread over all columns.
     EXPECT_EQ(GatedHalves(gated.device, 64 * gated.device.columns), 1);
     EXPECT_EQ(GatedHalves(gated.device, 64 * gated.device.columns + 1), 2);

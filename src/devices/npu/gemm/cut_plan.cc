@@ -42,9 +42,9 @@ uint32_t UpFlags(bool first, bool last, int64_t step, int64_t steps) {
   return flags;
 }
 
-/// The gates of a block's rows, a column's behind the other's: `count` tiles from `first` on.
-Piece GatesOf(const CutPlan& plan, int row, int64_t block, int64_t first, int64_t count) {
-  Piece piece = TilesInRooms(row, block * plan.gate_tiles() + first, count);
+/// The first `count` tiles of gates of a block's rows: a column's behind the other's.
+Piece GatesOf(const CutPlan& plan, int row, int64_t block, int64_t count) {
+  Piece piece = TilesInRooms(row, block * plan.gate_tiles(), count);
   piece.word += plan.front_bytes() / 4;
   return piece;
 }
@@ -57,7 +57,7 @@ Piece InputsOf(const CutPlan& plan, int row, int64_t block) {
 /// Tiles of A that bring the sums of a block's rows: in each a header, and the sums of as many
 /// tiles of gates as it has room for; behind the last ones whatever lies there.
 std::vector<Pieces> SumPieces(const CutPlan& plan, int row, int64_t block) {
-  const int64_t word = GatesOf(plan, row, block, 0, 1).word;
+  const int64_t word = GatesOf(plan, row, block, 1).word;
   const Piece header = {word + kOwnWord, kHeaderWords};
   const auto sums = [&](int64_t first, int64_t tiles) {
     Piece piece = {word + first * kRoomGroupWords + kOwnWord + kHeaderWords, kBothSumWords, tiles,
@@ -129,7 +129,7 @@ Sequence CutUpSequence(const CutPlan& plan) {
   transfers.chains = [&, columns](int row, int64_t block) {
     std::vector<Pieces> pieces = SumPieces(plan, row, block);
     // Of each half the gates of all columns, and what its sums are of.
-    Piece gates = GatesOf(plan, row, block, 0, columns);
+    Piece gates = GatesOf(plan, row, block, columns);
     gates.step = columns * kRoomGroupWords;
     pieces.push_back({{gates, InputsOf(plan, row, block)}, plan.halves()});
     return pieces;
