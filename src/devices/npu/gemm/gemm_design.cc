@@ -219,9 +219,9 @@ class Maker {
     const auto add_two = [&](std::vector<CoreStep>& to) {
       for (const size_t b : {parts.b[1 - half], parts.b[half]}) {
         Add(to, AcquireStep{parts.b_locks + 1});
-        Add(to, CallStep{OfGeneration("rows", "norm"),
-                         {tile, b, parts.scales, parts.weights, parts.scores, parts.gate,
-                          parts.sums}});
+        Add(to,
+            CallStep{OfGeneration("rows", "norm"),
+                     {tile, b, parts.scales, parts.weights, parts.scores, parts.gate, parts.sums}});
         Add(to, ReleaseStep{parts.b_locks});
       }
     };
@@ -243,8 +243,8 @@ class Maker {
     Add(keeps.body, CallStep{"rows_steps", {parts.scores, parts.gate, parts.weights}});
     Add(ours.body, keeps);
     WhenStep leaves{tile, 0, kLeavesNormed, {}};
-    Add(leaves.body, CallStep{OfGeneration("gated", "join"),
-                              {tile, parts.scores, parts.gate, parts.sums}});
+    Add(leaves.body,
+        CallStep{OfGeneration("gated", "join"), {tile, parts.scores, parts.gate, parts.sums}});
     Add(leaves.body, ReleaseStep{parts.c_locks + 1});
     Add(ours.body, leaves);
     Add(norms.body, ours);

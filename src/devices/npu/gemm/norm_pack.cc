@@ -144,8 +144,7 @@ void UnpackOut(const NormPlan& plan, std::span<const int32_t> order,
   for (int64_t row = 0; row < plan.shape.m; ++row) {
     const int64_t tile = row / plan.out.tile_rows;
     const std::byte* const block =
-        rooms.data() +
-        (plan.front_groups() + tile / kCoreRows * groups) * kRoomGroupBytes +
+        rooms.data() + (plan.front_groups() + tile / kCoreRows * groups) * kRoomGroupBytes +
         tile % kCoreRows * int64_t{kTileSumBytes};
     float* const to = results.data() + row * n;
     for (int64_t left = 0; left < n; left += kRun) {

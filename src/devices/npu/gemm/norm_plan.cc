@@ -56,9 +56,8 @@ void BringFactors(const NormPlan& norm, ShimTransfers& transfers) {
   transfers.a_front = [&norm](int row) {
     std::vector<Piece> pieces;
     for (int64_t first = 0; first < norm.summed_tiles; first += kSquaresOfTile) {
-      const std::vector<Piece> sums =
-          SquaresInRooms(row, norm.rests() + first,
-                         std::min<int64_t>(kSquaresOfTile, norm.summed_tiles - first));
+      const std::vector<Piece> sums = SquaresInRooms(
+          row, norm.rests() + first, std::min<int64_t>(kSquaresOfTile, norm.summed_tiles - first));
       pieces.insert(pieces.end(), sums.begin(), sums.end());
     }
     return pieces;
@@ -67,8 +66,7 @@ void BringFactors(const NormPlan& norm, ShimTransfers& transfers) {
 }
 
 int64_t NormPlan::RoomBytes() const {
-  const int64_t written =
-      front_groups() + out.m_blocks * out.n_blocks * config().device.columns;
+  const int64_t written = front_groups() + out.m_blocks * out.n_blocks * config().device.columns;
   // The last tile of A may be of tiles that there are not.
   const int64_t read = CeilDivide(tiles, pieces()) * pieces() * kHalves;
   return std::max(written, read) * kRoomGroupBytes;
@@ -116,7 +114,8 @@ std::vector<NormTile> NormTiles(const NormPlan& plan) {
   const int64_t start = both ? 1 : 0;
   if (plan.rests() > 0) tiles.push_back({start, 0, 1, true});
   for (int64_t first = start; first < plan.tiles; first += pieces) {
-    tiles.push_back({first, first == start ? 0 : first, std::min(first + pieces, plan.tiles), false});
+    tiles.push_back(
+        {first, first == start ? 0 : first, std::min(first + pieces, plan.tiles), false});
   }
   return tiles;
 }
@@ -209,8 +208,7 @@ Sequence NormSequence(const NormPlan& plan) {
     const int64_t part = words / kParts;
     const int64_t step = kHalves * plan.pieces() * kRoomGroupWords;
     const auto chain_from = [&](size_t at) {
-      const int64_t room =
-          kHalves * tiles[at].first * kRoomGroupWords + row * kRoomWords + kHeader;
+      const int64_t room = kHalves * tiles[at].first * kRoomGroupWords + row * kRoomWords + kHeader;
       const int64_t header =
           plan.RoomBytes() / 4 + (static_cast<int64_t>(at) * kCoreRows + row) * kHeader;
       return std::vector<Piece>{

@@ -21,9 +21,9 @@ int64_t ScaledTiles(int64_t k);
 /// none. A row with what is no number has zeros, and that as its factor.
 float ScaleRow(std::span<const float> x, std::span<int8_t> integers, std::span<int8_t> exponents);
 
-/// Inputs apart: a tile of a row's, in tiles for themselves in front of the others, which they would
-/// take bits from, and in two parts. Places of x in A, and in weights: those apart, in their order;
-/// those once more, for what the first part leaves over of them; all others. [k + 128]
+/// Inputs apart: a tile of a row's, in tiles for themselves in front of the others, which they
+/// would take bits from, and in two parts. Places of x in A, and in weights: those apart, in their
+/// order; those once more, for what the first part leaves over of them; all others. [k + 128]
 std::vector<int32_t> OrderApart(int64_t k, std::span<const int32_t> apart);
 
 /// ScaleRow of a row in that order, of 128 apart. integers [(ScaledTiles(k) + 1) x 128], exponents

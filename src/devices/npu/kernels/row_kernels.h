@@ -233,9 +233,8 @@ void NormHalf(const bfloat16* rows, const bfloat16* base, int count, const NormC
         const Brains weighted =
             aie::mul(aie::load_v<kGatedLanes>(rows + at), ColumnsOf(post, block))
                 .to_vector<bfloat16>();
-        const Brains y =
-            aie::mac(FloatSums(aie::load_v<kGatedLanes>(base + at)), weighted, of_rows)
-                .to_vector<bfloat16>();
+        const Brains y = aie::mac(FloatSums(aie::load_v<kGatedLanes>(base + at)), weighted, of_rows)
+                             .to_vector<bfloat16>();
         squares = aie::mac(squares, y, y);
         Brains x = aie::mul(y, ColumnsOf(pre, block)).to_vector<bfloat16>();
         if (takes_rest) x = rest.Of(x);
@@ -264,12 +263,11 @@ void NormRows(const uint8_t* a, const uint8_t* b, const NormColumns& columns,
   const uint32_t half = base.half != 0 ? 1 : 0;
   const uint32_t piece = of_piece * kTileN;
   if (half == 0) StartSums(own, static_cast<int>(rows));
-  NormHalf<R>(
-      reinterpret_cast<const bfloat16*>(a + kActivationHeaderBytes) +
-          (2 * columns.tile + half) % (kTileM / of_piece) * piece,
-      reinterpret_cast<const bfloat16*>(b + sizeof base) + at % (kTileM / of_piece) * piece,
-      static_cast<int>(rows), columns, factors, half,
-      reinterpret_cast<bfloat16*>(half == 0 ? first : second), own);
+  NormHalf<R>(reinterpret_cast<const bfloat16*>(a + kActivationHeaderBytes) +
+                  (2 * columns.tile + half) % (kTileM / of_piece) * piece,
+              reinterpret_cast<const bfloat16*>(b + sizeof base) + at % (kTileM / of_piece) * piece,
+              static_cast<int>(rows), columns, factors, half,
+              reinterpret_cast<bfloat16*>(half == 0 ? first : second), own);
 }
 
 }  // namespace tandem::npu::kernels

@@ -75,8 +75,8 @@ inline constexpr uint32_t kLastRowSums = 2;
 inline constexpr uint32_t kCuts = 4;  ///< Squares and sums, for a cut; else squares, for a norm.
 
 /// While sums come; then a number for each row is in `squares`: what it is multiplied with, or less
-/// than which its gates are cut. Beside a norm's `steps`, of bytes of inputs apart: 1.5 x 2^(23 + e)
-/// for rows of either half of their tile, in bfloat16.
+/// than which its gates are cut. Beside a norm's `steps`, of bytes of inputs apart: 1.5 x 2^(23 +
+/// e) for rows of either half of their tile, in bfloat16.
 struct RowFactors {
   float squares[kTileM];
   union {
