@@ -50,6 +50,7 @@ void CollectKernels(const std::vector<npu::CoreStep>& steps, std::set<std::strin
           if constexpr (std::is_same_v<T, npu::CallStep>) {
             kernels.insert(one.kernel);
           } else if constexpr (std::is_same_v<T, npu::LoopStep> ||
+                               std::is_same_v<T, npu::RepeatStep> ||
                                std::is_same_v<T, npu::WhenStep>) {
             CollectKernels(one.body, kernels);
           }

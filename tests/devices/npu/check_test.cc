@@ -60,10 +60,11 @@ TEST(NpuCheck, UseIsWhatTheDesignHas) {
   EXPECT_EQ(uses[0].packet_rules, 1);
   EXPECT_EQ(uses[1].descriptors, 2 * 4 + 2 * 4 + 4 * 2 + 8);
   EXPECT_EQ(uses[1].locks, 12);
-  // Stack, operands, sums; then what attention keeps between its tiles.
-  EXPECT_EQ(uses[2].bytes, 0x400 + 2 * (128 + 64 + 2 * 64 * 128) + 64 * 64 * 4 +
-                               static_cast<int64_t>(kQueryBytes + sizeof(AttentionState) +
-                                                    kAttentionScoreBytes + kAttentionWeightBytes));
+  // Stack, operands, sums; whose turn it is; then what attention keeps between its tiles.
+  EXPECT_EQ(uses[2].bytes,
+            0x400 + 2 * (128 + 64 + 2 * 64 * 128) + 64 * 64 * 4 +
+                static_cast<int64_t>(sizeof(TileTurn) + kQueryBytes + sizeof(AttentionState) +
+                                     kAttentionScoreBytes + kAttentionWeightBytes));
   EXPECT_EQ(uses[2].descriptors, 5);
 }
 

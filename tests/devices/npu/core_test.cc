@@ -27,7 +27,7 @@ CoreStep Make(Step step) {
 }
 
 /// A core with locks 0 to 2 (values 0, 2, 0), lock 3 of the core above, and buffers: 0 of two words
-/// {0, 6}, then what narrow_i8 takes.
+/// {0, 6}, then a tile's header, sums and what comes of them for narrow_i8, and whose turn it is.
 Design Base(std::vector<CoreStep> program) {
   Design design;
   design.device = kDevice;
@@ -42,6 +42,7 @@ Design Base(std::vector<CoreStep> program) {
   add(0x800, kTileHeaderBytes, {});
   add(0x8000, kTileSumBytes, {1, 2, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF});
   add(0x1000, kTileM * kTileN, {});
+  add(0x2800, sizeof(TileTurn), {});
   design.cores.push_back({kTile, {}, std::move(program)});
   return design;
 }
@@ -53,7 +54,7 @@ uint32_t LockValue(Emulator& emulator, int id, Tile tile = kTile) {
 TEST(NpuCore, LoopsLocksConditionsCalls) {
   LoopStep inner{2, {Make(ReleaseStep{0, 3})}};
   WhenStep no{0, 0, 0xFF, {Make(ReleaseStep{2, 9})}};
-  WhenStep yes{0, 1, 4, {Make(ReleaseStep{2, 1}), Make(CallStep{"narrow_i8", {1, 2, 3}})}};
+  WhenStep yes{0, 1, 4, {Make(ReleaseStep{2, 1}), Make(CallStep{"narrow_i8", {1, 1, 4, 2, 3}})}};
   Emulator emulator(kDevice);
   emulator.Load(Base({Make(LoopStep{3, {Make(inner), Make(ReleaseStep{3, 1})}}), Make(no),
                       Make(yes), Make(AcquireStep{1, 2, false})}));
@@ -118,21 +119,33 @@ TEST(NpuCore, WrongProgramsAreRefused) {
     }
   };
   refuse({Make(CallStep{"no_such", {}})}, "there is no kernel no_such");
-  refuse({Make(CallStep{"narrow_i8", {1, 2}})}, "narrow_i8 takes 3 buffers, and got 2");
-  refuse({Make(CallStep{"narrow_i8", {1, 0, 3}})}, "narrow_i8 needs 16384 bytes");
-  refuse({Make(CallStep{"narrow_i8", {1, 9, 3}})}, "there is no buffer 9");
+  refuse({Make(CallStep{"narrow_i8", {1, 2}})}, "narrow_i8 takes 5 buffers, and got 2");
+  refuse({Make(CallStep{"narrow_i8", {1, 1, 4, 0, 3}})}, "narrow_i8 needs 16384 bytes");
+  refuse({Make(CallStep{"narrow_i8", {1, 1, 4, 9, 3}})}, "there is no buffer 9");
   refuse({Make(AcquireStep{7, 1})}, "there is no lock 7");
   refuse({Make(AcquireStep{0, 64})}, "a lock's value of 64");
   refuse({Make(ReleaseStep{0, 0})}, "a lock's value of 0");
   refuse({Make(LoopStep{3, {}})}, "a loop of nothing");
+  refuse({Make(RepeatStep{0, 1, {}})}, "a loop of nothing");
+  refuse({Make(RepeatStep{0, 2, {Make(ReleaseStep{0, 1})}})}, "a condition needs 12 bytes");
   refuse({Make(WhenStep{0, 2, 1, {}})}, "a condition needs 12 bytes");
   refuse({Make(WhenStep{0, -1, 1, {}})}, "a word before its buffer");
   Design far = Base({Make(ReleaseStep{3, 1})});
   far.locks[3].tile = {0, 4};
   EXPECT_THROW(Emulator(kDevice).Load(far), Error);
-  Design other = Base({Make(CallStep{"narrow_i8", {1, 2, 3}})});
+  Design other = Base({Make(CallStep{"narrow_i8", {1, 1, 4, 2, 3}})});
   other.buffers[2].tile = Tile{0, 3};
   EXPECT_THROW(Emulator(kDevice).Load(other), Error);
+}
+
+// As often as a word says: not at all, and six times.
+TEST(NpuCore, RepeatsAsAWordSays) {
+  Emulator emulator(kDevice);
+  emulator.Load(Base({Make(RepeatStep{0, 0, {Make(ReleaseStep{0, 1})}}),
+                      Make(LoopStep{2, {Make(RepeatStep{0, 1, {Make(ReleaseStep{2, 1})}})}})}));
+  emulator.Settle();
+  EXPECT_EQ(LockValue(emulator, 0), 0U);
+  EXPECT_EQ(LockValue(emulator, 2), 12U);
 }
 
 TEST(NpuCore, LocksThatLeaveTheirRange) {

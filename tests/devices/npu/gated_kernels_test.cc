@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "devices/npu/gelu.h"
+#include "devices/npu/kernel_call.h"
 #include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/kernels/registry.h"
@@ -46,13 +47,6 @@ TEST(NpuGatedKernels, GeluIsWithinItsBound) {
   }
 }
 
-void Call(const std::string& name, const std::vector<std::byte*>& buffers) {
-  const Kernel* const kernel = FindKernel(name);
-  ASSERT_NE(kernel, nullptr) << name;
-  ASSERT_EQ(kernel->buffer_bytes.size(), buffers.size());
-  kernel->run(buffers.data());
-}
-
 /// Place of (row, column) in a tile of sums.
 size_t PlaceOf(int row, int column, int r, int blocks = kTileN / 8) {
   return static_cast<size_t>(((row / r * blocks + column / 8) * r + row % r) * 8 + column % 8);
@@ -82,7 +76,7 @@ struct Memory {
         if (column < kTileN) header.scales[i] = of_columns[column].bits;
       }
       std::memcpy(b.data(), &header, sizeof header);
-      Call("gated_scales", {b.data(), scales.data()});
+      CallWithB("gated_scales", {}, b.data(), {scales.data()});
     }
   }
 };
@@ -127,17 +121,18 @@ TEST(NpuGatedKernels, TilesAreGeluOfTheGateTimesUp) {
             }
           }
           if (!up) {
-            Call("gated_hold" + suffix, {memory.a.data(), memory.sums.data(), memory.scales.data(),
-                                         memory.factors.data(), memory.gate.data()});
+            CallKernel("gated_hold" + suffix,
+                       {memory.a.data(), memory.sums.data(), memory.scales.data(),
+                        memory.factors.data(), memory.gate.data()});
           } else {
-            Call("gated_multiply" + suffix,
-                 {memory.a.data(), memory.sums.data(), memory.scales.data(), memory.gate.data()});
-            if (half == 0) Call("gated_keep", {memory.gate.data(), memory.held.data()});
+            CallKernel("gated_multiply" + suffix, {memory.a.data(), memory.sums.data(),
+                                                   memory.scales.data(), memory.gate.data()});
+            if (half == 0) CallKernel("gated_keep", {memory.gate.data(), memory.held.data()});
           }
         }
       }
-      Call("gated_join" + suffix,
-           {memory.a.data(), memory.held.data(), memory.gate.data(), memory.sums.data()});
+      CallKernel("gated_join" + suffix,
+                 {memory.a.data(), memory.held.data(), memory.gate.data(), memory.sums.data()});
       ActivationTileHeader header;
       std::memcpy(&header, memory.sums.data(), sizeof header);
       ASSERT_EQ(header.rows, static_cast<uint32_t>(rows));

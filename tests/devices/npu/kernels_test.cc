@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "devices/npu/kernel_call.h"
 #include "devices/npu/kernels/gemm_kernels.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/kernels/native_aie.h"
@@ -226,13 +227,6 @@ struct Tiles {
   }
 };
 
-void CallKernel(const char* name, std::vector<std::byte*> buffers) {
-  const Kernel* const kernel = FindKernel(name);
-  ASSERT_NE(kernel, nullptr) << name;
-  ASSERT_EQ(kernel->buffer_bytes.size(), buffers.size());
-  kernel->run(buffers.data());
-}
-
 TEST(NpuKernels, I8TilesAreExact) {
   std::mt19937 random(3);
   const auto byte = [&] { return static_cast<int8_t>(random()); };
@@ -251,7 +245,7 @@ TEST(NpuKernels, I8TilesAreExact) {
         b[i] = step == 1 ? int8_t{-128} : byte();
       }
       tiles.SetHeader(step == 0 ? kFirstOfSum : 0);
-      CallKernel(name, {tiles.a.data(), tiles.b.data(), tiles.sums.data()});
+      CallWithB(name, {tiles.a.data()}, tiles.b.data(), {tiles.sums.data()});
       for (int m = 0; m < kTileM; ++m) {
         for (int n = 0; n < kTileN; ++n) {
           int32_t& sum = want[static_cast<size_t>(m * kTileN + n)];
@@ -300,9 +294,9 @@ TEST(NpuKernels, ScaledTilesSumInFloat) {
       }
       // The integers are those of the kernel that sums nothing else.
       tiles.SetHeader(kFirstOfSum);
-      CallKernel(whole, {tiles.a.data(), tiles.b.data(), integers.data()});
+      CallWithB(whole, {tiles.a.data()}, tiles.b.data(), {integers.data()});
       tiles.SetHeader(step == 0 ? kFirstOfSum : 0);
-      CallKernel(name, {tiles.a.data(), tiles.b.data(), tiles.sums.data()});
+      CallWithB(name, {tiles.a.data()}, tiles.b.data(), {tiles.sums.data()});
       for (int m = 0; m < kTileM; ++m) {
         for (int n = 0; n < kTileN; ++n) {
           const size_t at = PlaceOf(m, n, micro.r, micro.t, kTileN / micro.t, false);
@@ -333,8 +327,8 @@ TEST(NpuKernels, RowsThatAreNotInUseStay) {
       Tiles some = all;
       some.SetRows(static_cast<uint32_t>(rows));
       all.SetRows(rows == kTileM ? 1000000 : kTileM);  // more than there are is all
-      CallKernel(name, {all.a.data(), all.b.data(), all.sums.data()});
-      CallKernel(name, {some.a.data(), some.b.data(), some.sums.data()});
+      CallWithB(name, {all.a.data()}, all.b.data(), {all.sums.data()});
+      CallWithB(name, {some.a.data()}, some.b.data(), {some.sums.data()});
       const auto used = static_cast<size_t>(rows * kTileN * 4);
       EXPECT_EQ(std::memcmp(some.sums.data(), all.sums.data(), used), 0);
       for (size_t i = used; i < kTileSumBytes; ++i) {
@@ -360,7 +354,7 @@ TEST(NpuKernels, I4WeightsBecomeRatioTimesNibble) {
   }
   tiles.SetHeader(kFirstOfSum);
   for (const char* name : {"gemm_i4_npu1", "gemm_i4_npu2"}) {
-    CallKernel(name, {tiles.a.data(), tiles.b.data(), tiles.wide.data(), tiles.sums.data()});
+    CallWithB(name, {tiles.a.data()}, tiles.b.data(), {tiles.wide.data(), tiles.sums.data()});
     Tiles plain(kTileBBytes);
     auto* const want = reinterpret_cast<int8_t*>(plain.b.data() + kTileHeaderBytes);
     for (int k = 0; k < kTileKI8; ++k) {
@@ -374,8 +368,8 @@ TEST(NpuKernels, I4WeightsBecomeRatioTimesNibble) {
     }
     plain.a = tiles.a;
     plain.SetHeader(kFirstOfSum);
-    CallKernel(std::string_view(name) == "gemm_i4_npu1" ? "gemm_i8_npu1" : "gemm_i8_npu2",
-               {plain.a.data(), plain.b.data(), plain.sums.data()});
+    CallWithB(std::string_view(name) == "gemm_i4_npu1" ? "gemm_i8_npu1" : "gemm_i8_npu2",
+              {plain.a.data()}, plain.b.data(), {plain.sums.data()});
     EXPECT_EQ(plain.sums, tiles.sums);
   }
 }
@@ -393,7 +387,7 @@ TEST(NpuKernels, Bf16TilesSumInFloat) {
     for (int i = 0; i < kTileM * kTileKBf16; ++i) a[i] = bfloat16(normal(random));
     for (int i = 0; i < kTileN * kTileKBf16; ++i) b[i] = bfloat16(normal(random));
     tiles.SetHeader(step == 0 ? kFirstOfSum : 0);
-    CallKernel("gemm_bf16", {tiles.a.data(), tiles.b.data(), tiles.sums.data()});
+    CallWithB("gemm_bf16", {tiles.a.data()}, tiles.b.data(), {tiles.sums.data()});
     const MicroShape micro = kMicroBf16;
     for (int m = 0; m < kTileM; ++m) {
       for (int n = 0; n < kTileN; ++n) {
@@ -410,8 +404,8 @@ TEST(NpuKernels, Bf16TilesSumInFloat) {
   }
   const auto* const sums = reinterpret_cast<const float*>(tiles.sums.data());
   std::vector<bfloat16> narrow(want.size());
-  CallKernel("narrow_bf16",
-             {tiles.b.data(), tiles.sums.data(), reinterpret_cast<std::byte*>(narrow.data())});
+  CallWithB("narrow_bf16", {}, tiles.b.data(),
+            {tiles.sums.data(), reinterpret_cast<std::byte*>(narrow.data())});
   for (int m = 0; m < kTileM; ++m) {
     for (int n = 0; n < kTileN; ++n) {
       const auto at = static_cast<size_t>(m * kTileN + n);
@@ -433,10 +427,10 @@ TEST(NpuKernels, NarrowsSums) {
     tiles.SetHeader(kLastOfSum, shift);
     std::vector<int8_t> bytes(kCount);
     std::vector<int16_t> halves(kCount);
-    CallKernel("narrow_i8",
-               {tiles.b.data(), tiles.sums.data(), reinterpret_cast<std::byte*>(bytes.data())});
-    CallKernel("narrow_i16",
-               {tiles.b.data(), tiles.sums.data(), reinterpret_cast<std::byte*>(halves.data())});
+    CallWithB("narrow_i8", {}, tiles.b.data(),
+              {tiles.sums.data(), reinterpret_cast<std::byte*>(bytes.data())});
+    CallWithB("narrow_i16", {}, tiles.b.data(),
+              {tiles.sums.data(), reinterpret_cast<std::byte*>(halves.data())});
     for (size_t i = 0; i < kCount; ++i) {
       const double rounded = Rounded(sums[i], shift, rounding_mode::conv_even);
       ASSERT_EQ(bytes[i], std::clamp(rounded, -128.0, 127.0));

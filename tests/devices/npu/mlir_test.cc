@@ -131,7 +131,8 @@ TEST(NpuMlir, OneCoreInFull) {
   const Design design = named.make();
   const std::string text = DesignMlir(design, OptionsOf(named, MlirCalls::kFunction));
   EXPECT_NE(text.find("    \"func.func\"() <{function_type = (memref<2080xi32>, memref<2064xi32>, "
-                      "memref<4096xi32>) -> (), sym_name = \"tandem_gemm_i8_npu1\", "
+                      "memref<2064xi32>, memref<16xi32>, memref<4096xi32>) -> (), sym_name = "
+                      "\"tandem_gemm_i8_npu1\", "
                       "sym_visibility = \"private\"}> ({}) {link_with = \"gemm_kernels.aie2.o\"} : "
                       "() -> ()\n"),
             std::string::npos);
@@ -139,15 +140,16 @@ TEST(NpuMlir, OneCoreInFull) {
   const std::string core = text.substr(begin, text.find("%core_0_3", begin) - begin);
   EXPECT_EQ(core.substr(0, core.find('\n')),
             "%core_0_2 = \"aie.core\"(%tile_0_2) <{stack_size = 1024 : i32}> ({");
-  // Both halves, of products: A, B, and where a sum begins the results' lock; then the kernel, and
-  // releases. Of attention: queries of all core rows go by in eight tiles of B, two of them its
-  // own; keys; values, which begin with the results' lock; the end.
-  EXPECT_EQ(Count(core, "<{action = 2 : i32, value = 1 : i32}>"), 24);
-  EXPECT_EQ(Count(core, "<{action = 1 : i32, value = 1 : i32}>"), 24);
-  EXPECT_EQ(Count(core, "\"func.call\""), 12);
+  // Both halves, of products: A, B for each step of it, and where a sum begins the results' lock;
+  // then what B says, the kernel, and releases. Of attention: queries of all core rows go by in two
+  // tiles of B each, one of them its own; keys; values, which begin with the results' lock; the
+  // end.
+  EXPECT_EQ(Count(core, "<{action = 2 : i32, value = 1 : i32}>"), 16);
+  EXPECT_EQ(Count(core, "<{action = 1 : i32, value = 1 : i32}>"), 16);
+  EXPECT_EQ(Count(core, "\"func.call\""), 20);
   EXPECT_EQ(Count(core, "<{callee = @tandem_gemm_i8_npu1}>"), 2);
   EXPECT_EQ(Count(core, "\"scf.if\""), 16);
-  EXPECT_EQ(Count(core, "\"scf.for\""), 1);
+  EXPECT_EQ(Count(core, "\"scf.for\""), 1 + 2 * (1 + 4));
   EXPECT_NE(core.find("value = 4294967295 : index"), std::string::npos);
 }
 

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "devices/npu/kernel_call.h"
 #include "devices/npu/kernels/registry.h"
 #include "devices/npu/kernels/row_tile.h"
 
@@ -25,11 +26,7 @@ using native::bfloat16;
 
 template <typename... Buffers>
 void Call(const std::string& name, const Buffers*... buffers) {
-  const Kernel* const kernel = FindKernel(name);
-  ASSERT_NE(kernel, nullptr) << name;
-  ASSERT_EQ(kernel->buffer_bytes.size(), sizeof...(buffers));
-  std::byte* const all[] = {const_cast<std::byte*>(reinterpret_cast<const std::byte*>(buffers))...};
-  kernel->run(all);
+  CallKernel(name, {BytesOf(buffers)...});
 }
 
 float FloatOf(uint16_t bits) {
@@ -57,7 +54,8 @@ std::unique_ptr<RowTile> Leave(const char* suffix, int rows, uint32_t kind, floa
   WeightTileHeader b;
   b.leaves = kind;
   auto tile = std::make_unique<RowTile>();
-  Call(std::string("rows_leave") + suffix, &a, &b, values.data(), tile.get());
+  CallWithB(std::string("rows_leave") + suffix, {BytesOf(&a)}, BytesOf(&b),
+            {BytesOf(values.data()), BytesOf(tile.get())});
   EXPECT_EQ(std::memcmp(tile->values, values.data(), static_cast<size_t>(rows) * kTileN * 2), 0);
   return tile;
 }
@@ -103,7 +101,7 @@ RowFactors FactorsOf(const std::vector<std::unique_ptr<RowTile>>& tiles, bool cu
                    (begin + most >= tiles.size() ? kLastRowSums : 0);
     header.share = 1.0F / static_cast<float>(kTileN * tiles.size());
     header.addend = addend;
-    Call("rows_sum", a.data(), &header, &factors);
+    CallWithB("rows_sum", {a.data()}, BytesOf(&header), {BytesOf(&factors)});
   }
   return factors;
 }
@@ -153,7 +151,8 @@ TEST(NpuRowKernels, RowsWithoutDeviationAreCut) {
   ActivationTileHeader a;
   a.rows = kTileM;
   WeightTileHeader b;
-  Call("rows_leave_npu1", &a, &b, values.data(), tile.get());
+  CallWithB("rows_leave_npu1", {BytesOf(&a)}, BytesOf(&b),
+            {BytesOf(values.data()), BytesOf(tile.get())});
   std::vector<std::unique_ptr<RowTile>> tiles;
   tiles.push_back(std::move(tile));
   RowFactors cuts = FactorsOf(tiles, true, 1.5F);
@@ -229,10 +228,11 @@ struct NormCase {
   /// Both halves, and the tile that is left of them.
   void Run() {
     NormColumns held;
-    Call("rows_columns", &columns, &held);
+    CallWithB("rows_columns", {}, BytesOf(&columns), {BytesOf(&held)});
     for (const auto& tile : b) {
-      Call(std::string("rows_norm") + suffix, a.data(), tile.data(), &held, &factors, &first,
-           &second, sums.data());
+      CallWithB(
+          std::string("rows_norm") + suffix, {BytesOf(a.data())}, BytesOf(tile.data()),
+          {BytesOf(&held), BytesOf(&factors), BytesOf(&first), BytesOf(&second), sums.data()});
     }
     Call(std::string("gated_join") + suffix, a.data(), &first, &second, sums.data());
   }
@@ -330,8 +330,9 @@ TEST(NpuRowKernels, NormsTakeTheirOwnCoreRowsBase) {
     base.first_core_row = first;
     base.core_rows = first == 0xFFFFFFFFU ? 1 : 2;
     norm.first.exponents[0] = 77;
-    Call("rows_norm_npu1", norm.a.data(), norm.b[0].data(), &norm.columns, &norm.factors,
-         &norm.first, &norm.second, norm.sums.data());
+    CallWithB("rows_norm_npu1", {BytesOf(norm.a.data())}, BytesOf(norm.b[0].data()),
+              {BytesOf(&norm.columns), BytesOf(&norm.factors), BytesOf(&norm.first),
+               BytesOf(&norm.second), norm.sums.data()});
     EXPECT_EQ(norm.first.exponents[0], 77) << first;
   }
 }

@@ -35,6 +35,12 @@ struct LoopStep {
   int64_t count = 0;  ///< 0: for ever.
   std::vector<CoreStep> body;
 };
+/// Does the body as often as a word of a buffer says.
+struct RepeatStep {
+  size_t buffer = 0;
+  int64_t word = 0;
+  std::vector<CoreStep> body;
+};
 /// Does the body when one of the mask's bits is set in a word of a buffer.
 struct WhenStep {
   size_t buffer = 0;
@@ -44,7 +50,7 @@ struct WhenStep {
 };
 
 struct CoreStep {
-  std::variant<AcquireStep, ReleaseStep, CallStep, LoopStep, WhenStep> step;
+  std::variant<AcquireStep, ReleaseStep, CallStep, LoopStep, RepeatStep, WhenStep> step;
 };
 
 }  // namespace tandem::npu

@@ -47,17 +47,17 @@ class Compiler {
   }
   void operator()(const LoopStep& step) {
     if (step.count < 0 || step.body.empty()) Fail("a loop of nothing, or of less");
-    const size_t start = run_.ops.size();
     CoreOp enter;
     enter.kind = CoreOp::Kind::kEnter;
     enter.value = step.count;
-    run_.ops.push_back(enter);
-    Add(step.body);
-    CoreOp repeat;
-    repeat.kind = CoreOp::Kind::kRepeat;
-    repeat.target = start;
-    run_.ops.push_back(repeat);
-    run_.ops[start].target = run_.ops.size();
+    AddLoop(std::move(enter), step.body);
+  }
+  void operator()(const RepeatStep& step) {
+    if (step.word < 0 || step.body.empty()) Fail("a loop of nothing, or a word before its buffer");
+    CoreOp enter;
+    enter.kind = CoreOp::Kind::kEnterAs;
+    enter.offsets = {WordOf(step.buffer, step.word)};
+    AddLoop(std::move(enter), step.body);
   }
   void operator()(const WhenStep& step) {
     if (step.word < 0) Fail("a word before its buffer");
@@ -65,8 +65,7 @@ class Compiler {
     CoreOp when;
     when.kind = CoreOp::Kind::kWhen;
     when.mask = step.mask;
-    const auto bytes = 4 * static_cast<size_t>(step.word);
-    when.offsets = {OffsetOf(step.buffer, bytes + 4, "a condition") + bytes};
+    when.offsets = {WordOf(step.buffer, step.word)};
     run_.ops.push_back(std::move(when));
     Add(step.body);
     run_.ops[start].target = run_.ops.size();
@@ -76,6 +75,22 @@ class Compiler {
   [[noreturn]] void Fail(const std::string& problem) const {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("{}, program: {}", TileText(core_.tile), problem));
+  }
+
+  void AddLoop(CoreOp enter, const std::vector<CoreStep>& body) {
+    const size_t start = run_.ops.size();
+    run_.ops.push_back(std::move(enter));
+    Add(body);
+    CoreOp repeat;
+    repeat.kind = CoreOp::Kind::kRepeat;
+    repeat.target = start;
+    run_.ops.push_back(repeat);
+    run_.ops[start].target = run_.ops.size();
+  }
+
+  size_t WordOf(size_t buffer, int64_t word) const {
+    const auto bytes = 4 * static_cast<size_t>(word);
+    return OffsetOf(buffer, bytes + 4, "a condition") + bytes;
   }
 
   void Add(const std::vector<CoreStep>& steps) {

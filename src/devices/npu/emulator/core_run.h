@@ -22,6 +22,7 @@ struct CoreOp {
     kRelease,  ///< tile, lock, value
     kCall,     ///< kernel, offsets
     kEnter,    ///< Begins a loop of `value` rounds (0: for ever) that ends at `target`.
+    kEnterAs,  ///< The same of as many rounds as the word at offsets[0] says, 0 included.
     kRepeat,   ///< Ends one that began at `target`.
     kWhen,     ///< Goes on at `target` unless the word at offsets[0] has bits of `mask`.
   };

@@ -57,6 +57,16 @@ bool Array::StepCore(TileState& state) {
         run.rounds.push_back(op.value);
         ++run.at;
         break;
+      case CoreOp::Kind::kEnterAs: {
+        const uint32_t rounds = state.data[op.offsets[0] / 4];
+        if (rounds == 0) {
+          run.at = op.target;
+          break;
+        }
+        run.rounds.push_back(rounds);
+        ++run.at;
+        break;
+      }
       case CoreOp::Kind::kRepeat:
         if (run.rounds.back() == 0 || --run.rounds.back() > 0) {
           run.at = op.target + 1;

@@ -66,7 +66,7 @@ class Maker {
   /// A core's buffers and locks, by their index in the design; locks: how many are free, and
   /// after it how many are full.
   struct CoreParts {
-    size_t a[2], b[2], wide, narrow, sums, state, scores, weights, gate, scales;
+    size_t a[2], b[2], turn, wide, narrow, sums, state, scores, weights, gate, scales;
     size_t a_locks, b_locks, c_locks;
   };
 
@@ -85,6 +85,8 @@ class Maker {
     const auto b_bytes = static_cast<size_t>(TileBBytes(config_));
     parts.b[0] = place_low("b0", b_bytes);
     parts.b[1] = place_low("b1", b_bytes);
+    parts.turn = place_low("turn", sizeof(TileTurn));
+    builder_.SetContent(parts.turn, {TileTurn().flags, TileTurn().second});
     if (Attends(config_) || config_.type == GemmType::kI4) {
       static_assert(kQueryBytes == size_t{kTileKI8} * kTileN);
       parts.wide = place_low("wide", kQueryBytes);
@@ -106,8 +108,8 @@ class Maker {
     constexpr int64_t kSums = 0xC000;
     constexpr auto kA = static_cast<int64_t>(kTileABytes);
     constexpr auto kRest =
-        static_cast<int64_t>(0x400 + kQueryBytes + sizeof(AttentionState) + sizeof(GatedHalf) +
-                             kAttentionWeightBytes + kColumnScaleBytes);
+        static_cast<int64_t>(0x400 + sizeof(TileTurn) + kQueryBytes + sizeof(AttentionState) +
+                             sizeof(GatedHalf) + kAttentionWeightBytes + kColumnScaleBytes);
     static_assert(kRest + int64_t{2 * kTileBBytes} <= kSums - 2 * kA);
     static_assert(kRest + int64_t{2 * kTileB4Bytes + kGateBytes} <= kSums - 2 * kA);
     parts.a[0] = builder_.AddBuffer(tile, "a0", kSums - 2 * kA, kA);
@@ -129,15 +131,26 @@ class Maker {
     AddStep(to, CoreStep{std::move(step)});
   }
 
+  /// A tile of B, when it is there, and what it says.
+  static void TakeB(const CoreParts& parts, std::vector<CoreStep>& steps) {
+    Add(steps, AcquireStep{parts.b_locks + 1});
+    Add(steps, CallStep{"next_b", {parts.b[0], parts.b[1], parts.turn}});
+  }
+  /// A kernel's buffers: those in front, the tile of B at hand, those behind.
+  static std::vector<size_t> WithB(const CoreParts& parts, std::vector<size_t> front,
+                                   const std::vector<size_t>& behind) {
+    front.insert(front.end(), {parts.b[0], parts.b[1], parts.turn});
+    front.insert(front.end(), behind.begin(), behind.end());
+    return front;
+  }
+
   /// A tile of a product, when its A is there.
   std::vector<CoreStep> ProductSteps(const CoreParts& parts, int half) const {
     const bool narrows = Narrows(config_.output);
-    const size_t a = parts.a[half];
-    const size_t b = parts.b[half];
     std::vector<CoreStep> steps;
-    Add(steps, AcquireStep{parts.b_locks + 1});
+    TakeB(parts, steps);
     // Sums that leave themselves must have left before the next begin.
-    WhenStep first{b, 0, kFirstOfSum, {}};
+    WhenStep first{parts.turn, 0, kFirstOfSum, {}};
     Add(first.body, AcquireStep{parts.c_locks});
     if (!narrows) Add(steps, first);
     const std::string gemm = config_.type == GemmType::kBf16
@@ -145,16 +158,16 @@ class Maker {
                                  : fmt::format("gemm_{}{}_{}", GemmTypeName(config_.type),
                                                ScalesRows(config_) ? "_f32" : "",
                                                GenerationName(config_.device.generation));
-    std::vector<size_t> buffers = {a, b};
-    if (config_.type == GemmType::kI4) buffers.push_back(parts.wide);
-    buffers.push_back(parts.sums);
-    Add(steps, CallStep{gemm, buffers});
+    std::vector<size_t> behind;
+    if (config_.type == GemmType::kI4) behind.push_back(parts.wide);
+    behind.push_back(parts.sums);
+    Add(steps, CallStep{gemm, WithB(parts, {parts.a[half]}, behind)});
     if (ScalesRows(config_)) AddGatedSteps(parts, half, steps);
-    WhenStep last{b, 0, kLastOfSum, {}};
+    WhenStep last{parts.turn, 0, kLastOfSum, {}};
     if (narrows) {
       Add(last.body, AcquireStep{parts.c_locks});
       Add(last.body, CallStep{fmt::format("narrow_{}", GemmOutputName(config_.output)),
-                              {b, parts.sums, parts.narrow}});
+                              WithB(parts, {}, {parts.sums, parts.narrow})});
     }
     Add(last.body, ReleaseStep{parts.c_locks + 1});
     Add(steps, last);
@@ -162,22 +175,21 @@ class Maker {
     return steps;
   }
 
-  /// What becomes of complete sums of a gated product.
+  /// What becomes of complete sums of a gated product, or of one whose results another run takes.
   void AddGatedSteps(const CoreParts& parts, int half, std::vector<CoreStep>& steps) const {
     const size_t a = parts.a[half];
-    const size_t b = parts.b[half];
     const auto kernel = [&](const char* name) { return OfGeneration("gated", name); };
     const auto when = [&](uint32_t flag, CallStep call) {
-      WhenStep step{b, 0, flag, {}};
+      WhenStep step{parts.turn, 0, flag, {}};
       Add(step.body, std::move(call));
       Add(steps, step);
     };
-    when(kBringsScales, {"gated_scales", {b, parts.scales}});
+    when(kBringsScales, {"gated_scales", WithB(parts, {}, {parts.scales})});
     when(kHoldsGate, {kernel("hold"), {a, parts.sums, parts.scales, parts.weights, parts.gate}});
     when(kGates, {kernel("multiply"), {a, parts.sums, parts.scales, parts.gate}});
     when(kKeepsHalf, {"gated_keep", {parts.gate, parts.scores}});
     when(kJoinsHalves, {kernel("join"), {a, parts.scores, parts.gate, parts.sums}});
-    when(kLeavesRows, {OfGeneration("rows", "leave"), {a, b, parts.gate, parts.sums}});
+    when(kLeavesRows, {OfGeneration("rows", "leave"), WithB(parts, {a}, {parts.gate, parts.sums})});
   }
 
   std::string OfGeneration(const char* group, const char* name) const {
@@ -188,8 +200,8 @@ class Maker {
   std::vector<CoreStep> RowSteps(const CoreParts& parts, int column, int half) const {
     const size_t tile = parts.a[half];
     WhenStep sums{tile, 0, kIsRowSums, {}};
-    Add(sums.body, AcquireStep{parts.b_locks + 1});
-    Add(sums.body, CallStep{"rows_sum", {tile, parts.b[half], parts.weights}});
+    TakeB(parts, sums.body);
+    Add(sums.body, CallStep{"rows_sum", WithB(parts, {tile}, {parts.weights})});
     Add(sums.body, ReleaseStep{parts.b_locks});
 
     WhenStep gate{tile, 0, kIsGate, {}};
@@ -204,41 +216,29 @@ class Maker {
     return steps;
   }
 
-  /// A norm's rows: a tile of B for every column of the array, and an even number of them for those
-  /// that take some, so that A and B stay in step.
+  /// A norm's rows: a tile of B for every column of the array, and more for those that take some.
   WhenStep NormStep(const CoreParts& parts, int column, int half) const {
     const size_t tile = parts.a[half];
     WhenStep ours{tile, 0, IsForColumn(column), {}};
     WhenStep norms{tile, 0, kIsNorms, {}};
-    Add(norms.body, AcquireStep{parts.b_locks + 1});
+    TakeB(parts, norms.body);
     ours.body.clear();
-    Add(ours.body, CallStep{"rows_columns", {parts.b[half], parts.scales}});
+    Add(ours.body, CallStep{"rows_columns", WithB(parts, {}, {parts.scales})});
     Add(norms.body, ours);
     Add(norms.body, ReleaseStep{parts.b_locks});
 
-    const auto add_two = [&](std::vector<CoreStep>& to) {
-      for (const size_t b : {parts.b[1 - half], parts.b[half]}) {
-        Add(to, AcquireStep{parts.b_locks + 1});
-        Add(to,
-            CallStep{OfGeneration("rows", "norm"),
-                     {tile, b, parts.scales, parts.weights, parts.scores, parts.gate, parts.sums}});
-        Add(to, ReleaseStep{parts.b_locks});
-      }
-    };
-    constexpr int64_t kBases = offsetof(ActivationTileHeader, bases) / 4;
     ours.body.clear();
     WhenStep begin{tile, 0, kLeavesNormed, {}};
     Add(begin.body, AcquireStep{parts.c_locks});
     Add(ours.body, begin);
-    add_two(ours.body);
-    WhenStep more{tile, kBases, kFourBases | kEightBases, {}};
-    add_two(more.body);
-    Add(ours.body, more);
-    WhenStep most{tile, kBases, kEightBases, {}};
-    LoopStep twice{2, {}};
-    add_two(twice.body);
-    Add(most.body, twice);
-    Add(ours.body, most);
+    RepeatStep bases{tile, offsetof(ActivationTileHeader, bases) / 4, {}};
+    TakeB(parts, bases.body);
+    Add(bases.body,
+        CallStep{OfGeneration("rows", "norm"),
+                 WithB(parts, {tile},
+                       {parts.scales, parts.weights, parts.scores, parts.gate, parts.sums})});
+    Add(bases.body, ReleaseStep{parts.b_locks});
+    Add(ours.body, bases);
     WhenStep keeps{tile, 0, kKeepsSteps, {}};
     Add(keeps.body, CallStep{"rows_steps", {parts.scores, parts.gate, parts.weights}});
     Add(ours.body, keeps);
@@ -252,19 +252,19 @@ class Maker {
   }
 
   /// A tile of keys, or of values, when it is there. Before a job's first keys the queries of all
-  /// four core rows come where B does: an even number of tiles, so that either half is where it
-  /// was.
+  /// four core rows come where B does.
   static std::vector<CoreStep> AttentionSteps(const CoreParts& parts, int row, int half) {
-    static_assert(kCoreRows * kQueryParts % 2 == 0);
     const size_t tile = parts.a[half];
     WhenStep idle{parts.state, 0, kAttentionIdle, {}};
-    for (int i = 0; i < kCoreRows * kQueryParts; ++i) {
-      Add(idle.body, AcquireStep{parts.b_locks + 1});
-      if (i / kQueryParts == row) {
-        Add(idle.body,
-            CallStep{"attention_queries", {parts.b[(half + i) % 2], parts.wide, parts.state}});
+    for (int of = 0; of < kCoreRows; ++of) {
+      LoopStep queries{kQueryParts, {}};
+      TakeB(parts, queries.body);
+      if (of == row) {
+        Add(queries.body,
+            CallStep{"attention_queries", WithB(parts, {}, {parts.wide, parts.state})});
       }
-      Add(idle.body, ReleaseStep{parts.b_locks});
+      Add(queries.body, ReleaseStep{parts.b_locks});
+      Add(idle.body, queries);
     }
     WhenStep keys{tile, 0, kAttentionIsKeys, {}};
     Add(keys.body, idle);
@@ -293,7 +293,10 @@ class Maker {
     LoopStep forever;
     for (const int half : {0, 1}) {
       Add(forever.body, AcquireStep{parts.a_locks + 1});
-      const std::vector<CoreStep> product = ProductSteps(parts, half);
+      // As many tiles of B as this one has steps.
+      constexpr int64_t kSteps = offsetof(ActivationTileHeader, steps) / 4;
+      std::vector<CoreStep> product;
+      Add(product, RepeatStep{parts.a[half], kSteps, ProductSteps(parts, half)});
       if (Attends(config_)) {
         Add(forever.body, WhenStep{parts.a[half], 0, kActivationRows, product});
         for (CoreStep& step : AttentionSteps(parts, row, half)) {

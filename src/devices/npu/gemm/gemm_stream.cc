@@ -31,7 +31,9 @@ GemmPlan PlanGemm(const GemmConfig& config, const GemmShape& shape) {
   plan.tile_rows = DesignTileRows(config.device.generation, config.type, shape.m);
   plan.k_steps = CeilDivide(shape.k, plan.tile.k);
   plan.n_blocks = CeilDivide(shape.n, plan.tile.n * columns);
-  plan.a_bytes = plan.m_blocks * plan.k_steps * kCoreRows * TileABytes(config);
+  plan.a_steps = plan.tile.m / plan.tile_rows;
+  plan.a_tiles = CeilDivide(plan.k_steps, plan.a_steps);
+  plan.a_bytes = plan.m_blocks * plan.a_tiles * kCoreRows * TileABytes(config);
   plan.b_bytes = plan.n_blocks * plan.k_steps * columns * TileBBytes(config);
   plan.c_bytes = plan.m_blocks * plan.n_blocks * kCoreRows * columns * TileCBytes(config);
   return plan;

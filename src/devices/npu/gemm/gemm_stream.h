@@ -14,7 +14,7 @@
 namespace tandem::npu {
 
 /// A problem in whole tiles, and the bytes of its three buffers (kernel arguments 0 to 2):
-///   A [core row][m block][k step][tile]
+///   A [core row][m block][tile], of as many k steps each as its rows leave room for
 ///   B [column][n block][k step][tile]
 ///   C [column][m block][n block][core row][tile]
 /// A block of M is a tile for each core row, one of N a tile for each column. The rows of a problem
@@ -26,6 +26,8 @@ struct GemmPlan {
   int64_t tile_rows = 0;  ///< Of a tile's m that are in use, the same in all.
   int64_t m_blocks = 0;
   int64_t k_steps = 0;
+  int64_t a_steps = 0;  ///< Of a tile of A, at most.
+  int64_t a_tiles = 0;  ///< Of a block of rows, for each core row.
   int64_t n_blocks = 0;
   int64_t a_bytes = 0;
   int64_t b_bytes = 0;

@@ -188,7 +188,7 @@ void PackNormHeaders(const NormPlan& plan, std::span<std::byte> rooms) {
     }
     header.rows_of_others = static_cast<uint32_t>(plan.out.tile_rows);
     header.piece_rows = static_cast<uint32_t>(plan.piece_rows);
-    header.bases = plan.bases >= 8 ? kEightBases : plan.bases >= 4 ? kFourBases : 0;
+    header.bases = static_cast<uint32_t>(plan.bases);
     for (int core_row = 0; core_row < kCoreRows; ++core_row) {
       header.core_row = static_cast<uint32_t>(core_row);
       std::memcpy(to, &header, sizeof header);

@@ -94,17 +94,23 @@ void PackRows(const GemmPlan& plan, std::span<const T> rows, std::span<const int
   std::byte* tile = out.data();
   for (int64_t core_row = 0; core_row < kCoreRows; ++core_row) {
     for (int64_t m = 0; m < plan.m_blocks; ++m) {
-      for (int64_t k = 0; k < plan.k_steps; ++k) {
+      const int64_t top = (m * kCoreRows + core_row) * plan.tile_rows;
+      const int64_t used = std::clamp<int64_t>(plan.shape.m - top, 0, plan.tile_rows);
+      for (int64_t k = 0; k < plan.k_steps; k += plan.a_steps) {
         ActivationTileHeader header;
         header.rows = static_cast<uint32_t>(plan.tile_rows);
-        const int64_t top = (m * kCoreRows + core_row) * plan.tile_rows;
-        for (int64_t row = 0; !exponents.empty() && row < plan.tile_rows; ++row) {
-          if (top + row >= plan.shape.m) break;
-          header.exponents[row] = exponents[static_cast<size_t>((top + row) * plan.k_steps + k)];
+        header.steps = static_cast<uint32_t>(std::min(plan.a_steps, plan.k_steps - k));
+        auto* to = reinterpret_cast<T*>(tile + kActivationHeaderBytes);
+        for (int64_t step = 0; step < header.steps; ++step) {
+          for (int64_t row = 0; !exponents.empty() && row < used; ++row) {
+            header.exponents[step * plan.tile_rows + row] =
+                exponents[static_cast<size_t>((top + row) * plan.k_steps + k + step)];
+          }
+          CopyTile(rows, plan.shape.m, plan.shape.k, top, (k + step) * plan.tile.k, plan.tile_rows,
+                   plan.tile.k, micro.s, places, to);
+          to += plan.tile_rows * plan.tile.k;
         }
         std::memcpy(tile, &header, sizeof header);
-        CopyTile(rows, plan.shape.m, plan.shape.k, top, k * plan.tile.k, plan.tile_rows,
-                 plan.tile.k, micro.s, places, reinterpret_cast<T*>(tile + kActivationHeaderBytes));
         tile += TileABytes(plan.config);
       }
     }

@@ -203,6 +203,7 @@ void JoinHalves(const GatedHalf* first, const GatedHalf* second, int rows, bool 
   header.rows = static_cast<uint32_t>(rows);
   header.rows_of_others = 0;
   header.has_factors = has_factors ? 1 : 0;
+  header.steps = 1;
   for (uint32_t& word : header.reserved) word = 0;
   auto* const values = reinterpret_cast<int8_t*>(tile + kActivationHeaderBytes);
   for (int row = 0; row < rows; ++row) {

@@ -42,7 +42,8 @@ inline constexpr int kTileN = 64;
 inline constexpr int kTileKI8 = 128;
 inline constexpr int kTileKBf16 = 64;
 
-/// A tile of activations begins with this: a short prompt fills few of its rows.
+/// A tile of activations begins with this: a short prompt fills few of its rows, and brings the
+/// same rows of several steps of K in one tile, one step's values behind the other's.
 struct ActivationTileHeader {
   uint32_t rows = 0;  ///< In use, a multiple of RowGranule(); or what the tile is (row_tile.h).
   uint32_t rows_of_others = 0;  ///< In use where the tile is no product's.
@@ -51,12 +52,20 @@ struct ActivationTileHeader {
   uint32_t bases = 0;
   uint32_t piece_rows = 0;
   uint32_t core_row = 0;
-  uint32_t reserved[10] = {};
+  uint32_t steps = 1;  ///< Of a product: of K.
+  uint32_t reserved[9] = {};
   /// Of integers that are summed in float: each is that many powers of two (kLeastExponent to
-  /// kMostExponent), the same for all of a row in this tile.
+  /// kMostExponent), the same for all of a row in a step of K: [steps][rows].
   int8_t exponents[kTileM] = {};
 };
 inline constexpr size_t kActivationHeaderBytes = 128;
+/// Of which of a core's two tiles of B it is the turn, and what that says.
+struct TileTurn {
+  uint32_t flags = 0;   ///< WeightTileHeader's.
+  uint32_t second = 1;  ///< The tile at hand is the second one. So the first is next.
+  uint32_t step = 0;    ///< Of the tile of A at hand.
+  uint32_t reserved[13] = {};
+};
 static_assert(sizeof(ActivationTileHeader) == kActivationHeaderBytes);
 /// A tile's sum is below 127 x 127 x 128 < 2^21, so that no float comes near its ends: neither a
 /// tile's sum, nor 1.5 x 2^(23 + exponent) that it is made with, nor all of K.

@@ -94,8 +94,6 @@ static_assert(sizeof(RowFactors) <= kAttentionWeightBytes);
 // takes one, more tiles of B bring base, of all core rows, first for the first halves, then for the
 // second: 2, 4 or 8 (`bases`).
 inline constexpr int kNormRows = 32;  ///< Of a core's tile, at most.
-inline constexpr uint32_t kFourBases = 1;
-inline constexpr uint32_t kEightBases = 2;
 
 struct NormColumns {
   uint32_t tile = 0;  ///< Which of those that the tile of A has pieces of.

@@ -37,6 +37,8 @@ void CollectCalls(const Design& design, const std::vector<CoreStep>& steps,
       }
     } else if (const auto* loop = std::get_if<LoopStep>(&step.step)) {
       CollectCalls(design, loop->body, calls);
+    } else if (const auto* repeat = std::get_if<RepeatStep>(&step.step)) {
+      CollectCalls(design, repeat->body, calls);
     } else if (const auto* when = std::get_if<WhenStep>(&step.step)) {
       CollectCalls(design, when->body, calls);
     }
@@ -84,25 +86,17 @@ class CoreEmitter {
   }
   void operator()(const LoopStep& step) {
     const std::string from = emitter_.Constant(0, "index");
-    const std::string to = emitter_.Constant(step.count == 0 ? kForever : step.count, "index");
-    const std::string by = emitter_.Constant(1, "index");
-    text_.Open("\"scf.for\"({}, {}, {}) ({{", from, to, by);
-    text_.Label(fmt::format("^bb0({}: index):", text_.NewValue()));
-    Add(step.body);
-    text_.Line("\"scf.yield\"() : () -> ()");
-    text_.Close("}}) : (index, index, index) -> ()");
+    EmitLoop(from, emitter_.Constant(step.count == 0 ? kForever : step.count, "index"), step.body);
+  }
+  void operator()(const RepeatStep& step) {
+    const std::string from = emitter_.Constant(0, "index");
+    const std::string word = LoadWord(step.buffer, step.word);
+    const std::string to = text_.NewValue();
+    text_.Line("{} = \"arith.index_cast\"({}) : (i32) -> index", to, word);
+    EmitLoop(from, to, step.body);
   }
   void operator()(const WhenStep& step) {
-    const Buffer& buffer = emitter_.design.buffers[step.buffer];
-    if (buffer.type != ElementType::kI32) {
-      throw Error(ErrorKind::kUnsupported,
-                  fmt::format("a condition on buffer {}, which is of {}", Printable(buffer.name),
-                              ElementTypeName(buffer.type)));
-    }
-    const std::string at = emitter_.Constant(step.word, "index");
-    const std::string word = text_.NewValue();
-    text_.Line("{} = \"memref.load\"(%buffer{}, {}) : ({}, index) -> i32", word, step.buffer, at,
-               emitter_.BufferType(step.buffer));
+    const std::string word = LoadWord(step.buffer, step.word);
     const std::string mask = emitter_.Constant(static_cast<int32_t>(step.mask), "i32");
     const std::string bits = text_.NewValue();
     text_.Line("{} = \"arith.andi\"({}, {}) : (i32, i32) -> i32", bits, word, mask);
@@ -117,6 +111,29 @@ class CoreEmitter {
   }
 
  private:
+  void EmitLoop(const std::string& from, const std::string& to, const std::vector<CoreStep>& body) {
+    const std::string by = emitter_.Constant(1, "index");
+    text_.Open("\"scf.for\"({}, {}, {}) ({{", from, to, by);
+    text_.Label(fmt::format("^bb0({}: index):", text_.NewValue()));
+    Add(body);
+    text_.Line("\"scf.yield\"() : () -> ()");
+    text_.Close("}}) : (index, index, index) -> ()");
+  }
+
+  std::string LoadWord(size_t index, int64_t of_word) {
+    const Buffer& buffer = emitter_.design.buffers[index];
+    if (buffer.type != ElementType::kI32) {
+      throw Error(ErrorKind::kUnsupported,
+                  fmt::format("a condition on buffer {}, which is of {}", Printable(buffer.name),
+                              ElementTypeName(buffer.type)));
+    }
+    const std::string at = emitter_.Constant(of_word, "index");
+    std::string word = text_.NewValue();
+    text_.Line("{} = \"memref.load\"(%buffer{}, {}) : ({}, index) -> i32", word, index, at,
+               emitter_.BufferType(index));
+    return word;
+  }
+
   std::string PointerTo(size_t buffer) {
     const std::string index = text_.NewValue();
     text_.Line("{} = \"memref.extract_aligned_pointer_as_index\"(%buffer{}) : ({}) -> index", index,

@@ -177,7 +177,13 @@ GemmTime ModelGemm(const GemmCase& gemm) {
   if (integers && gemm.output == GemmOutput::kF32) {
     compute += rows * n / 16 * kScaleSlots * SlotCycles(gemm.kernel);
   }
-  const double stream = std::max(m * k * a_bytes, k * n * b_bytes) / kStreamBytes;
+  // Tiles of A, for each step of K: where few of its rows are in use, one brings several steps.
+  const double a_tiles = [&] {
+    if (rows == m) return 1.0;
+    const auto steps = static_cast<int64_t>(m / rows);
+    return static_cast<double>(CeilDivide(k_steps, steps)) / static_cast<double>(k_steps);
+  }();
+  const double stream = std::max(m * k * a_bytes * a_tiles, k * n * b_bytes) / kStreamBytes;
   // One C per core: nothing is multiplied while it leaves.
   const bool c_waits = gemm.layout == GemmLayout::kPacked
                            ? c_bytes == 4
@@ -190,7 +196,7 @@ GemmTime ModelGemm(const GemmCase& gemm) {
   const auto padded_m = static_cast<double>(m_blocks * kCoreRows) * m;
   const auto padded_n = static_cast<double>(n_blocks * columns) * n;
   const auto padded_k = static_cast<double>(k_steps) * k;
-  const double a_total = padded_m * padded_k * a_bytes * static_cast<double>(n_blocks);
+  const double a_total = padded_m * padded_k * a_bytes * a_tiles * static_cast<double>(n_blocks);
   const double b_total = padded_k * padded_n * b_bytes * static_cast<double>(m_blocks);
   const double c_total = padded_m * padded_n * c_bytes;
   double a_run = k * a_bytes;

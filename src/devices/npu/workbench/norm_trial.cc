@@ -150,8 +150,7 @@ class Trial {
   /// A row's tile among the next product's.
   const std::byte* Room(size_t tile, size_t t) const {
     const auto core_row = static_cast<int64_t>(t) / plan().out.tile_rows;
-    return x_.data() +
-           (static_cast<int64_t>(tile) * kCoreRows + core_row) * int64_t{kTileSumBytes};
+    return x_.data() + (static_cast<int64_t>(tile) * kCoreRows + core_row) * int64_t{kTileSumBytes};
   }
   size_t RowInTile(size_t t) const { return t % static_cast<size_t>(plan().out.tile_rows); }
   /// What the next product sees at a place, and the step of its row and tile.

@@ -142,6 +142,7 @@ Design MakeOneCoreDesign(const Device& device) {
       {{0, 1}, {{South(0), North(0)}, {South(1), North(1)}, {North(0), South(0)}}, {}, {}});
   const size_t a = AddBuffer(design, kTile, "a", 0x4000, int64_t{kTileABytes});
   const size_t b = AddBuffer(design, kTile, "b", 0x8000, int64_t{kTileBBytes});
+  const size_t turn = AddBuffer(design, kTile, "turn", 0x400, int64_t{sizeof(TileTurn)});
   const size_t sums = AddBuffer(design, kTile, "sums", 0xC000, int64_t{kTileSumBytes});
   const size_t a_locks = AddLocks(design, kTile, "a", 0, 1);
   const size_t b_locks = AddLocks(design, kTile, "b", 2, 1);
@@ -160,8 +161,10 @@ Design MakeOneCoreDesign(const Device& device) {
   for (const size_t lock : {a_locks + 1, b_locks + 1, c_locks}) {
     add(forever.body, AcquireStep{lock});
   }
-  add(forever.body,
-      CallStep{fmt::format("gemm_i8_{}", GenerationName(device.generation)), {a, b, sums}});
+  // One tile of B, whose turn it always is.
+  add(forever.body, CallStep{"next_b", {b, b, turn}});
+  add(forever.body, CallStep{fmt::format("gemm_i8_{}", GenerationName(device.generation)),
+                             {a, b, b, turn, sums}});
   for (const size_t lock : {c_locks + 1, a_locks, b_locks}) {
     add(forever.body, ReleaseStep{lock});
   }

@@ -18,7 +18,8 @@ enum : uint32_t {
   kRelease,
   kCall,
   kLoop,
-  kWhen
+  kWhen,
+  kRepeat
 };
 /// Steps within steps: our designs have three.
 constexpr int kMostDepth = 16;
@@ -60,6 +61,10 @@ class Writer {
   }
   void operator()(const LoopStep& step) {
     PutAll({kLoop, step.count});
+    PutSteps(step.body);
+  }
+  void operator()(const RepeatStep& step) {
+    PutAll({kRepeat, step.buffer, step.word});
     PutSteps(step.body);
   }
   void operator()(const WhenStep& step) {
@@ -200,6 +205,13 @@ class Reader {
       case kLoop: {
         LoopStep step;
         step.count = Take();
+        step.body = TakeSteps(depth + 1);
+        return {std::move(step)};
+      }
+      case kRepeat: {
+        RepeatStep step;
+        step.buffer = TakeBuffer();
+        step.word = Take();
         step.body = TakeSteps(depth + 1);
         return {std::move(step)};
       }
