@@ -49,9 +49,18 @@ Piece GatesOf(const CutPlan& plan, int row, int64_t block, int64_t count) {
   return piece;
 }
 
-/// What the sums of gates and of up are of.
-Piece InputsOf(const CutPlan& plan, int row, int64_t block) {
-  return plan.norm ? NormedA(*plan.norm, row) : PackedA(plan.gated.a, row, block);
+/// What the sums of gates and of up are of, behind `front`; `times` over.
+Pieces WithInputs(const CutPlan& plan, int row, int64_t block, const std::vector<Piece>& front,
+                  int64_t times) {
+  std::vector<Piece> chain = front;
+  std::vector<Piece> inputs = {plan.norm ? TilesInRooms(row, 0, plan.norm->tiles)
+                                         : PackedA(plan.gated.a, row, block)};
+  if (plan.norm) {
+    const std::vector<Piece> pieces = ChainOfRooms(plan.norm->x(), row);
+    if (front.size() + pieces.size() <= kMostChain) inputs = pieces;
+  }
+  chain.insert(chain.end(), inputs.begin(), inputs.end());
+  return {chain, times};
 }
 
 /// Tiles of A that bring the sums of a block's rows: in each a header, and the sums of as many
@@ -105,9 +114,11 @@ Sequence CutGatesSequence(const CutPlan& plan) {
   transfers.device = plan.config().device;
   transfers.bytes = {plan.memory_bytes, plan.gates_b_bytes, plan.memory_bytes};
   transfers.m_blocks = m_blocks;
-  transfers.a_runs = plan.halves();
   if (plan.norm) BringFactors(*plan.norm, transfers);
-  transfers.a = [&plan](int row, int64_t block) { return InputsOf(plan, row, block); };
+  transfers.chains = [&plan](int row, int64_t block) {
+    return std::vector<Pieces>{plan.norm ? SendRooms(plan.norm->x(), row, plan.halves())
+                                         : WithInputs(plan, row, block, {}, plan.halves())};
+  };
   transfers.b = [words = plan.gates_b_bytes / transfers.device.columns / 4](int column) {
     return Piece{column * words, words};
   };
@@ -124,14 +135,14 @@ Sequence CutUpSequence(const CutPlan& plan) {
   const int64_t columns = plan.config().device.columns;
   ShimTransfers transfers;
   transfers.device = plan.config().device;
-  transfers.bytes = {plan.memory_bytes, plan.up_b_bytes, gated.c_bytes};
+  transfers.bytes = {plan.memory_bytes, plan.up_b_bytes, gated.h_bytes};
   transfers.m_blocks = gated.a.m_blocks;
   transfers.chains = [&, columns](int row, int64_t block) {
     std::vector<Pieces> pieces = SumPieces(plan, row, block);
     // Of each half the gates of all columns, and what its sums are of.
     Piece gates = GatesOf(plan, row, block, columns);
     gates.step = columns * kRoomGroupWords;
-    pieces.push_back({{gates, InputsOf(plan, row, block)}, plan.halves()});
+    pieces.push_back(WithInputs(plan, row, block, {gates}, plan.halves()));
     return pieces;
   };
   transfers.b = [words = plan.up_b_bytes / columns / 4](int column) {

@@ -33,12 +33,20 @@ uint32_t FlagsOf(bool first, bool last, bool up, int64_t step, int64_t steps) {
   return flags;
 }
 
+/// h as the second run's A.
+RoomTiles RoomsOfH(const GatedPlan& plan) {
+  RoomTiles h = {plan.down.k_steps, plan.down.tile_rows, 0};
+  const int64_t read = plan.a.m_blocks == 1 ? h.groups() * kRoomGroupBytes : 0;
+  h.header_word = std::max(plan.c_bytes, read) / 4;
+  return h;
+}
+
 /// All of the first run's but A.
 ShimTransfers GatedTransfers(const GatedPlan& plan) {
   const int64_t columns = plan.config().device.columns;
   ShimTransfers transfers;
   transfers.device = plan.config().device;
-  transfers.bytes = {0, plan.b_bytes, plan.c_bytes};
+  transfers.bytes = {0, plan.b_bytes, plan.h_bytes};
   transfers.m_blocks = plan.a.m_blocks;
   // Gate's and up's inputs, where they are the same, one after the other.
   transfers.a_runs = plan.tiles * plan.halves * (plan.shared() ? 2 : 1);
@@ -89,6 +97,9 @@ GatedPlan PlanGated(const GemmConfig& config, const GatedShape& shape) {
   plan.b_bytes =
       columns * plan.tiles * plan.halves * (plan.gate_steps + plan.up_steps) * TileBBytes(config);
   plan.c_bytes = plan.a.m_blocks * plan.tiles * columns * kCoreRows * TileCBytes(config);
+  // Where there are few rows, there is one block of them.
+  const RoomTiles h = RoomsOfH(plan);
+  plan.h_bytes = h.header_word * 4 + h.HeaderBytes();
   return plan;
 }
 
@@ -110,7 +121,9 @@ Sequence GatedSequence(const GatedPlan& plan, const NormPlan& norm) {
   ShimTransfers transfers = GatedTransfers(plan);
   transfers.bytes[0] = norm.x_bytes;
   BringFactors(norm, transfers);
-  transfers.a = [&](int row, int64_t /*block*/) { return NormedA(norm, row); };
+  transfers.chains = [&norm, runs = transfers.a_runs](int row, int64_t /*block*/) {
+    return std::vector<Pieces>{SendRooms(norm.x(), row, runs)};
+  };
   return SequenceOf(transfers);
 }
 
@@ -122,15 +135,20 @@ Sequence GatedDownSequence(const GatedPlan& plan) {
   };
   ShimTransfers transfers;
   transfers.device = plan.config().device;
-  transfers.bytes = {plan.c_bytes, plan.down.b_bytes, plan.down.c_bytes};
+  transfers.bytes = {plan.h_bytes, plan.down.b_bytes, plan.down.c_bytes};
   transfers.m_blocks = plan.down.m_blocks;
-  transfers.a_runs = plan.down.n_blocks;
-  transfers.a = [&plan, block_groups](int row, int64_t block) {
-    return TilesInRooms(row, block * block_groups, plan.down.k_steps);
+  transfers.chains = [&plan, block_groups](int row, int64_t block) {
+    Pieces pieces = SendRooms(RoomsOfH(plan), row, plan.down.n_blocks);
+    for (Piece& piece : pieces.chain) piece.word += block * block_groups * kRoomGroupWords;
+    return std::vector<Pieces>{pieces};
   };
   transfers.b = of_column(plan.down.b_bytes);
   transfers.c = of_column(plan.down.c_bytes);
   return SequenceOf(transfers);
+}
+
+void PackGatedHeaders(const GatedPlan& plan, std::span<std::byte> h) {
+  PackRoomHeaders(RoomsOfH(plan), /*has_factors=*/false, h);
 }
 
 GatedPacker::GatedPacker(const GatedPlan& plan, std::span<std::byte> out)

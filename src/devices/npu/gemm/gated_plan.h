@@ -46,7 +46,8 @@ struct GatedPlan {
   int64_t tiles = 0;     ///< Of h, for each column of the array.
   int64_t halves = 0;    ///< Of a tile of h that have neurons of their own: 2, or 1.
   int64_t b_bytes = 0;   ///< Of the first product.
-  int64_t c_bytes = 0;
+  int64_t c_bytes = 0;   ///< Of that, what is written;
+  int64_t h_bytes = 0;   ///< with what the second one's A has beside.
 
   const GemmConfig& config() const { return a.config; }
   bool shared() const { return shape.up_k == 0; }
@@ -78,6 +79,8 @@ Sequence GatedSequence(const GatedPlan& plan);
 /// REQUIRES: RequireNorm.
 Sequence GatedSequence(const GatedPlan& plan, const NormPlan& norm);
 Sequence GatedDownSequence(const GatedPlan& plan);
+/// Into the first one's C what the host brings to the second one's A: its last bytes.
+void PackGatedHeaders(const GatedPlan& plan, std::span<std::byte> h);
 
 /// Weights of the first product, neuron by neuron: as ColumnPacker, whose columns are the gate's
 /// neurons and, from padded_neurons() on, those of up. Refers to plan and memory.

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "devices/npu/gemm/transfers.h"
+#include "devices/npu/kernels/gemm_tile.h"
 
 namespace tandem::npu {
 namespace {
@@ -31,7 +32,8 @@ GemmPlan PlanGemm(const GemmConfig& config, const GemmShape& shape) {
   plan.tile_rows = DesignTileRows(config.device.generation, config.type, shape.m);
   plan.k_steps = CeilDivide(shape.k, plan.tile.k);
   plan.n_blocks = CeilDivide(shape.n, plan.tile.n * columns);
-  plan.a_steps = plan.tile.m / plan.tile_rows;
+  plan.a_rows = PieceRows(plan.tile_rows);
+  plan.a_steps = plan.tile.m / plan.a_rows;
   plan.a_tiles = CeilDivide(plan.k_steps, plan.a_steps);
   plan.a_bytes = plan.m_blocks * plan.a_tiles * kCoreRows * TileABytes(config);
   plan.b_bytes = plan.n_blocks * plan.k_steps * columns * TileBBytes(config);

@@ -26,6 +26,7 @@ struct GemmPlan {
   int64_t tile_rows = 0;  ///< Of a tile's m that are in use, the same in all.
   int64_t m_blocks = 0;
   int64_t k_steps = 0;
+  int64_t a_rows = 0;   ///< Of a step's piece of a tile of A: PieceRows.
   int64_t a_steps = 0;  ///< Of a tile of A, at most.
   int64_t a_tiles = 0;  ///< Of a block of rows, for each core row.
   int64_t n_blocks = 0;

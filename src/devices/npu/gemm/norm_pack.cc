@@ -207,6 +207,7 @@ void PackNormTail(const NormPlan& plan, const NormWeights& weights, std::span<st
         HeaderOfSums(at, plan.x_sums(), plan.summed_tiles, plan.shape.n, weights.pre_epsilon);
     std::memcpy(tile, &header, sizeof header);
   }
+  PackRoomHeaders(plan.x(), /*has_factors=*/true, x);
 }
 
 }  // namespace tandem::npu

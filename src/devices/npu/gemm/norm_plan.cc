@@ -50,8 +50,6 @@ std::vector<Piece> SquaresInRooms(int core_row, int64_t first, int64_t count) {
   return pieces;
 }
 
-Piece NormedA(const NormPlan& norm, int core_row) { return TilesInRooms(core_row, 0, norm.tiles); }
-
 void BringFactors(const NormPlan& norm, ShimTransfers& transfers) {
   transfers.a_front = [&norm](int row) {
     std::vector<Piece> pieces;
@@ -77,7 +75,12 @@ int64_t NormPlan::OutBytes() const {
 }
 int64_t NormPlan::XRoomBytes() const {
   const int64_t columns = config().device.columns;
-  return CeilDivide(tiles, columns) * columns * kRoomGroupBytes;
+  const int64_t written = CeilDivide(tiles, columns) * columns;
+  const int64_t read = RoomTiles{tiles, out.tile_rows, 0}.groups();
+  return std::max(written, read) * kRoomGroupBytes;
+}
+RoomTiles NormPlan::x() const {
+  return {tiles, out.tile_rows, (XRoomBytes() + x_sums() * TileBBytes(config())) / 4};
 }
 int64_t NormPlan::x_sums() const { return CeilDivide(summed_tiles, kSquaresOfTile); }
 
@@ -149,7 +152,7 @@ NormPlan PlanNorm(const GemmConfig& config, const NormShape& shape) {
   const int64_t steps = std::max<int64_t>(kScaleParts, ScaledTiles(shape.k));
   plan.out = PlanGemm(config, {shape.m, steps * kTileKI8, plan.summed_tiles * kTileKI8});
   plan.row_sums = CeilDivide(kHalves * plan.summed_tiles, kSquaresOfTile);
-  plan.piece_rows = plan.out.tile_rows <= 8 ? 8 : plan.out.tile_rows <= 16 ? 16 : kNormRows;
+  plan.piece_rows = std::min<int64_t>(kNormRows, PieceRows(plan.out.tile_rows));
   // All core rows' pieces of both halves, each half in tiles of its own.
   const auto tile_bytes = static_cast<size_t>(TileBBytes(config));
   plan.bases = kHalves * CeilDivide(kCoreRows * plan.piece_rows, BaseRows(tile_bytes));
@@ -159,7 +162,7 @@ NormPlan PlanNorm(const GemmConfig& config, const NormShape& shape) {
         std::max(plan.column_b_bytes, TilesOfB(plan, column) * TileBBytes(config));
   }
   plan.b_bytes = columns * plan.column_b_bytes;
-  plan.x_bytes = plan.XRoomBytes() + plan.x_sums() * TileBBytes(config);
+  plan.x_bytes = plan.x().header_word * 4 + plan.x().HeaderBytes();
   return plan;
 }
 

@@ -13,6 +13,7 @@
 
 #include "devices/npu/design/sequence.h"
 #include "devices/npu/gemm/gemm_stream.h"
+#include "devices/npu/gemm/rooms.h"
 #include "devices/npu/kernels/row_tile.h"
 
 namespace tandem::npu {
@@ -37,7 +38,8 @@ struct NormShape {
 ///   A that C
 ///   B [column]: sums' headers; and for each tile of A a NormColumns, and base where it takes one
 ///   C [round of columns][column][core row]: a room, with a NormedTile, the rests of inputs apart
-///     first; and behind all of them the tile of B that the next product takes its rows' factors by
+///     first; behind all of them the tile of B that the next product takes its rows' factors by,
+///     and its A's headers (rooms.h)
 struct NormPlan {
   NormShape shape;
   GemmPlan out;
@@ -62,6 +64,7 @@ struct NormPlan {
   /// Of the norm's C without its tail, and tiles of A that bring its squares.
   int64_t XRoomBytes() const;
   int64_t x_sums() const;
+  RoomTiles x() const;  ///< The next product's A.
   /// The last word of what each column writes, of both runs' C; columns that write nothing have
   /// none.
   std::vector<size_t> OutEnds() const;

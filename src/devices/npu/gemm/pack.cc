@@ -100,15 +100,16 @@ void PackRows(const GemmPlan& plan, std::span<const T> rows, std::span<const int
         ActivationTileHeader header;
         header.rows = static_cast<uint32_t>(plan.tile_rows);
         header.steps = static_cast<uint32_t>(std::min(plan.a_steps, plan.k_steps - k));
+        header.piece_rows = static_cast<uint32_t>(plan.a_rows);
         auto* to = reinterpret_cast<T*>(tile + kActivationHeaderBytes);
         for (int64_t step = 0; step < header.steps; ++step) {
           for (int64_t row = 0; !exponents.empty() && row < used; ++row) {
-            header.exponents[step * plan.tile_rows + row] =
+            header.exponents[step * plan.a_rows + row] =
                 exponents[static_cast<size_t>((top + row) * plan.k_steps + k + step)];
           }
           CopyTile(rows, plan.shape.m, plan.shape.k, top, (k + step) * plan.tile.k, plan.tile_rows,
                    plan.tile.k, micro.s, places, to);
-          to += plan.tile_rows * plan.tile.k;
+          to += plan.a_rows * plan.tile.k;
         }
         std::memcpy(tile, &header, sizeof header);
         tile += TileABytes(plan.config);

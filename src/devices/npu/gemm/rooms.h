@@ -6,7 +6,9 @@
 // after the other. Internal to gemm.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "devices/npu/design/design_builder.h"
@@ -40,14 +42,34 @@ inline Piece TilesInRooms(int core_row, int64_t first, int64_t count) {
           kRoomGroupWords};
 }
 
+/// Steps of K in rooms, one in each group from the first one on. A tile of A is one of them where
+/// it lies; or, where few of its rows are in use, pieces of several: a header that the host has
+/// made, exponents and values out of as many rooms; behind the last ones whatever lies there.
+struct RoomTiles {
+  int64_t count = 0;
+  int64_t rows = 0;         ///< In use.
+  int64_t header_word = 0;  ///< Where the headers are, [tile][core row].
+
+  int64_t steps() const { return kTileM / PieceRows(rows); }
+  int64_t tiles() const { return (count + steps() - 1) / steps(); }
+  /// Groups that are read, and bytes of headers.
+  int64_t groups() const { return tiles() * steps(); }
+  int64_t HeaderBytes() const;
+};
+/// Tiles of A of a core row, all `runs` times.
+Pieces SendRooms(const RoomTiles& tiles, int core_row, int64_t runs);
+/// The same once, for a chain with others; nothing where a chain is too short for that.
+std::vector<Piece> ChainOfRooms(const RoomTiles& tiles, int core_row);
+/// Into the argument that has the rooms. `has_factors`: ActivationTileHeader's.
+void PackRoomHeaders(const RoomTiles& tiles, bool has_factors, std::span<std::byte> argument);
+
 /// A tile of A of the rows' squares of so many groups (row_tile.h): a header, the squares, and
 /// whatever fills the tile.
 std::vector<Piece> SquaresInRooms(int core_row, int64_t first, int64_t count);
 
-/// What a norm makes as the A of a product over it: a core row's tiles; and in front of all what
-/// the rows' factors are made of.
+/// What the rows' factors are made of, in front of all of the A of a product over what a norm
+/// makes.
 struct NormPlan;
-Piece NormedA(const NormPlan& norm, int core_row);
 void BringFactors(const NormPlan& norm, ShimTransfers& transfers);
 
 }  // namespace tandem::npu

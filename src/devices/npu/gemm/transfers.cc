@@ -88,8 +88,10 @@ class Maker {
     for (size_t i = 0; i < chain.size(); ++i) {
       const Piece& piece = chain[i];
       // The task repeats; what lies elsewhere each time its BD has to count.
-      Transfer transfer =
-          TransferOf(bd + static_cast<int>(i), 0, piece, piece.step == 0 ? 1 : runs);
+      Transfer transfer = TransferOf(bd + static_cast<int>(i), 0, piece,
+                                     piece.step == 0    ? 1
+                                     : piece.wraps == 0 ? runs
+                                                        : piece.wraps);
       if (piece.step == 0) {
         transfer.sizes.erase(transfer.sizes.begin());
         transfer.strides.erase(transfer.strides.begin());
@@ -110,13 +112,18 @@ class Maker {
   std::vector<Pieces> SendsOf(int row) const {
     std::vector<Pieces> sends;
     const auto add = [&](const Pieces& pieces) {
-      const bool steps = std::any_of(pieces.chain.begin(), pieces.chain.end(),
-                                     [](const Piece& piece) { return piece.step != 0; });
-      const int64_t most = steps ? kMostSteps : kMostRuns;
+      int64_t most = kMostRuns;
+      for (const Piece& piece : pieces.chain) {
+        if (piece.wraps > 0) {
+          most = std::min(most, kMostRuns / piece.wraps * piece.wraps);
+        } else if (piece.step != 0) {
+          most = std::min(most, kMostSteps);
+        }
+      }
       for (int64_t done = 0; done < pieces.times; done += most) {
         Pieces& push = sends.emplace_back(pieces);
         push.times = std::min(pieces.times - done, most);
-        for (Piece& piece : push.chain) piece.word += done * piece.step;
+        for (Piece& piece : push.chain) piece.word += piece.wraps > 0 ? 0 : done * piece.step;
       }
     };
     if (transfers_.a_front) {
@@ -138,7 +145,7 @@ class Maker {
     for (int row = 0; row < kCoreRows; ++row) sends.push_back(SendsOf(row));
     size_t longest = 1;
     for (const Pieces& push : sends.front()) longest = std::max(longest, push.chain.size());
-    static_assert(kBdsOfA / kMostChain >= 2);
+    static_assert(kBdsOfA >= static_cast<int>(kMostChain));
     const size_t slots = std::min<size_t>(kMostPushes, static_cast<size_t>(kBdsOfA) / longest);
     for (size_t i = 0; i < sends.front().size(); ++i) {
       // The oldest must have ended before its BDs are written again, and the queue is short.

@@ -25,14 +25,15 @@ struct Piece {
   int64_t row_stride = 0;
   int64_t planes = 1;
   int64_t plane_stride = 0;
-  int64_t step = 0;  ///< How much further it lies each time that it is sent; 0: where it was.
+  int64_t step = 0;   ///< How much further it lies each time that it is sent; 0: where it was.
+  int64_t wraps = 0;  ///< So many times, then from the start again; 0: always further.
 };
 /// Pieces one after the other, and all of them as often as that.
 struct Pieces {
   std::vector<Piece> chain;  ///< At most kMostChain.
   int64_t times = 1;
 };
-inline constexpr size_t kMostChain = 3;
+inline constexpr size_t kMostChain = 13;
 
 struct ShimTransfers {
   Device device;

@@ -58,7 +58,7 @@ const T* ValuesOf(const uint8_t* tile) {
 /// The first of A's rows in the step at hand; the next step is the next tile of B's.
 int TakeStep(const uint8_t* a, TileTurn* turn) {
   const ActivationTileHeader& header = HeaderOfA(a);
-  const int first = static_cast<int>(turn->step) * RowsOf(a);
+  const auto first = static_cast<int>(turn->step * header.piece_rows);
   turn->step = turn->step + 1 < header.steps ? turn->step + 1 : 0;
   return first + RowsOf(a) <= kTileM ? first : 0;
 }

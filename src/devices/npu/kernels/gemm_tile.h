@@ -43,19 +43,19 @@ inline constexpr int kTileKI8 = 128;
 inline constexpr int kTileKBf16 = 64;
 
 /// A tile of activations begins with this: a short prompt fills few of its rows, and brings the
-/// same rows of several steps of K in one tile, one step's values behind the other's.
+/// same rows of several steps of K in one tile, in pieces one behind the other.
 struct ActivationTileHeader {
   uint32_t rows = 0;  ///< In use, a multiple of RowGranule(); or what the tile is (row_tile.h).
   uint32_t rows_of_others = 0;  ///< In use where the tile is no product's.
   uint32_t has_factors = 0;     ///< Whether its rows lack the factors that the core has of them.
+  uint32_t steps = 1;           ///< Of K, of a product.
+  uint32_t piece_rows = 0;      ///< Rows of a step's piece, where there are several.
   // Of rows for a norm (row_tile.h).
   uint32_t bases = 0;
-  uint32_t piece_rows = 0;
   uint32_t core_row = 0;
-  uint32_t steps = 1;  ///< Of a product: of K.
   uint32_t reserved[9] = {};
   /// Of integers that are summed in float: each is that many powers of two (kLeastExponent to
-  /// kMostExponent), the same for all of a row in a step of K: [steps][rows].
+  /// kMostExponent), the same for all of a row in a step of K: [steps][piece_rows].
   int8_t exponents[kTileM] = {};
 };
 inline constexpr size_t kActivationHeaderBytes = 128;
@@ -67,6 +67,11 @@ struct TileTurn {
   uint32_t reserved[13] = {};
 };
 static_assert(sizeof(ActivationTileHeader) == kActivationHeaderBytes);
+/// Rows of pieces of tiles of which so many are in use: with them several fit a tile.
+constexpr int PieceRows(int64_t rows) {
+  return rows <= 8 ? 8 : rows <= 16 ? 16 : rows <= 32 ? 32 : kTileM;
+}
+
 /// A tile's sum is below 127 x 127 x 128 < 2^21, so that no float comes near its ends: neither a
 /// tile's sum, nor 1.5 x 2^(23 + exponent) that it is made with, nor all of K.
 inline constexpr int kLeastExponent = -100;

@@ -300,10 +300,15 @@ bool ArrayProducts::Gated(const GatedCall& call) {
 void ArrayProducts::AddRuns(const PreparedGated& prepared, const PackedGated& weights,
                             ArrayBuffer& memory, RunList& list) {
   const GatedPlan& plan = prepared.plan;
+  const auto h_bytes = static_cast<size_t>(plan.h_bytes);
+  const auto written = static_cast<size_t>(plan.c_bytes);
+  ArrayBuffer& h = Grown(b_, plan.h_bytes);
+  PackGatedHeaders(plan, h.bytes().first(h_bytes));
+  h.ToArray(written, h_bytes - written);
   // Each reads where the one before has written.
   const ArrayArgument places[] = {
       {&memory, static_cast<size_t>(prepared.memory_bytes)},
-      {&Grown(b_, plan.c_bytes), static_cast<size_t>(plan.c_bytes)},
+      {&h, h_bytes},
       {&Grown(c_, plan.down.c_bytes), static_cast<size_t>(plan.down.c_bytes)}};
   size_t to = std::size(places) - prepared.runs.size();
   for (size_t i = 0; i < prepared.runs.size(); ++i, ++to) {

@@ -183,10 +183,13 @@ class Model {
     Work work = WorkOf(down_);
     // A in runs of a tile, once for each block of columns.
     const GemmShape tile = DesignTile(gated_.type);
-    const double a_bytes = m_blocks_ * static_cast<double>(used_ * kCoreRows) * kTileBytes *
+    const int64_t of_a = DesignTilesOfA(gated_.device.generation, gated_.type, gated_.m, used_);
+    const double a_bytes = m_blocks_ * static_cast<double>(of_a * kCoreRows) * kTileBytes *
                            static_cast<double>(CeilDivide(gated_.n, tile.n * columns_));
     const auto a_run = static_cast<double>(used_ * kTileColumns * tile.m);
-    work.dram_seconds += Dram(a_bytes, kTileBytes) - Dram(a_bytes, a_run);
+    // Or of a step's piece of it.
+    const double piece = kTileBytes * static_cast<double>(of_a) / static_cast<double>(used_);
+    work.dram_seconds += Dram(a_bytes, piece) - Dram(a_bytes, a_run);
     return work;
   }
 

@@ -110,6 +110,14 @@ int64_t DesignTileRows(Generation generation, GemmType type, int64_t m) {
   return CeilDivide(CeilDivide(m, blocks * (kRows - 2)), granule) * granule;
 }
 
+int64_t DesignTilesOfA(Generation generation, GemmType type, int64_t m, int64_t k_steps) {
+  const int64_t rows = DesignTileRows(generation, type, m);
+  const int64_t tile = DesignTile(type).m;
+  int64_t piece = 8;
+  while (piece < rows) piece *= 2;
+  return CeilDivide(k_steps, std::max<int64_t>(1, tile / piece));
+}
+
 double ModelClock(Generation generation) { return kArray[static_cast<int>(generation)].clock_hz; }
 
 double PeakMacs(Generation generation, GemmType type) {
@@ -178,11 +186,10 @@ GemmTime ModelGemm(const GemmCase& gemm) {
     compute += rows * n / 16 * kScaleSlots * SlotCycles(gemm.kernel);
   }
   // Tiles of A, for each step of K: where few of its rows are in use, one brings several steps.
-  const double a_tiles = [&] {
-    if (rows == m) return 1.0;
-    const auto steps = static_cast<int64_t>(m / rows);
-    return static_cast<double>(CeilDivide(k_steps, steps)) / static_cast<double>(k_steps);
-  }();
+  const double a_tiles =
+      rows == m ? 1.0
+                : static_cast<double>(DesignTilesOfA(generation, gemm.type, shape.m, k_steps)) /
+                      static_cast<double>(k_steps);
   const double stream = std::max(m * k * a_bytes * a_tiles, k * n * b_bytes) / kStreamBytes;
   // One C per core: nothing is multiplied while it leaves.
   const bool c_waits = gemm.layout == GemmLayout::kPacked

@@ -106,6 +106,8 @@ double ModelSwitch(Generation generation);
 GemmShape DesignTile(GemmType type);
 /// How many of a tile's rows our design multiplies for m rows: spread evenly over cores and blocks.
 int64_t DesignTileRows(Generation generation, GemmType type, int64_t m);
+/// Tiles of A that bring so many steps of K, of m rows: several in one where they are few.
+int64_t DesignTilesOfA(Generation generation, GemmType type, int64_t m, int64_t k_steps);
 /// The clock of the cores that the model takes where none is given.
 double ModelClock(Generation generation);
 /// Multiply-adds of a core and cycle at most.

@@ -58,7 +58,8 @@ class Trial {
     for (int64_t n = 0; n < plan().shape.n; ++n) {
       down_.push_back(Pack(down_packer, n, plan().down.shape.k, nullptr));
     }
-    Bytes h(static_cast<size_t>(plan().c_bytes), kBefore);
+    Bytes h(static_cast<size_t>(plan().h_bytes), kBefore);
+    PackGatedHeaders(plan(), h);
     Bytes c(static_cast<size_t>(plan().down.c_bytes), kBefore);
     std::vector<std::array<std::span<std::byte>, 3>> arguments;
     if (trial_.cut) {
