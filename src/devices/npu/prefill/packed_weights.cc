@@ -84,6 +84,9 @@ float RowPacker::Pack(const WeightView& matrix, int64_t row, const ColumnLayout&
     std::vector<int8_t> nibbles(k);
     std::vector<float> scales(k / 32);
     ReadQ4(matrix, row, nibbles, scales);
+    for (size_t i = 0; i < layout.times.size(); i += kI4Block) {
+      scales[i / kI4Block] *= layout.times[i];
+    }
     std::vector<int32_t> again;
     for (size_t i = 0; i < layout.again.size(); i += kI4Block) {
       again.push_back(layout.again[i] / kI4Block);

@@ -27,7 +27,7 @@ struct ColumnLayout {
   int64_t first = 0;  ///< Where the first one is.
   /// These weights of the row once more, at the start of the column; of i4 whole blocks of 32.
   std::span<const int32_t> again = {};
-  /// What the row's weights are multiplied with; empty: 1. Not for i4.
+  /// What the row's weights are multiplied with; empty: 1. Of i4 the same for each 32.
   std::span<const float> times = {};
 };
 
