@@ -8,8 +8,8 @@ tokens, one call per layer and chunk: what the array could do. Attention, norms,
 host does are not in it. With --as-built all products of a prompt's steps of 512 tokens, a call for each group
 that shares an input, and the ways of multiplying them: activations in one or two 8-bit parts by 4- or 8-bit
 weights, summed in float, or both in bf16; by Peano. Of one part MLPs and per-layer mixes are lists, GELU
-on the array, as they are made, and for comparison a call for each product, GELU on the host, which the time is
-without. With --attention the attention of the same layers, in steps of 512. Prints the tables of docs/npu.md.
+on the array, as they are made, up to 128 rows attention's output and both norms in front of an MLP are in the same
+list, and for comparison a call for each product, GELU and norms on the host, which the time is without. With --attention the attention of the same layers, in steps of 512. Prints the tables of docs/npu.md.
 """
 import functools
 import json
@@ -26,6 +26,8 @@ SPARSE, CUT = 10, 1.645
 WINDOWED, FULL, WINDOW = 16, 3, 512
 PEAK_MACS = {"npu1": 16 * 512, "npu2": 32 * 512}
 CHUNK = 512
+OUTPUT = (2048, 2048)
+NORM_ROWS = 128  # up to which attention's output, the norms and the MLP are one list
 TILE = 128  # of K: inputs set apart, beside sums in bytes of one part
 STEP = 512  # of a session, where nothing else is asked for
 # Type of the array, rows for each token, bytes of a weight, whether there are lists.
@@ -63,6 +65,16 @@ def gated_weights(machine, k, up, neurons, n, cut):
     padded = -(-neurons // (of_tile * columns)) * of_tile * columns
     sums = columns * -(-padded // (16 * 64)) * 128 * 64 if cut else 0
     return padded * (k + (up or k)) + -(-neurons // of_tile) * 128 * n + sums
+
+
+@functools.lru_cache(None)
+def norm(tandem, machine, kernel, m, k, n, kind):
+    """Seconds of a product and the norms behind it in front of a list, and of one more dispatch."""
+    generation, clock = MACHINES[machine]
+    command = [tandem, "npu", "norm", "--model-only", "--json", "--type", kind, "--generation", generation, "--clock",
+               str(clock), "--kernel-class", kernel, "-m", str(m), "-k", str(k), "-n", str(n), "--apart"]
+    time = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return (time["time_us"] - time["dispatch_us"]) * 1e-6, time["dispatch_us"] * 1e-6
 
 
 @functools.lru_cache(None)
@@ -108,6 +120,7 @@ def calls_of(layers, neurons, listed, apart):
     mlp = [(k + apart, n) for k, n in mlp]
     if not listed:
         return calls + [(layers, one) for one in attention_s + mlp + [(2048, 256), (256, 2048)]], []
+    # What follows attention is a list with the MLP for short prompts (NORM_ROWS).
     calls += [(layers, one) for one in attention_s]
     # Inputs, those of up if others, neurons, results, whether gates are cut. The mix's inputs have two parts.
     return calls, [(layers - SPARSE, (2048 + apart, 0, neurons, 2048, False)),
@@ -132,6 +145,9 @@ def as_built(tandem):
                                        for times, (k, n) in calls)
                         seconds += sum(times * gated(tandem, machine, "peano", rows, *shape, kind)
                                        for times, shape in lists)
+                        if listed and rows <= NORM_ROWS:
+                            alone = sum(product(tandem, machine, "peano", rows, *OUTPUT, kind, "f32"))
+                            seconds += layers * (norm(tandem, machine, "peano", rows, *OUTPUT, kind)[0] - alone)
                     cells.append(f"{1000 * seconds:.0f} ms")
                 count = sum(times for times, _ in calls + lists)
                 print(f"| {model} | {machine} | {way} | {count} | {' | '.join(cells)} | {2048 / seconds:.0f} | "

@@ -14,6 +14,7 @@ namespace cpu {
 
 void Step::Begin(const Bindings& bindings, std::span<const StepRow> rows) {
   bindings_ = bindings;
+  made_ = nullptr;
   worker_scratch_.resize(static_cast<size_t>(team_.size()));
   all_ = {};
   wanted_ = {};
@@ -82,6 +83,7 @@ class CpuSegment : public Segment {
     std::promise<void> done;
     try {
       step_.Begin(bindings, rows);
+      with_last_ = false;
       for (size_t i = range_.begin; i < range_.end; ++i) {
         if (bindings.times == nullptr) {
           Run(i);
@@ -111,11 +113,32 @@ class CpuSegment : public Segment {
     Run(op);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     times.push_back({op, took.count()});
+    if (with_last_) ShareTime(times);
+    with_last_ = step_.MadeNext();
+  }
+  /// What was made as one, by its multiplications.
+  void ShareTime(std::vector<OpTime>& times) const {
+    OpTime& last = times[times.size() - 2];
+    OpTime& own = times.back();
+    const auto weights_of = [&](const OpTime& time) {
+      double weights = 0;
+      for (const auto& group : ProductGroups(program_.ops[time.op].body)) {
+        for (const WeightView& matrix : group) {
+          weights += static_cast<double>(matrix.rows) * static_cast<double>(matrix.cols);
+        }
+      }
+      return weights;
+    };
+    const double of_own = weights_of(own);
+    const double moved = last.seconds * of_own / (of_own + weights_of(last));
+    last.seconds -= moved;
+    own.seconds += moved;
   }
 
   const Program& program_;
   OpRange range_;
   Step step_;
+  bool with_last_ = false;  ///< Whether the op at hand was made with the one before.
 };
 
 class CpuDevice : public HostDevice {

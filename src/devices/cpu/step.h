@@ -68,6 +68,8 @@ class Step {
   void Begin(const Bindings& bindings, std::span<const StepRow> rows);
   /// `next`: the op that follows in the step, which may be made with this one; null: none.
   void Run(const Op& op, const Op* next);
+  /// Whether the next one was, but for what the host does.
+  bool MadeNext() const { return made_ != nullptr; }
 
  private:
   // One overload per op, each beside its relatives in embed.cc, altup.cc, attention.cc, mlp.cc,

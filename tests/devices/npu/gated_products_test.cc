@@ -151,7 +151,9 @@ TEST(NpuGatedProducts, OutliersOfXAndHCostTheOthersLess) {
       ProductPart& part = plan.parts[0];
       if (way > 0) {
         part.sets_apart = true;
+        // Both, and what fills their tile.
         part.apart = {17, 200};
+        for (int32_t i = 20; part.apart.size() < 128; ++i) part.apart.push_back(i);
       }
       if (way > 1) {
         part.divisors.assign(768, 1);

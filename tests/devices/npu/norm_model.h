@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "devices/npu/gated_model.h"
+#include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/prefill/product_plan.h"
 #include "devices/npu/relative_error.h"
 #include "devices/products.h"
@@ -85,7 +86,13 @@ class Layer {
   Program& program() { return program_; }
   ProductPlan Plan(const Device& device) const {
     const PlanOptions options = {device, UINT64_MAX, kLeastSide, false, nullptr};
-    return PlanProducts(program_, {0, program_.ops.size()}, {rows_, 1}, options);
+    ProductPlan plan = PlanProducts(program_, {0, program_.ops.size()}, {rows_, 1}, options);
+    // As if the first inputs were the largest.
+    for (ProductPart& part : plan.parts) {
+      part.apart.resize(part.sets_apart ? kTileKI8 : 0);
+      std::iota(part.apart.begin(), part.apart.end(), 0);
+    }
+    return plan;
   }
   OutMlpCall Call() {
     o_.assign(static_cast<size_t>(rows_ * kWidth), NAN);

@@ -86,17 +86,20 @@ TEST(NpuNormProducts, OutliersOfXCostTheOthersLittle) {
         ASSERT_EQ(plan.parts.size(), 2U);
         ASSERT_TRUE(plan.parts[0].norm && plan.parts[0].norm->sets_apart);
         ASSERT_TRUE(plan.parts[1].sets_apart);
-        // Blocks of 32 in i4; in i8 both halves of the tile, those that are loud in the second.
+        // Blocks of 32 in i4; in i8 those that are loud in the second half of their tile. Or
+        // others, of no size.
+        std::vector<int32_t>& list = plan.parts[1].apart;
+        list.clear();
+        const int32_t blocks[] = {0, 96, 192, 448};
+        const int32_t ones[] = {17, 100, 200, 470};
         for (int32_t i = 0; i < 128; ++i) {
-          const int32_t blocks[] = {0, 96, 192, 448};
-          const int32_t ones[] = {17, 100, 200, 470};
-          plan.parts[1].apart.push_back(type == DType::kQ4_0 ? blocks[i / 32] + i % 32
-                                        : i >= 64 && i < 68  ? ones[i - 64]
-                                                             : 256 + i);
-        }
-        if (!apart) plan.parts[1].apart.resize(32);  // Nothing of any size.
-        if (!apart && type == DType::kQ4_0) {
-          std::iota(plan.parts[1].apart.begin(), plan.parts[1].apart.end(), 320);
+          if (!apart) {
+            list.push_back(224 + i);
+          } else if (type == DType::kQ4_0) {
+            list.push_back(blocks[i / 32] + i % 32);
+          } else {
+            list.push_back(i >= 64 && i < 68 ? ones[i - 64] : 224 + i);
+          }
         }
         ArrayProducts array(device, MakeEmulatedBackend(device.generation));
         array.Add(plan, {});

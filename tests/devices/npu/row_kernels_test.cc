@@ -169,69 +169,170 @@ void Fill(uint16_t (&values)[N], float size, std::mt19937& random) {
   for (uint16_t& value : values) value = bfloat16(normal(random)).bits;
 }
 
+/// A norm's tile of A, of two tiles of rows, its B, and what comes of them in double.
+struct NormCase {
+  NormCase(const char* name, int of_rows, int r, std::mt19937& random)
+      : suffix(name),
+        rows(of_rows),
+        micro(r),
+        a(kTileABytes),
+        b(2),
+        want(Size()),
+        slack(Size()),
+        squares(Rows()) {
+    auto& header = *reinterpret_cast<ActivationTileHeader*>(a.data());
+    header.rows = kIsNorms | IsForColumn(0) | kLeavesNormed;
+    header.rows_of_others = static_cast<uint32_t>(rows);
+    header.piece_rows = static_cast<uint32_t>(rows <= 8 ? 8 : rows <= 16 ? 16 : 32);
+    header.core_row = 1;
+    for (int row = 0; row < rows; ++row) {
+      factors.squares[row] = std::exp2(static_cast<float>(row % 3 - 1)) * 1.1F;
+    }
+    Fill(columns.post, 1, random);
+    Fill(columns.pre, 1, random);
+    // The last pieces, of which base has the second core row.
+    const auto piece = static_cast<size_t>(header.piece_rows) * kTileN;
+    columns.tile = kTileM / header.piece_rows / 2 - 1;
+    auto* const all = reinterpret_cast<uint16_t*>(a.data() + kActivationHeaderBytes);
+    for (size_t half = 0; half < 2; ++half) {
+      b[half].resize(kTileBBytes);
+      auto& base = *reinterpret_cast<NormBase*>(b[half].data());
+      base.half = static_cast<uint32_t>(half);
+      base.core_rows = 2;
+      uint16_t* const values = all + (2 * columns.tile + half) * piece;
+      auto* const added = reinterpret_cast<uint16_t*>(b[half].data() + sizeof base) + piece;
+      std::normal_distribution<float> normal;
+      for (size_t i = 0; i < static_cast<size_t>(rows) * kTileN; ++i) {
+        values[i] = bfloat16(normal(random)).bits;
+        added[i] = bfloat16(4 * normal(random)).bits;
+      }
+      for (int row = 0; row < rows; ++row) {
+        for (int i = 0; i < kTileN; ++i) {
+          const size_t at = PlaceOf(row, i, micro);
+          const size_t column = half * kTileN + static_cast<size_t>(i);
+          const double by_rows = static_cast<double>(FloatOf(values[at])) * factors.squares[row] *
+                                 FloatOf(columns.post[column]);
+          const double y = FloatOf(added[at]) + by_rows;
+          const double weight = FloatOf(columns.pre[column]);
+          squares[static_cast<size_t>(row)] += y * y;
+          want[static_cast<size_t>(row) * kGatedColumns + column] = y * weight;
+          // What is added is rounded twice, its factor, and both sums.
+          slack[static_cast<size_t>(row) * kGatedColumns + column] =
+              (std::abs(y) + 2 * std::abs(by_rows)) * std::abs(weight) / 128;
+        }
+      }
+    }
+  }
+  size_t Rows() const { return static_cast<size_t>(rows); }
+  size_t Size() const { return Rows() * kGatedColumns; }
+
+  /// Both halves, and the tile that is left of them.
+  void Run() {
+    NormColumns held;
+    Call("rows_columns", &columns, &held);
+    for (const auto& tile : b) {
+      Call(std::string("rows_norm") + suffix, a.data(), tile.data(), &held, &factors, &first,
+           &second, sums.data());
+    }
+    Call(std::string("gated_join") + suffix, a.data(), &first, &second, sums.data());
+  }
+  const NormedTile& left() const { return *reinterpret_cast<const NormedTile*>(sums.data()); }
+  double At(int row, int i, double& step) const {
+    const auto& header = *reinterpret_cast<const ActivationTileHeader*>(left().tile);
+    step = std::ldexp(1.0, header.exponents[row]);
+    const auto* const values =
+        reinterpret_cast<const int8_t*>(left().tile + kActivationHeaderBytes);
+    return values[PlaceOf(row, i, micro, kGatedColumns / 8)] * step;
+  }
+
+  const char* suffix;
+  int rows, micro;
+  std::vector<uint8_t> a;
+  std::vector<std::vector<uint8_t>> b;
+  NormColumns columns;
+  RowFactors factors = {};
+  GatedHalf first = {}, second = {};
+  std::vector<std::byte> sums = std::vector<std::byte>(kTileSumBytes, std::byte{0xFF});
+  std::vector<double> want, slack, squares;
+};
+
 // Both halves of a tile: bytes are y x pre, and the rows' squares those of y.
 TEST(NpuRowKernels, NormsAddAndLeaveBytes) {
   std::mt19937 random(3);
   for (const auto& [suffix, micro] : kGenerations) {
-    for (const int rows : {RowGranule(micro), kNormRows}) {
-      RowFactors factors = {};
-      for (int row = 0; row < rows; ++row) {
-        factors.squares[row] = std::exp2(static_cast<float>(row % 3 - 1)) * 1.1F;
-      }
-      std::vector<std::byte> sums(kTileSumBytes, std::byte{0xFF});
-      std::vector<bfloat16> half(size_t{kTileM} * kTileN);
-      GatedHalf kept;
-      std::vector<double> y;
-      std::vector<double> want(static_cast<size_t>(rows) * kGatedColumns);
-      std::vector<double> squares(static_cast<size_t>(rows));
-      for (int part = 0; part < 2; ++part) {
-        const auto tile = Leave(suffix, rows, part == 0 ? kIsFirstHalf : kIsSecondHalf, 0, random);
-        NormTile norm;
-        Fill(norm.base, 4, random);
-        Fill(norm.post, 1, random);
-        Fill(norm.pre, 1, random);
-        for (int row = 0; row < rows; ++row) {
-          for (int i = 0; i < kTileN; ++i) {
-            const size_t at = PlaceOf(row, i, micro.r);
-            const double added = FloatOf(tile->values[at]) * factors.squares[row] *
-                                 FloatOf(norm.post[static_cast<size_t>(i)]);
-            const double sum = FloatOf(norm.base[at]) + added;
-            squares[static_cast<size_t>(row)] += sum * sum;
-            want[static_cast<size_t>(row * kGatedColumns + part * kTileN + i)] =
-                sum * FloatOf(norm.pre[static_cast<size_t>(i)]);
-          }
-        }
-        Call(std::string("rows_norm") + suffix, tile.get(), &norm, &factors, half.data(),
-             sums.data());
-        if (part == 0) {
-          Call("gated_keep", half.data(), &kept);
-        } else {
-          Call(std::string("gated_join") + suffix, tile.get(), &kept, half.data(), sums.data());
-        }
-      }
-      const auto& left = *reinterpret_cast<const NormedTile*>(sums.data());
-      const auto& header = *reinterpret_cast<const ActivationTileHeader*>(left.tile);
+    for (const int rows : {RowGranule(micro), 24, kNormRows}) {
+      if (rows % RowGranule(micro) != 0) continue;
+      NormCase norm(suffix, rows, micro.r, random);
+      norm.Run();
+      const auto& header = *reinterpret_cast<const ActivationTileHeader*>(norm.left().tile);
       ASSERT_EQ(header.rows, static_cast<uint32_t>(rows));
       ASSERT_EQ(header.has_factors, 1U);
-      ASSERT_EQ(left.own.header.rows, kIsRowSums);
-      const auto* const values =
-          reinterpret_cast<const int8_t*>(left.tile + kActivationHeaderBytes);
+      ASSERT_EQ(norm.left().own.header.rows, kIsRowSums);
       for (int row = 0; row < rows; ++row) {
-        const double square = squares[static_cast<size_t>(row)];
-        EXPECT_NEAR(left.own.squares[row], square, 0.005 * square) << row;
-        const double step = std::ldexp(1.0, header.exponents[row]);
+        const double square = norm.squares[static_cast<size_t>(row)];
+        EXPECT_NEAR(norm.left().own.squares[row], square, 0.005 * square) << row;
+        double step = 0;
         double most = 0;
         for (int i = 0; i < kGatedColumns; ++i) {
-          const double value = want[static_cast<size_t>(row * kGatedColumns + i)];
+          const double value = norm.want[static_cast<size_t>(row * kGatedColumns + i)];
           most = std::max(most, std::abs(value));
-          const double got = values[PlaceOf(row, i, micro.r, kGatedColumns / 8)] * step;
-          // Half a step, of a half with a smaller one half of that before; roundings to bfloat16,
-          // of which a sum of large terms has more than its own share.
-          ASSERT_NEAR(got, value, 0.75 * step + 0.01 * std::abs(value) + 0.05) << row << " " << i;
+          // Half a step, of a half with a smaller one half of that before.
+          const double got = norm.At(row, i, step);
+          ASSERT_NEAR(got, value,
+                      0.75 * step + norm.slack[static_cast<size_t>(row * kGatedColumns + i)])
+              << row << " " << i;
         }
         EXPECT_LE(step, most / 62);
       }
     }
+  }
+}
+
+// What bytes leave over, whatever steps their halves had: both together are seven bits closer.
+TEST(NpuRowKernels, RestsAreWhatBytesLeaveOver) {
+  std::mt19937 random(5);
+  for (const auto& [suffix, micro] : kGenerations) {
+    NormCase norm(suffix, kNormRows, micro.r, random);
+    // The second half's are an eighth: bytes of it are rounded twice.
+    for (int i = kTileN; i < kGatedColumns; ++i) {
+      norm.columns.pre[i] = bfloat16(FloatOf(norm.columns.pre[i]) / 8).bits;
+    }
+    norm.Run();
+    std::vector<double> bytes(norm.Size());
+    double step = 0;
+    for (int row = 0; row < kNormRows; ++row) {
+      for (int i = 0; i < kGatedColumns; ++i) {
+        bytes[static_cast<size_t>(row * kGatedColumns + i)] = norm.At(row, i, step);
+      }
+    }
+    Call("rows_steps", &norm.first, &norm.second, &norm.factors);
+    norm.columns.rest = 1;
+    norm.Run();
+    for (int row = 0; row < kNormRows; ++row) {
+      for (int i = 0; i < kGatedColumns; ++i) {
+        const auto at = static_cast<size_t>(row * kGatedColumns + i);
+        const double want = norm.want[at] / (i < kTileN ? 1 : 8);
+        const double rest = norm.At(row, i, step);
+        ASSERT_NEAR(bytes[at] + rest, want, 0.75 * step + norm.slack[at] / (i < kTileN ? 1 : 8))
+            << row << " " << i;
+        ASSERT_LE(step, std::abs(bytes[at]) / 8 + 1) << row;
+      }
+    }
+  }
+}
+
+// Base of other core rows is left alone.
+TEST(NpuRowKernels, NormsTakeTheirOwnCoreRowsBase) {
+  std::mt19937 random(6);
+  NormCase norm("_npu1", 8, kMicroI8Npu1.r, random);
+  for (const uint32_t first : {2U, 3U, 0xFFFFFFFFU}) {
+    auto& base = *reinterpret_cast<NormBase*>(norm.b[0].data());
+    base.first_core_row = first;
+    base.core_rows = first == 0xFFFFFFFFU ? 1 : 2;
+    norm.first.exponents[0] = 77;
+    Call("rows_norm_npu1", norm.a.data(), norm.b[0].data(), &norm.columns, &norm.factors,
+         &norm.first, &norm.second, norm.sums.data());
+    EXPECT_EQ(norm.first.exponents[0], 77) << first;
   }
 }
 

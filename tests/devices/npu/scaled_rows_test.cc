@@ -69,39 +69,52 @@ TEST(NpuScaledRows, ActivationsAreWithinHalfAStepOfTheirTile) {
 /// Rows with inputs apart, put together again.
 struct ApartRow {
   ApartRow(const std::vector<float>& x, const std::vector<int32_t>& apart)
-      : tiles(ScaledParts::TilesOf(x)), integers((tiles + 1) * 128, 99), exponents(tiles + 1) {
-    factor = ScaleRowApart(x, apart, integers, exponents);
-    for (size_t i = 0; i < x.size(); ++i) values.push_back(At(128 + i));
-    for (size_t i = 0; i < apart.size(); ++i) values[static_cast<size_t>(apart[i])] += At(i);
+      : tiles(ScaledParts::TilesOf(x)),
+        order(OrderApart(static_cast<int64_t>(x.size()), apart)),
+        integers((tiles + 1) * 128, 99),
+        exponents(tiles + 1),
+        values(x.size()) {
+    factor = ScaleRowApart(x, order, integers, exponents);
+    for (size_t i = 0; i < order.size(); ++i) {
+      values[static_cast<size_t>(order[i])] +=
+          std::ldexp(integers[i] * double{factor}, exponents[i / 128]);
+    }
   }
-  double At(size_t i) const { return std::ldexp(integers[i] * double{factor}, exponents[i / 128]); }
   size_t tiles;
+  std::vector<int32_t> order;
   std::vector<int8_t> integers, exponents;
   float factor = 0;
   std::vector<double> values;
 };
 
-// Inputs that are apart cost the others of their tile nothing, and are as exact as they.
+// Inputs that are apart cost the others nothing, and are more exact than they.
 TEST(NpuScaledRows, InputsApartLeaveTheOthersTheirBits) {
   std::mt19937_64 random(5);
-  const std::vector<int32_t> apart = {3, 100, 129, 319};
+  // Four large ones, and what fills their tile.
+  std::vector<int32_t> apart = {3, 100, 129, 319};
+  for (int32_t i = 0; apart.size() < 128; i += 2) {
+    if (i != 100) apart.push_back(i);
+  }
   for (const float size : {1e-36F, 1.0F, 3e20F}) {
     std::normal_distribution<float> normal;
     std::vector<float> x(320);
     for (float& value : x) value = std::clamp(normal(random), -3.0F, 3.0F) * size;
-    for (const int32_t i : apart) x[static_cast<size_t>(i)] = 30 * size;
+    for (size_t i = 0; i < 4; ++i) x[static_cast<size_t>(apart[i])] = 30 * size;
     x[100] = -80 * size;
     const ApartRow row(x, apart);
     EXPECT_EQ(row.factor == 1, size == 1.0F);
-    // Of 3, not of 80.
+    // Of 3, not of 80; of the rests of 80's bytes.
     const double step = 2 * 3 * size / 127.5;
     for (size_t i = 0; i < x.size(); ++i) {
       ASSERT_LE(std::abs(row.values[i] - x[i]), step / 2) << size << " " << i;
     }
-    // Behind the row's end, and behind those that are apart, is nothing.
+    for (const int32_t i : apart) {
+      ASSERT_LE(std::abs(row.values[static_cast<size_t>(i)] - x[static_cast<size_t>(i)]),
+                80 * size / 16384.0);
+    }
+    // Behind the row's end is nothing.
     EXPECT_EQ(row.tiles, 3U);
-    for (size_t i = 128 + 320; i < 512; ++i) ASSERT_EQ(row.integers[i], 0);
-    for (size_t i = apart.size(); i < 128; ++i) ASSERT_EQ(row.integers[i], 0);
+    for (size_t i = 320 + 128; i < 512; ++i) ASSERT_EQ(row.integers[i], 0);
   }
   std::vector<float> bad(320, 1);
   bad[200] = NAN;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -183,50 +184,71 @@ class Maker {
     return fmt::format("{}_{}_{}", group, name, GenerationName(config_.device.generation));
   }
 
-  /// A tile of rows, or of their sums, when it is there. Rows are for one column of the array; a
-  /// norm's come in pairs, each with a tile of B for each core row: an even number, so that B is
-  /// where A was at the first of the pair.
-  std::vector<CoreStep> RowSteps(const CoreParts& parts, int column, int row, int half) const {
+  /// A tile of rows, or of their sums, when it is there.
+  std::vector<CoreStep> RowSteps(const CoreParts& parts, int column, int half) const {
     const size_t tile = parts.a[half];
     WhenStep sums{tile, 0, kIsRowSums, {}};
     Add(sums.body, AcquireStep{parts.b_locks + 1});
     Add(sums.body, CallStep{"rows_sum", {tile, parts.b[half], parts.weights}});
     Add(sums.body, ReleaseStep{parts.b_locks});
 
-    WhenStep ours{tile, 0, IsForColumn(column), {}};
     WhenStep gate{tile, 0, kIsGate, {}};
-    Add(gate.body, CallStep{OfGeneration("rows", "cut"), {tile, parts.weights, parts.gate}});
-    Add(ours.body, gate);
-    for (const bool second : {false, true}) {
-      WhenStep norm{tile, 0, second ? kIsSecondHalf : kIsFirstHalf, {}};
-      if (!second) Add(norm.body, AcquireStep{parts.c_locks});
-      static_assert(kCoreRows % 2 == 0);
-      for (int i = 0; i < kCoreRows; ++i) {
-        const size_t b = parts.b[(half + (second ? 1 : 0) + i) % 2];
-        Add(norm.body, AcquireStep{parts.b_locks + 1});
-        if (i == row) {
-          Add(norm.body, CallStep{OfGeneration("rows", "norm"),
-                                  {tile, b, parts.weights, parts.gate, parts.sums}});
-        }
-        Add(norm.body, ReleaseStep{parts.b_locks});
-      }
-      if (second) {
-        Add(norm.body,
-            CallStep{OfGeneration("gated", "join"), {tile, parts.scores, parts.gate, parts.sums}});
-        WhenStep apart{tile, 0, kIsApart, {}};
-        Add(apart.body, CallStep{"rows_apart", {parts.scores, parts.gate, parts.weights}});
-        Add(norm.body, apart);
-        Add(norm.body, ReleaseStep{parts.c_locks + 1});
-      } else {
-        Add(norm.body, CallStep{"gated_keep", {parts.gate, parts.scores}});
-      }
-      Add(ours.body, norm);
-    }
+    WhenStep ours{tile, 0, IsForColumn(column), {}};
+    Add(ours.body, CallStep{OfGeneration("rows", "cut"), {tile, parts.weights, parts.gate}});
+    Add(gate.body, ours);
 
     std::vector<CoreStep> steps;
     Add(steps, sums);
-    Add(steps, ours);
+    Add(steps, gate);
+    Add(steps, NormStep(parts, column, half));
     return steps;
+  }
+
+  /// A norm's rows: a tile of B for every column of the array, and an even number of them for those
+  /// that take some, so that A and B stay in step.
+  WhenStep NormStep(const CoreParts& parts, int column, int half) const {
+    const size_t tile = parts.a[half];
+    WhenStep ours{tile, 0, IsForColumn(column), {}};
+    WhenStep norms{tile, 0, kIsNorms, {}};
+    Add(norms.body, AcquireStep{parts.b_locks + 1});
+    ours.body.clear();
+    Add(ours.body, CallStep{"rows_columns", {parts.b[half], parts.scales}});
+    Add(norms.body, ours);
+    Add(norms.body, ReleaseStep{parts.b_locks});
+
+    const auto add_two = [&](std::vector<CoreStep>& to) {
+      for (const size_t b : {parts.b[1 - half], parts.b[half]}) {
+        Add(to, AcquireStep{parts.b_locks + 1});
+        Add(to,
+            CallStep{OfGeneration("rows", "norm"),
+                     {tile, b, parts.scales, parts.weights, parts.scores, parts.gate, parts.sums}});
+        Add(to, ReleaseStep{parts.b_locks});
+      }
+    };
+    constexpr int64_t kBases = offsetof(ActivationTileHeader, bases) / 4;
+    ours.body.clear();
+    WhenStep begin{tile, 0, kLeavesNormed, {}};
+    Add(begin.body, AcquireStep{parts.c_locks});
+    Add(ours.body, begin);
+    add_two(ours.body);
+    WhenStep more{tile, kBases, kFourBases | kEightBases, {}};
+    add_two(more.body);
+    Add(ours.body, more);
+    WhenStep most{tile, kBases, kEightBases, {}};
+    LoopStep twice{2, {}};
+    add_two(twice.body);
+    Add(most.body, twice);
+    Add(ours.body, most);
+    WhenStep keeps{tile, 0, kKeepsSteps, {}};
+    Add(keeps.body, CallStep{"rows_steps", {parts.scores, parts.gate, parts.weights}});
+    Add(ours.body, keeps);
+    WhenStep leaves{tile, 0, kLeavesNormed, {}};
+    Add(leaves.body,
+        CallStep{OfGeneration("gated", "join"), {tile, parts.scores, parts.gate, parts.sums}});
+    Add(leaves.body, ReleaseStep{parts.c_locks + 1});
+    Add(ours.body, leaves);
+    Add(norms.body, ours);
+    return norms;
   }
 
   /// A tile of keys, or of values, when it is there. Before a job's first keys the queries of all
@@ -278,7 +300,7 @@ class Maker {
           AddStep(forever.body, std::move(step));
         }
         if (ScalesRows(config_)) {
-          for (CoreStep& step : RowSteps(parts, column, row, half)) {
+          for (CoreStep& step : RowSteps(parts, column, half)) {
             AddStep(forever.body, std::move(step));
           }
         }

@@ -105,29 +105,36 @@ float ScaleRow(std::span<const float> x, std::span<int8_t> integers, std::span<i
   return std::ldexp(1.0F, *shift);
 }
 
-float ScaleRowApart(std::span<const float> x, std::span<const int32_t> apart,
+std::vector<int32_t> OrderApart(int64_t k, std::span<const int32_t> apart) {
+  std::vector<int32_t> order(apart.begin(), apart.end());
+  order.insert(order.end(), apart.begin(), apart.end());
+  std::vector<bool> is_apart(static_cast<size_t>(k));
+  for (const int32_t i : apart) is_apart[static_cast<size_t>(i)] = true;
+  for (int64_t i = 0; i < k; ++i) {
+    if (!is_apart[static_cast<size_t>(i)]) order.push_back(static_cast<int32_t>(i));
+  }
+  return order;
+}
+
+float ScaleRowApart(std::span<const float> x, std::span<const int32_t> order,
                     std::span<int8_t> integers, std::span<int8_t> exponents) {
-  const auto tiles = static_cast<size_t>(ScaledTiles(static_cast<int64_t>(x.size())));
-  CheckSizes((tiles + 1) * kTile, integers.size(), exponents.size());
-  if (apart.empty() || apart.size() > kTile) {
+  const auto tiles = static_cast<size_t>(ScaledTiles(static_cast<int64_t>(x.size())) + 1);
+  CheckSizes(tiles * kTile, integers.size(), exponents.size());
+  if (order.size() != x.size() + kTile) {
     throw Error(ErrorKind::kInternal, "scaled rows: inputs apart that are not a tile");
   }
   const std::optional<int> shift = ShiftOf(x);
   if (!shift) return RoundToNone(integers, exponents);
   const float near = std::ldexp(1.0F, -*shift);
   std::vector<float> moved(tiles * kTile);
-  std::transform(x.begin(), x.end(), moved.begin(), [near](float value) { return value * near; });
-  std::array<float, kTile> set_apart{};
-  for (size_t i = 0; i < apart.size(); ++i) set_apart[i] = moved[static_cast<size_t>(apart[i])];
-  RoundTile(set_apart, integers.data(), exponents[0]);
-  const float step = std::ldexp(1.0F, exponents[0]);
-  // Exact: what is left has no more bits than x.
-  for (size_t i = 0; i < apart.size(); ++i) {
-    moved[static_cast<size_t>(apart[i])] -= static_cast<float>(integers[i]) * step;
-  }
+  std::transform(order.begin(), order.end(), moved.begin(),
+                 [&](int32_t i) { return x[static_cast<size_t>(i)] * near; });
   ForTiles(moved.size(), [&](size_t first, size_t count, size_t tile) {
-    RoundTile(std::span(moved).subspan(first, count), integers.data() + kTile + first,
-              exponents[1 + tile]);
+    RoundTile(std::span(moved).subspan(first, count), integers.data() + first, exponents[tile]);
+    if (tile > 0) return;
+    const float step = std::ldexp(1.0F, exponents[0]);
+    // Exact: what is left has no more bits than x.
+    for (size_t i = 0; i < kTile; ++i) moved[kTile + i] -= static_cast<float>(integers[i]) * step;
   });
   return std::ldexp(1.0F, *shift);
 }

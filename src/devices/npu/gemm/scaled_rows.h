@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace tandem::npu {
 
@@ -20,12 +21,14 @@ int64_t ScaledTiles(int64_t k);
 /// none. A row with what is no number has zeros, and that as its factor.
 float ScaleRow(std::span<const float> x, std::span<int8_t> integers, std::span<int8_t> exponents);
 
-/// The same with some inputs apart from their tiles, which they would take bits from: rounded
-/// together as one more tile in front of the others, with an exponent of its own, and in their
-/// places what that leaves over of them. So they have two parts, and the others the steps of a tile
-/// without them. `apart`: which of x, 1 to 128 of them. integers
-/// [(ScaledTiles(k) + 1) x 128], exponents [ScaledTiles(k) + 1].
-float ScaleRowApart(std::span<const float> x, std::span<const int32_t> apart,
+/// Inputs apart: a tile of a row's, in tiles for themselves in front of the others, which they
+/// would take bits from, and in two parts. Places of x in A, and in weights: those apart, in their
+/// order; those once more, for what the first part leaves over of them; all others. [k + 128]
+std::vector<int32_t> OrderApart(int64_t k, std::span<const int32_t> apart);
+
+/// ScaleRow of a row in that order, of 128 apart. integers [(ScaledTiles(k) + 1) x 128], exponents
+/// [ScaledTiles(k) + 1].
+float ScaleRowApart(std::span<const float> x, std::span<const int32_t> order,
                     std::span<int8_t> integers, std::span<int8_t> exponents);
 
 /// What those of ScaleRow leave over of x, in the same form, with the same factor: both together

@@ -141,7 +141,7 @@ inline void SetExponents(Shorts most, int8_t* exponents) {
   }
 }
 
-/// Values in bfloat16 to bytes by their rows' exponents, which come behind them.
+/// Values in bfloat16 to bytes by their rows' exponents, as a GatedHalf in the same place.
 template <int R>
 void BytesOfRows(bfloat16* values, int rows, const int8_t* exponents) {
   auto* const half = reinterpret_cast<GatedHalf*>(values);

@@ -87,14 +87,6 @@ void Hold(const uint8_t* a, const float* sums, const bfloat16* scales, const Row
   if (HeaderOfA(a).has_factors != 0) ScaleRows<R>(gate, RowsOf(a), *factors);
 }
 
-template <int R>
-void Norm(const uint8_t* a, const uint8_t* b, const RowFactors* factors, bfloat16* half,
-          uint8_t* sums) {
-  NormRows<R>(RowTileOf(a), RowsOf(a), *reinterpret_cast<const NormTile*>(b), *factors,
-              (HeaderOfA(a).rows & kIsFirstHalf) != 0, half,
-              &reinterpret_cast<NormedTile*>(sums)->own);
-}
-
 template <typename Tag, typename Sum, typename Out>
 void Narrow(const uint8_t* b, const Sum* sums, Out* out) {
   SetModes();
@@ -137,9 +129,10 @@ void tandem_rows_leave_npu1(const uint8_t* a, const uint8_t* b, const bfloat16* 
 void tandem_rows_cut_npu1(const uint8_t* a, const RowFactors* factors, bfloat16* gate) {
   CutGates<kMicroI8Npu1.r>(RowTileOf(a), RowsOf(a), *factors, gate);
 }
-void tandem_rows_norm_npu1(const uint8_t* a, const uint8_t* b, const RowFactors* factors,
-                           bfloat16* half, uint8_t* sums) {
-  Norm<kMicroI8Npu1.r>(a, b, factors, half, sums);
+void tandem_rows_norm_npu1(const uint8_t* a, const uint8_t* b, const NormColumns* columns,
+                           const RowFactors* factors, GatedHalf* first, GatedHalf* second,
+                           NormedTile* sums) {
+  NormRows<kMicroI8Npu1.r>(a, b, *columns, *factors, first, second, &sums->own);
 }
 #endif
 #if !defined(__AIEARCH__) || __AIEARCH__ == 21
@@ -174,9 +167,10 @@ void tandem_rows_leave_npu2(const uint8_t* a, const uint8_t* b, const bfloat16* 
 void tandem_rows_cut_npu2(const uint8_t* a, const RowFactors* factors, bfloat16* gate) {
   CutGates<kMicroI8Npu2.r>(RowTileOf(a), RowsOf(a), *factors, gate);
 }
-void tandem_rows_norm_npu2(const uint8_t* a, const uint8_t* b, const RowFactors* factors,
-                           bfloat16* half, uint8_t* sums) {
-  Norm<kMicroI8Npu2.r>(a, b, factors, half, sums);
+void tandem_rows_norm_npu2(const uint8_t* a, const uint8_t* b, const NormColumns* columns,
+                           const RowFactors* factors, GatedHalf* first, GatedHalf* second,
+                           NormedTile* sums) {
+  NormRows<kMicroI8Npu2.r>(a, b, *columns, *factors, first, second, &sums->own);
 }
 #endif
 
@@ -188,7 +182,9 @@ void tandem_rows_sum(const uint8_t* a, const uint8_t* b, RowFactors* factors) {
   AddRowSums(a, *reinterpret_cast<const RowSumHeader*>(b), factors);
 }
 
-void tandem_rows_apart(const GatedHalf* first, const GatedHalf* second, RowFactors* factors) {
+void tandem_rows_columns(const uint8_t* b, NormColumns* columns) { StartNorm(b, columns); }
+
+void tandem_rows_steps(const GatedHalf* first, const GatedHalf* second, RowFactors* factors) {
   KeepSteps(first, second, factors);
 }
 

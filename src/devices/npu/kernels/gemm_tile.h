@@ -47,7 +47,11 @@ struct ActivationTileHeader {
   uint32_t rows = 0;  ///< In use, a multiple of RowGranule(); or what the tile is (row_tile.h).
   uint32_t rows_of_others = 0;  ///< In use where the tile is no product's.
   uint32_t has_factors = 0;     ///< Whether its rows lack the factors that the core has of them.
-  uint32_t reserved[13] = {};
+  // Of rows for a norm (row_tile.h).
+  uint32_t bases = 0;
+  uint32_t piece_rows = 0;
+  uint32_t core_row = 0;
+  uint32_t reserved[10] = {};
   /// Of integers that are summed in float: each is that many powers of two (kLeastExponent to
   /// kMostExponent), the same for all of a row in this tile.
   int8_t exponents[kTileM] = {};

@@ -30,8 +30,9 @@ void tandem_rows_leave_npu1(const uint8_t* a, const uint8_t* b,
 void tandem_rows_cut_npu1(const uint8_t* a, const tandem::npu::RowFactors* factors,
                           tandem::npu::native::bfloat16* gate);
 void tandem_rows_norm_npu1(const uint8_t* a, const uint8_t* b,
-                           const tandem::npu::RowFactors* factors,
-                           tandem::npu::native::bfloat16* half, uint8_t* sums);
+                           const tandem::npu::NormColumns* columns,
+                           const tandem::npu::RowFactors* factors, tandem::npu::GatedHalf* first,
+                           tandem::npu::GatedHalf* second, tandem::npu::NormedTile* sums);
 void tandem_gated_multiply_npu1(const uint8_t* a, const float* sums,
                                 const tandem::npu::native::bfloat16* scales,
                                 tandem::npu::native::bfloat16* gate);
@@ -47,15 +48,17 @@ void tandem_rows_leave_npu2(const uint8_t* a, const uint8_t* b,
 void tandem_rows_cut_npu2(const uint8_t* a, const tandem::npu::RowFactors* factors,
                           tandem::npu::native::bfloat16* gate);
 void tandem_rows_norm_npu2(const uint8_t* a, const uint8_t* b,
-                           const tandem::npu::RowFactors* factors,
-                           tandem::npu::native::bfloat16* half, uint8_t* sums);
+                           const tandem::npu::NormColumns* columns,
+                           const tandem::npu::RowFactors* factors, tandem::npu::GatedHalf* first,
+                           tandem::npu::GatedHalf* second, tandem::npu::NormedTile* sums);
 void tandem_gated_multiply_npu2(const uint8_t* a, const float* sums,
                                 const tandem::npu::native::bfloat16* scales,
                                 tandem::npu::native::bfloat16* gate);
 void tandem_gated_join_npu2(const uint8_t* a, const tandem::npu::GatedHalf* first,
                             const tandem::npu::GatedHalf* second, uint8_t* sums);
 void tandem_rows_sum(const uint8_t* a, const uint8_t* b, tandem::npu::RowFactors* factors);
-void tandem_rows_apart(const tandem::npu::GatedHalf* first, const tandem::npu::GatedHalf* second,
+void tandem_rows_columns(const uint8_t* b, tandem::npu::NormColumns* columns);
+void tandem_rows_steps(const tandem::npu::GatedHalf* first, const tandem::npu::GatedHalf* second,
                        tandem::npu::RowFactors* factors);
 void tandem_gated_keep(const tandem::npu::GatedHalf* half, tandem::npu::GatedHalf* kept);
 void tandem_gemm_bf16(const uint8_t* a, const uint8_t* b, float* sums);
@@ -115,7 +118,9 @@ constexpr size_t kLeaveRows[] = {kActivationHeaderBytes, kTileHeaderBytes, kGate
 constexpr size_t kSumRows[] = {kTileABytes, kTileHeaderBytes, sizeof(RowFactors)};
 constexpr size_t kKeepSteps[] = {sizeof(GatedHalf), sizeof(GatedHalf), sizeof(RowFactors)};
 constexpr size_t kCutGates[] = {kTileABytes, sizeof(RowFactors), kGateBytes};
-constexpr size_t kNormRowsOf[] = {kTileABytes, sizeof(NormTile), sizeof(RowFactors), kGateBytes,
+constexpr size_t kStartNorm[] = {sizeof(NormColumns), sizeof(NormColumns)};
+constexpr size_t kNormHalves[] = {kTileABytes,        kTileB4Bytes,      sizeof(NormColumns),
+                                  sizeof(RowFactors), sizeof(GatedHalf), sizeof(GatedHalf),
                                   sizeof(NormedTile)};
 
 constexpr Kernel kKernels[] = {
@@ -138,14 +143,15 @@ constexpr Kernel kKernels[] = {
     {"gated_join_npu1", kJoinHalves, Caller<tandem_gated_join_npu1>::Run},
     {"rows_leave_npu1", kLeaveRows, Caller<tandem_rows_leave_npu1>::Run},
     {"rows_cut_npu1", kCutGates, Caller<tandem_rows_cut_npu1>::Run},
-    {"rows_norm_npu1", kNormRowsOf, Caller<tandem_rows_norm_npu1>::Run},
+    {"rows_norm_npu1", kNormHalves, Caller<tandem_rows_norm_npu1>::Run},
     {"gated_hold_npu2", kHoldGate, Caller<tandem_gated_hold_npu2>::Run},
     {"gated_multiply_npu2", kMultiplyGate, Caller<tandem_gated_multiply_npu2>::Run},
     {"gated_join_npu2", kJoinHalves, Caller<tandem_gated_join_npu2>::Run},
     {"rows_leave_npu2", kLeaveRows, Caller<tandem_rows_leave_npu2>::Run},
     {"rows_cut_npu2", kCutGates, Caller<tandem_rows_cut_npu2>::Run},
-    {"rows_norm_npu2", kNormRowsOf, Caller<tandem_rows_norm_npu2>::Run},
-    {"rows_apart", kKeepSteps, Caller<tandem_rows_apart>::Run},
+    {"rows_norm_npu2", kNormHalves, Caller<tandem_rows_norm_npu2>::Run},
+    {"rows_columns", kStartNorm, Caller<tandem_rows_columns>::Run},
+    {"rows_steps", kKeepSteps, Caller<tandem_rows_steps>::Run},
     {"rows_sum", kSumRows, Caller<tandem_rows_sum>::Run},
     {"attention_queries", kStart, Caller<tandem_attention_queries>::Run},
     {"attention_keys", kWeigh, Caller<tandem_attention_keys>::Run},

@@ -159,88 +159,115 @@ inline void KeepSteps(const GatedHalf* first, const GatedHalf* second, RowFactor
   }
 }
 
-/// What the bytes of inputs apart leave over of x.
-class Apart {
+/// What the bytes of inputs apart leave over of x, of a half.
+class Rest {
  public:
-  Apart(const NormTile& norm, const RowFactors& factors) : norm_(norm), factors_(factors) {}
+  Rest(const RowFactors& factors, uint32_t half) : factors_(factors), half_(half) {}
   void Begin(int row) {
-    for (int half = 0; half < 2; ++half) {
-      const auto* const steps = reinterpret_cast<const bfloat16*>(factors_.steps[half]) + row;
-      const auto eight = [&](int i) { return aie::broadcast<bfloat16, 8>(steps[i]); };
-      units_[half] = FloatSums(aie::concat(eight(0), eight(1), eight(2), eight(3)));
-    }
+    const Brains own = StepsOf(half_, row);
+    const Brains other = StepsOf(1 - half_, row);
+    step_ = FloatSums(own);
     // Both halves' bytes are brought to the larger step.
-    joined_ = FloatSums(aie::max(units_[0].to_vector<float>(), units_[1].to_vector<float>()));
+    const Shorts larger =
+        aie::max(aie::vector_cast<int16_t>(own), aie::vector_cast<int16_t>(other));
+    joined_ = FloatSums(aie::vector_cast<bfloat16>(larger));
   }
-  Brains LeftOver(const Brains& x, int block) const {
-    FloatSums left = FloatSums(x);
-    const auto marks = aie::unpack(aie::load_v<16>(norm_.apart + block / 2 * 16));
-    for (int half = 0; half < 2; ++half) {
-      const auto zeros = aie::broadcast<int16_t, 16>(0);
-      const auto signs = half == 0 ? marks : aie::sub(zeros, marks);
-      // 127 is 1 as bfloat16, where its exponent is.
-      const auto ones = aie::vector_cast<bfloat16>(aie::upshift(aie::max(signs, zeros), 7));
-      const auto eight = ones.template extract<8>(static_cast<unsigned>(block % 2));
-      const Brains once = Rounded(x, units_[half]);
-      left = aie::msc(left, Rounded(once, joined_), aie::concat(eight, eight, eight, eight));
-    }
-    return left.to_vector<bfloat16>();
+  Brains Of(const Brains& x) const {
+    const Brains bytes = Rounded(Rounded(x, step_), joined_);
+    return aie::sub(FloatSums(x), FloatSums(bytes)).to_vector<bfloat16>();
   }
 
  private:
-  static Brains Rounded(const Brains& x, const FloatSums& unit) {
-    return aie::sub(aie::add(FloatSums(x), unit), unit).to_vector<bfloat16>();
+  Brains StepsOf(uint32_t half, int row) const {
+    const auto* const steps = reinterpret_cast<const bfloat16*>(factors_.steps[half]) + row;
+    const auto eight = [&](int i) { return aie::broadcast<bfloat16, 8>(steps[i]); };
+    return aie::concat(eight(0), eight(1), eight(2), eight(3));
+  }
+  static Brains Rounded(const Brains& x, const FloatSums& step) {
+    return aie::sub(aie::add(FloatSums(x), step), step).to_vector<bfloat16>();
   }
 
-  const NormTile& norm_;
   const RowFactors& factors_;
-  FloatSums units_[2];
+  uint32_t half_;
+  FloatSums step_;
   FloatSums joined_;
 };
 
-/// A half of a tile of A: y = base + rows x factor x post, of which y x pre, less what inputs apart
-/// have elsewhere, becomes bytes, each row with its own exponent, as MultiplyGate has h; and the
-/// squares of y are added to those of the rows, or are their first.
+/// Takes over what a column of the array does with a tile of A.
+inline void StartNorm(const uint8_t* b, NormColumns* columns) {
+  constexpr size_t kLanes = 64;
+  static_assert(sizeof(NormColumns) % kLanes == 0);
+  auto* const to = reinterpret_cast<uint8_t*>(columns);
+  for (size_t i = 0; i < sizeof(NormColumns); i += kLanes) {
+    aie::store_v(to + i, aie::load_v<kLanes>(b + i));
+  }
+}
+
+/// A half of a tile of A in bytes, each row with its own exponent, as MultiplyGate has h; and the
+/// squares of y are those of the rows, or are added to them. `rows`, `base`: pieces of it.
 template <int R>
-void NormRows(const RowTile& tile, int rows, const NormTile& norm, const RowFactors& factors,
-              bool first, bfloat16* half, RowSums* own) {
-  SetModes();
-  if (rows > kNormRows) rows = kNormRows;
-  if (first) StartSums(own, rows);
+void NormHalf(const bfloat16* rows, const bfloat16* base, int count, const NormColumns& columns,
+              const RowFactors& factors, uint32_t half, bfloat16* out, RowSums* own) {
+  const uint16_t* const post = columns.post + half * kTileN;
+  const uint16_t* const pre = columns.pre + half * kTileN;
+  const bool takes_rest = columns.rest != 0;
   int8_t exponents[kNormRows];
   Shorts most = AllShorts(0);
   Brains of_rows;
   FloatSums squares;
-  Apart apart(norm, factors);
+  Rest rest(factors, half);
   ForRowGroups<R>(
-      rows,
+      count,
       [&](int row) {
-        apart.Begin(row);
+        rest.Begin(row);
         most = AllShorts(0);
         of_rows = OfFourRows(factors.squares + row).to_vector<bfloat16>();
         // A sum of floats begins with the first half's: scalars have no float's addition.
         auto before = aie::zeros<float, kGatedLanes>();
-        for (int i = 0; i < kGatedRows && !first; ++i) {
+        for (int i = 0; i < kGatedRows && half != 0; ++i) {
           before[static_cast<unsigned>(8 * i)] = own->squares[row + i];
         }
         squares = FloatSums(before);
       },
       [&](int at, int block) {
         const Brains weighted =
-            aie::mul(LoadRows(tile.values, at), ColumnsOf(norm.post, block)).to_vector<bfloat16>();
-        const Brains y =
-            aie::mac(FloatSums(LoadRows(norm.base, at)), weighted, of_rows).to_vector<bfloat16>();
+            aie::mul(aie::load_v<kGatedLanes>(rows + at), ColumnsOf(post, block))
+                .to_vector<bfloat16>();
+        const Brains y = aie::mac(FloatSums(aie::load_v<kGatedLanes>(base + at)), weighted, of_rows)
+                             .to_vector<bfloat16>();
         squares = aie::mac(squares, y, y);
-        const Brains whole = aie::mul(y, ColumnsOf(norm.pre, block)).to_vector<bfloat16>();
-        const Brains x = apart.LeftOver(whole, block);
-        aie::store_v(half + at, x);
+        Brains x = aie::mul(y, ColumnsOf(pre, block)).to_vector<bfloat16>();
+        if (takes_rest) x = rest.Of(x);
+        aie::store_v(out + at, x);
         most = aie::max(most, SizesOf(x));
       },
       [&](int row) {
         SetExponents(most, exponents + row);
         StoreRowTotals(squares, own->squares + row);
       });
-  BytesOfRows<R>(half, rows, exponents);
+  BytesOfRows<R>(out, count, exponents);
+}
+
+/// Of a tile of A the half that a tile of B brings base for, where it does so for this core row.
+template <int R>
+void NormRows(const uint8_t* a, const uint8_t* b, const NormColumns& columns,
+              const RowFactors& factors, GatedHalf* first, GatedHalf* second, RowSums* own) {
+  SetModes();
+  const auto& header = *reinterpret_cast<const ActivationTileHeader*>(a);
+  const auto& base = *reinterpret_cast<const NormBase*>(b);
+  const uint32_t at = header.core_row - base.first_core_row;
+  if (at >= base.core_rows) return;  // and below the first, which wraps
+  constexpr uint32_t kMost = kNormRows;
+  const uint32_t of_piece = header.piece_rows < kMost ? header.piece_rows : kMost;
+  const uint32_t rows = header.rows_of_others < of_piece ? header.rows_of_others : of_piece;
+  const uint32_t half = base.half != 0 ? 1 : 0;
+  const uint32_t piece = of_piece * kTileN;
+  if (half == 0) StartSums(own, static_cast<int>(rows));
+  NormHalf<R>(reinterpret_cast<const bfloat16*>(a + kActivationHeaderBytes) +
+                  (2 * columns.tile + half) % (kTileM / of_piece) * piece,
+              reinterpret_cast<const bfloat16*>(b + sizeof base) + at % (kTileM / of_piece) * piece,
+              static_cast<int>(rows), columns, factors, half,
+              reinterpret_cast<bfloat16*>(half == 0 ? first : second), own);
 }
 
 }  // namespace tandem::npu::kernels

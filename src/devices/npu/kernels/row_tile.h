@@ -25,10 +25,10 @@ namespace tandem::npu {
 // (kActivationRows), no keys and no values.
 inline constexpr uint32_t kIsRowSums = 1U << 18;
 inline constexpr uint32_t kIsGate = 1U << 19;        ///< Rows that are cut; a gate is left of them.
-inline constexpr uint32_t kIsFirstHalf = 1U << 20;   ///< Rows for a norm: the first 64 columns
-inline constexpr uint32_t kIsSecondHalf = 1U << 21;  ///< of a tile of A, and the others.
-inline constexpr uint32_t kIsApart = 1U << 22;       ///< Beside the second: inputs apart, below.
-/// A tile of rows: which column of the array takes it.
+inline constexpr uint32_t kIsNorms = 1U << 20;       ///< Rows for a norm:
+inline constexpr uint32_t kLeavesNormed = 1U << 21;  ///< tiles of A leave,
+inline constexpr uint32_t kKeepsSteps = 1U << 22;    ///< or their steps are kept (inputs apart).
+/// Of tiles of rows: which columns of the array take them, one tile of A each.
 constexpr uint32_t IsForColumn(int64_t column) { return 1U << 24 << column; }
 
 /// The rows' own sums over 64 columns, or over the 128 of a tile of A.
@@ -76,7 +76,7 @@ inline constexpr uint32_t kCuts = 4;  ///< Squares and sums, for a cut; else squ
 
 /// While sums come; then a number for each row is in `squares`: what it is multiplied with, or less
 /// than which its gates are cut. Beside a norm's `steps`, of bytes of inputs apart: 1.5 x 2^(23 +
-/// e) for rows of either half of their tile, in bfloat16; zeros before there are any.
+/// e) for rows of either half of their tile, in bfloat16.
 struct RowFactors {
   float squares[kTileM];
   union {
@@ -86,24 +86,44 @@ struct RowFactors {
 };
 static_assert(sizeof(RowFactors) <= kAttentionWeightBytes);
 
-/// Rows of a core's tile that a norm takes at most: what the tile of B beside has room for.
-inline constexpr int kNormRows = 32;
-/// The tile of B for a half of a tile of A, of one core: y = base + rows x factor x post, and
-/// y x pre leaves, in bytes. In bfloat16.
-///
-/// Inputs apart (scaled_rows.h) have a tile of A for themselves, which every column of the array
-/// makes first. In their own places what its bytes leave over of them is left.
-struct NormTile {
-  /// Of each column: whether it is apart, in the first half of their tile or in the second. In the
-  /// place of WeightTileHeader.
-  int8_t apart[kTileN];
-  uint16_t base[kNormRows * kTileN];  ///< In the order of sums.
-  uint16_t post[kTileN];
-  uint16_t pre[kTileN];
+// A norm: y = base + rows x factor x post, and y x pre leaves in bytes.
+//
+// A tile of A has pieces of `piece_rows` rows of a tile of rows each, 8, 16 or 32, two for a tile
+// of A that is to leave: so short prompts send few. Beside it a tile of B for each column of the
+// array says which of them it takes, and what its columns are multiplied with; and then, where it
+// takes one, more tiles of B bring base, of all core rows, first for the first halves, then for the
+// second: 2, 4 or 8 (`bases`).
+inline constexpr int kNormRows = 32;  ///< Of a core's tile, at most.
+inline constexpr uint32_t kFourBases = 1;
+inline constexpr uint32_t kEightBases = 2;
+
+struct NormColumns {
+  uint32_t tile = 0;  ///< Which of those that the tile of A has pieces of.
+  /// Whether what leaves are the rests of inputs apart, whose steps were kept.
+  uint32_t rest = 0;
+  uint32_t reserved[14] = {};
+  uint16_t post[2 * kTileN] = {};  ///< bfloat16
+  uint16_t pre[2 * kTileN] = {};
 };
-inline constexpr int8_t kApartInFirst = 127;
-inline constexpr int8_t kApartInSecond = -127;
-static_assert(sizeof(NormTile::apart) == kTileHeaderBytes);
-static_assert(sizeof(NormTile) <= kTileB4Bytes && sizeof(NormTile) <= kTileBBytes);
+/// In a core's memory where columns' scales are.
+static_assert(sizeof(NormColumns) <= kColumnScaleBytes);
+static_assert(sizeof(NormColumns) <= kTileB4Bytes && sizeof(NormColumns) <= kTileBBytes);
+
+/// What base begins with: of so many core rows from the first one on pieces follow.
+struct NormBase {
+  uint32_t half = 0;
+  uint32_t first_core_row = 0;
+  uint32_t core_rows = 0;
+  uint32_t reserved[13] = {};
+};
+static_assert(sizeof(NormBase) == kTileHeaderBytes);
+/// Rows of pieces behind it at most.
+constexpr int64_t BaseRows(size_t tile_bytes) {
+  const auto rows = static_cast<int64_t>((tile_bytes - kTileHeaderBytes) / (2 * kTileN));
+  return rows >= 2 * kNormRows ? 2 * kNormRows : kNormRows;
+}
+static_assert(BaseRows(kTileB4Bytes) == kNormRows && BaseRows(kTileBBytes) == 2 * kNormRows);
+/// A half in bfloat16, until it is bytes, fits where halves are kept.
+static_assert(sizeof(GatedHalf::values) >= size_t{2} * kNormRows * kTileN);
 
 }  // namespace tandem::npu

@@ -44,8 +44,8 @@ ArrayProducts::PreparedOut& ArrayProducts::PrepareOut(const ProductPart& part, i
     prepared.plan = PlanNorm(part.config, shape);
     const NormPlan& plan = prepared.plan;
     ArrayContext& context = ContextOf(part.config);
-    prepared.out = context.Load(EncodeSequence(OutSequence(plan, with_norm)));
-    prepared.marks = plan.OutEnds(with_norm);
+    prepared.out = context.Load(EncodeSequence(OutSequence(plan)));
+    prepared.marks = plan.OutEnds();
     const GemmTime time = ModelNorm(NormCaseOf(plan), with_norm);
     prepared.seconds = time.seconds;
     prepared.dispatch_seconds = time.dispatch_seconds;
@@ -66,20 +66,20 @@ void ArrayProducts::RunOut(const PackedOut& weights, const float* x, int64_t x_s
   const PreparedOut& prepared = PrepareOut(part, rows, false);
   const NormPlan& plan = prepared.plan;
   const auto a_bytes = static_cast<size_t>(plan.out.a_bytes);
-  const auto c_bytes = static_cast<size_t>(plan.OutBytes(false));
+  const auto c_bytes = static_cast<size_t>(plan.OutBytes());
   const std::span<std::byte> a = Grown(a_, plan.out.a_bytes).bytes().first(a_bytes);
   bytes_of_rows_.Start(plan.out);
   const std::span<const float> factors = bytes_of_rows_.Set({x, x_stride, rows, part.k}, {0, 0});
   bytes_of_rows_.Pack(a);
   a_->ToArray(0, a_bytes);
-  ArrayBuffer& rooms = Grown(rooms_, plan.OutBytes(false));
+  ArrayBuffer& rooms = Grown(rooms_, plan.OutBytes());
   const ArrayArgument arguments[] = {
       {a_.get(), a_bytes}, {&weights.buffer(), weights.buffer().bytes().size()}, {&rooms, c_bytes}};
   const ArrayRun run{prepared.out.get(), arguments, prepared.marks, kNoFloat};
   ContextOf(part.config).Run({&run, 1}, kArrayTimeout);
   rooms.FromArray(0, c_bytes);
   const std::span<float> results = Resized(results_, rows * part.n);
-  UnpackOut(plan, rooms.bytes().first(c_bytes), false, results);
+  UnpackOut(plan, weights.order(), rooms.bytes().first(c_bytes), results);
   for (int64_t t = 0; t < rows; ++t) {
     const float factor = factors[static_cast<size_t>(t)];
     std::transform(results.begin() + t * part.n, results.begin() + (t + 1) * part.n,
@@ -112,11 +112,16 @@ bool ArrayProducts::PackOut(const NormPlan& plan, const OutMlpCall& call, const 
   ArrayBuffer& norm_b = Grown(norm_b_, plan.b_bytes);
   PackNorm(plan, out.weights(), base, norm_b.bytes().first(b_bytes));
   norm_b.ToArray(0, b_bytes);
+  const auto out_bytes = static_cast<size_t>(plan.OutBytes());
+  ArrayBuffer& rooms = Grown(rooms_, plan.OutBytes());
+  PackNormHeaders(plan, rooms.bytes().first(out_bytes));
+  const auto headers = static_cast<size_t>(plan.RoomBytes());
+  rooms.ToArray(headers, out_bytes - headers);
   const auto x_bytes = static_cast<size_t>(plan.x_bytes);
   ArrayBuffer& x = Grown(x_, plan.x_bytes);
   PackNormTail(plan, out.weights(), x.bytes().first(x_bytes));
-  const auto rooms = static_cast<size_t>(plan.XRoomBytes());
-  x.ToArray(rooms, x_bytes - rooms);
+  const auto tail = static_cast<size_t>(plan.XRoomBytes());
+  x.ToArray(tail, x_bytes - tail);
   return true;
 }
 
@@ -137,8 +142,8 @@ bool ArrayProducts::OutAndMlp(const OutMlpCall& call) {
   // Gates that are cut lie behind what the norm makes.
   ArrayBuffer& x = Grown(x_, second.memory_bytes);
   if (!PackOut(plan, call, out, mlp)) return false;
-  const auto rooms_bytes = static_cast<size_t>(plan.OutBytes(true));
-  ArrayBuffer& rooms = Grown(rooms_, plan.OutBytes(true));
+  const auto rooms_bytes = static_cast<size_t>(plan.OutBytes());
+  ArrayBuffer& rooms = *rooms_;
   const ArrayArgument in_rooms = {&rooms, rooms_bytes};
   RunList list;
   list.Add(*first.out, first.marks, {a_.get(), static_cast<size_t>(plan.out.a_bytes)},
@@ -150,7 +155,7 @@ bool ArrayProducts::OutAndMlp(const OutMlpCall& call) {
   ContextOf(out.part().config).Run(list.runs(), kArrayTimeout);
   rooms.FromArray(0, rooms_bytes);
   const int64_t n = plan.shape.n;
-  UnpackOut(plan, rooms.bytes().first(rooms_bytes), true,
+  UnpackOut(plan, out.order(), rooms.bytes().first(rooms_bytes),
             {call.o, static_cast<size_t>(call.rows * n)});
   HandOutDown(second.plan, mlp, call.y);
   // One dispatch for both.

@@ -152,10 +152,10 @@ const ArrayProducts::PreparedGated& ArrayProducts::PrepareGated(const ProductPar
                                                                 const NormPlan* norm) {
   if (prepared_gated_.size() >= kMostPrepared) prepared_gated_.clear();
   const GatedShape shape = GatedShapeOf(part, rows);
-  const auto [it, missing] =
-      prepared_gated_.try_emplace({part.config.type,
-                                   {shape.m, shape.gate_k, shape.up_k, shape.neurons, shape.n,
-                                    part.cut ? 1 : 0, norm == nullptr ? 0 : 1}});
+  const auto [it, missing] = prepared_gated_.try_emplace(
+      {part.config.type,
+       {shape.m, shape.gate_k, shape.up_k, shape.neurons, shape.n, part.cut ? 1 : 0,
+        norm == nullptr ? 0 : norm->shape.n, norm != nullptr && norm->shape.apart ? 1 : 0}});
   if (!missing) return it->second;
   try {
     PrepareRuns(part, rows, norm, it->second);

@@ -43,10 +43,11 @@ std::span<const float> ByteRows::SetApart(const Values& values, std::span<const 
                                           const Place& at) {
   factors_.resize(static_cast<size_t>(values.count));
   const int64_t k = (ScaledTiles(values.k) + 1) * kTileKI8;
+  const std::vector<int32_t> order = OrderApart(values.k, apart);
   for (int64_t t = 0; t < values.count; ++t) {
     const std::span row(values.x + t * values.stride, static_cast<size_t>(values.k));
     factors_[static_cast<size_t>(t)] =
-        ScaleRowApart(row, apart, BytesAt(at, t, k), ExponentsAt(at, t, k));
+        ScaleRowApart(row, order, BytesAt(at, t, k), ExponentsAt(at, t, k));
   }
   return factors_;
 }

@@ -33,7 +33,7 @@ class ByteRows {
   void Start(const GemmPlan& plan);
   /// Rounds rows to bytes. Returns their factors [count], which are valid until the next call.
   std::span<const float> Set(const Values& values, const Place& at);
-  /// Rounds rows with those inputs apart, in a tile in front of the others (ScaleRowApart).
+  /// Rounds rows with those inputs apart, in front of the others (ScaleRowApart).
   std::span<const float> SetApart(const Values& values, std::span<const int32_t> apart,
                                   const Place& at);
   /// In two parts, what the first one leaves over elsewhere.

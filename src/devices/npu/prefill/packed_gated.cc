@@ -87,9 +87,11 @@ void PackedGated::PackNeurons(ColumnPacker& gates, ColumnPacker& ups, int64_t fi
 
 void PackedGated::PackDown(const GatedPlan& plan, ColumnPacker& packer) {
   const RowPacker rows(part_.config.type);
-  const ColumnLayout layout{
-      plan.down.shape.k, plan.tile_neurons(), plan.DownPlace(plan.tile_neurons()), 0, {},
-      part_.divisors};
+  const ColumnLayout layout{plan.down.shape.k,
+                            plan.tile_neurons(),
+                            plan.DownPlace(plan.tile_neurons()),
+                            {},
+                            part_.divisors};
   for (int64_t n = 0; n < part_.n; ++n) {
     column_scales_.push_back(rows.Pack(part_.matrices.back(), n, layout, false, packer, n));
   }

@@ -26,21 +26,19 @@ double MostOfAll(std::span<const float> values) {
 
 PackedOut::PackedOut(const ProductPart& part, std::span<const int32_t> apart,
                      ArrayBackend& backend) try
-    : part_(part), apart_(apart.begin(), apart.end()) {
+    : part_(part), order_(OrderOfResults(part.n, apart)) {
   const NormPlan plan = PlanNorm(part.config, NormShapeOf(part, 1));
   buffer_ = backend.MakeBuffer(static_cast<size_t>(plan.out.b_bytes));
   OutPacker packer(plan, buffer_->bytes());
   const RowPacker rows(part.config.type);
   const ColumnLayout layout{plan.out.shape.k, part.k, part.k};
   const WeightView& matrix = part.matrices.front();
-  const auto pack = [&](int64_t row, int64_t column) {
-    const float scale = rows.Pack(matrix, row, layout, /*round_scale=*/true, packer, column);
-    packer.SetScale(column, scale);
+  for (size_t column = 0; column < order_.size(); ++column) {
+    const auto place = static_cast<int64_t>(column);
+    const float scale =
+        rows.Pack(matrix, order_[column], layout, /*round_scale=*/true, packer, place);
+    packer.SetScale(place, scale);
     numbers_ = numbers_ && std::isfinite(scale);
-  };
-  for (int64_t row = 0; row < matrix.rows; ++row) pack(row, row);
-  for (size_t i = 0; i < apart_.size(); ++i) {
-    pack(apart_[i], plan.ApartColumn() + static_cast<int64_t>(i));
   }
   buffer_->ToArray();
 } catch (const std::bad_alloc&) {
@@ -51,7 +49,7 @@ PackedOut::PackedOut(const ProductPart& part, std::span<const int32_t> apart,
 
 NormWeights PackedOut::weights() const {
   const NormBehind& norm = *part_.norm;
-  return {norm.post, norm.post_epsilon, norm.pre, norm.pre_epsilon, apart_};
+  return {norm.post, norm.post_epsilon, norm.pre, norm.pre_epsilon, order_};
 }
 
 std::optional<double> PackedOut::MostOf(double most_base) const {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A product's weights in the array's layout where norms and an MLP may follow in the same list:
-// those whose results are the MLP's inputs apart are there once more (norm_plan.h). Made once from
+// results are in the order of the MLP's inputs (norm_plan.h). Made once from
 // views of the model; owns its memory, which must not outlive the backend. Immutable: any number of
 // threads may read it.
 #pragma once
@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "devices/npu/arrays/array_backend.h"
-#include "devices/npu/gemm/norm_plan.h"
+#include "devices/npu/gemm/norm_pack.h"
 #include "devices/npu/prefill/product_plan.h"
 
 namespace tandem::npu {
@@ -28,13 +28,14 @@ class PackedOut {
   const ProductPart& part() const { return part_; }
   ArrayBuffer& buffer() const { return *buffer_; }
   NormWeights weights() const;
+  std::span<const int32_t> order() const { return order_; }
   /// What no value of an MLP's x is beyond, before its rows get their factors, whose `base` is at
   /// most that; nothing where weights hold what is no number.
   std::optional<double> MostOf(double most_base) const;
 
  private:
   ProductPart part_;
-  std::vector<int32_t> apart_;
+  std::vector<int32_t> order_;
   std::unique_ptr<ArrayBuffer> buffer_;
   bool numbers_ = true;
 };

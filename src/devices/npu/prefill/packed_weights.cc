@@ -59,14 +59,17 @@ void ReadQ4(const WeightView& matrix, int64_t row, std::span<int8_t> nibbles,
 template <typename T>
 std::vector<T> Spread(const std::vector<T>& values, const ColumnLayout& layout) {
   std::vector<T> column(static_cast<size_t>(layout.depth));
+  if (!layout.apart.empty()) {
+    const auto order = OrderApart(static_cast<int64_t>(values.size()), layout.apart);
+    std::transform(order.begin(), order.end(), column.begin(),
+                   [&](int32_t i) { return values[static_cast<size_t>(i)]; });
+    return column;
+  }
   const auto run = static_cast<size_t>(layout.run);
   for (size_t first = 0; first < values.size(); first += run) {
-    std::copy_n(
-        values.begin() + static_cast<std::ptrdiff_t>(first), std::min(run, values.size() - first),
-        column.begin() + layout.first + static_cast<std::ptrdiff_t>(first / run) * layout.stride);
-  }
-  for (size_t i = 0; i < layout.again.size(); ++i) {
-    column[i] = values[static_cast<size_t>(layout.again[i])];
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(first),
+                std::min(run, values.size() - first),
+                column.begin() + static_cast<std::ptrdiff_t>(first / run) * layout.stride);
   }
   return column;
 }
@@ -74,7 +77,10 @@ std::vector<T> Spread(const std::vector<T>& values, const ColumnLayout& layout) 
 }  // namespace
 
 ColumnLayout LayoutOf(const ProductPart& part) {
-  return {SumOf(part), part.k, part.k, part.sets_apart ? kTileKI8 : 0, part.apart};
+  if (part.sets_apart && part.apart.size() != size_t{kTileKI8}) {
+    throw Error(ErrorKind::kInternal, "inputs of a product are to be apart, and nobody said which");
+  }
+  return {SumOf(part), part.k, part.k, part.apart};
 }
 
 float RowPacker::Pack(const WeightView& matrix, int64_t row, const ColumnLayout& layout,
@@ -87,12 +93,12 @@ float RowPacker::Pack(const WeightView& matrix, int64_t row, const ColumnLayout&
     for (size_t i = 0; i < layout.times.size(); i += kI4Block) {
       scales[i / kI4Block] *= layout.times[i];
     }
-    std::vector<int32_t> again;
-    for (size_t i = 0; i < layout.again.size(); i += kI4Block) {
-      again.push_back(layout.again[i] / kI4Block);
+    std::vector<int32_t> apart;
+    for (size_t i = 0; i < layout.apart.size(); i += kI4Block) {
+      apart.push_back(layout.apart[i] / kI4Block);
     }
     const ColumnLayout blocks{layout.depth / kI4Block, layout.run / kI4Block,
-                              layout.stride / kI4Block, layout.first / kI4Block, again};
+                              layout.stride / kI4Block, apart};
     const float scale =
         packer.Set4(column, Spread(nibbles, layout), Spread(scales, blocks), round_scale);
     const bool numbers =

@@ -24,14 +24,14 @@ struct ColumnLayout {
   int64_t depth = 0;
   int64_t run = depth;
   int64_t stride = depth;
-  int64_t first = 0;  ///< Where the first one is.
-  /// These weights of the row once more, at the start of the column; of i4 whole blocks of 32.
-  std::span<const int32_t> again = {};
+  /// Those of inputs apart, in front of the others (OrderApart); of i4 whole blocks of 32. Then
+  /// there is one run.
+  std::span<const int32_t> apart = {};
   /// What the row's weights are multiplied with; empty: 1. Of i4 the same for each 32.
   std::span<const float> times = {};
 };
 
-/// Of the products over a part's k; refers to it.
+/// Of the products over a part's k; refers to it. REQUIRES: inputs that are to be apart are known.
 ColumnLayout LayoutOf(const ProductPart& part);
 
 /// Rows of matrices as columns of packed B of a type.

@@ -13,9 +13,8 @@ namespace {
 /// kGatedSlots are: their columns' scale 3, their squares and sums 2.
 constexpr double kLeaveSlots = 5;
 /// And for 16 values of a norm: o's weight 2, its factor and what it is added to 2, rounded 1,
-/// squares 1, y's weight 2, what inputs apart have elsewhere 15, size and exponent 2, to a byte 3,
-/// joined 2. Reckoned, never measured.
-constexpr double kNormSlots = 30;
+/// squares 1, y's weight 2, size and exponent 2, to a byte 3, joined 2. Reckoned, never measured.
+constexpr double kNormSlots = 15;
 
 constexpr int64_t kCoreRows = kRows - 2;
 constexpr int64_t kTileColumns = 128;
@@ -23,6 +22,9 @@ constexpr int64_t kHalfColumns = 64;
 constexpr int64_t kSquaresOfTile = 32;
 constexpr double kTileABytes = 128 + 64 * 128;
 constexpr double kRoomBytes = 64 * 64 * 4;
+/// Rows of a core's tile that a norm has at most, and a row of a piece.
+constexpr int64_t kNormRows = 32;
+constexpr double kPieceBytes = 64 * 2;
 
 int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
@@ -39,30 +41,36 @@ struct Work {
   double dram_bytes = 0;
 };
 
-/// The norms'. A: the rows' squares, and all tiles of rows to all columns. B: of each half of a
-/// tile that a column makes one for each core row. A core's results leave before its next tile.
+/// The norms'. A: the rows' squares, and pieces of all tiles of rows, to all columns. B: one for
+/// each of those, and base for those that a column makes. A core's results leave before its next
+/// tile.
 Work NormWork(const NormCase& norm, double rows, double clock) {
   const Generation generation = norm.device.generation;
   const int64_t columns = norm.device.columns;
-  const int64_t summed = CeilDivide(norm.n, kTileColumns);
-  const int64_t tiles = summed + (norm.apart ? 1 : 0);
-  const int64_t made = summed + (norm.apart ? columns : 0);
-  const int64_t row_sums = CeilDivide(2 * summed, kSquaresOfTile);
-  const int64_t own = CeilDivide(summed, columns) + (norm.apart ? 1 : 0);
+  const int64_t results = CeilDivide(norm.n, kTileColumns);
+  const int64_t rests = norm.apart ? 1 : 0;
+  const int64_t tiles = results + rests;
+  const int64_t row_sums = CeilDivide(2 * results, kSquaresOfTile);
+  const int64_t own = CeilDivide(tiles, columns) + rests;
+  const int64_t piece_rows = rows <= 8 ? 8 : rows <= 16 ? 16 : kNormRows;
+  const int64_t of_a = CeilDivide(tiles, kNormRows / piece_rows) + rests;
+  const int64_t base_rows = norm.type == GemmType::kI4 ? kNormRows : 2 * kNormRows;
+  const int64_t bases = 2 * CeilDivide(kCoreRows * piece_rows, base_rows);
   const double b_tile = TileBBytes(norm.type);
-  const auto a_tiles = static_cast<double>(row_sums + 2 * tiles);
-  const auto b_tiles = static_cast<double>(row_sums + 2 * own * kCoreRows);
+  const auto a_tiles = static_cast<double>(row_sums + of_a);
+  const auto b_tiles = static_cast<double>(row_sums + of_a + own * bases);
   const double compute =
       static_cast<double>(own) *
       (rows * kTileColumns / 16 * kNormSlots * SlotCycles(norm.kernel) + kRoomBytes / kStreamBytes);
   const double streams = std::max(a_tiles * kTileABytes, b_tiles * b_tile) / kStreamBytes;
   const double a_bytes = a_tiles * kTileABytes * kCoreRows;
-  const double b_bytes = static_cast<double>(columns * row_sums + 2 * kCoreRows * made) * b_tile;
-  const double c_bytes = static_cast<double>(made * kCoreRows) * kRoomBytes;
+  const double b_bytes =
+      static_cast<double>(columns * (row_sums + of_a) + (tiles + rests) * bases) * b_tile;
+  const double c_bytes = static_cast<double>(tiles * kCoreRows) * kRoomBytes;
   Work work;
   work.core_seconds = std::max(compute, streams) / clock;
   work.dram_seconds =
-      DramSeconds(generation, columns, a_bytes, kTileABytes) +
+      DramSeconds(generation, columns, a_bytes, static_cast<double>(piece_rows) * kPieceBytes) +
       DramSeconds(generation, columns, b_bytes, b_bytes / static_cast<double>(columns)) +
       kWriteShare * DramSeconds(generation, columns, c_bytes, kRoomBytes * kCoreRows);
   work.dram_bytes = a_bytes + b_bytes + c_bytes;
@@ -75,7 +83,6 @@ GemmTime ModelNorm(const NormCase& norm, bool with_norm) {
   const Generation generation = norm.device.generation;
   const double clock = norm.clock_hz.value_or(ModelClock(generation));
   const auto rows = static_cast<double>(DesignTileRows(generation, norm.type, norm.m));
-  const int64_t tiles = CeilDivide(norm.n, kTileColumns) + (norm.apart ? 1 : 0);
   GemmCase product;
   product.device = norm.device;
   product.type = norm.type;
@@ -83,7 +90,7 @@ GemmTime ModelNorm(const NormCase& norm, bool with_norm) {
   product.kernel = norm.kernel;
   product.clock_hz = norm.clock_hz;
   product.tile = DesignTile(norm.type);
-  product.shape = {norm.m, norm.k, with_norm ? tiles * kTileColumns : norm.n};
+  product.shape = {norm.m, norm.k, norm.n};
   GemmTime time = ModelGemm(product);
   const int64_t m_blocks = CeilDivide(norm.m, product.tile.m * kCoreRows);
   const int64_t rounds = CeilDivide(product.shape.n, kHalfColumns * norm.device.columns);

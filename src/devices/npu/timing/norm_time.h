@@ -24,9 +24,8 @@ struct NormCase {
   std::optional<double> clock_hz;
 };
 
-/// Both runs, or without `with_norm` the product alone, and what of it x has apart neither. What a
-/// second run of a list costs beyond its work is not known, and reckoned as nothing. Throws as
-/// ModelGemm.
+/// Both runs, or without `with_norm` the product alone. What a second run of a list costs beyond
+/// its work is not known, and reckoned as nothing. Throws as ModelGemm.
 GemmTime ModelNorm(const NormCase& norm, bool with_norm = true);
 
 }  // namespace tandem::npu

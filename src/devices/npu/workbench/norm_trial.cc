@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/float_types.h"
+#include "devices/npu/gemm/norm_pack.h"
 #include "devices/npu/gemm/scaled_rows.h"
 #include "devices/npu/kernels/gemm_tile.h"
 #include "devices/npu/workbench/differences.h"
@@ -49,13 +50,14 @@ class Trial {
     MakeRows();
     MakeWeights();
     constexpr std::byte kBefore{0xA5};  // whatever was there
-    rooms_.assign(static_cast<size_t>(plan().OutBytes(true)), kBefore);
+    rooms_.assign(static_cast<size_t>(plan().OutBytes()), kBefore);
     x_.assign(static_cast<size_t>(plan().x_bytes), kBefore);
     Bytes norm_b(static_cast<size_t>(plan().b_bytes));
-    const NormWeights weights = {post_, kPostEpsilon, pre_, kPreEpsilon, apart_};
+    const NormWeights weights = {post_, kPostEpsilon, pre_, kPreEpsilon, order_};
     PackNorm(plan(), weights, base_, norm_b);
+    PackNormHeaders(plan(), rooms_);
     PackNormTail(plan(), weights, x_);
-    trial_.first = EncodeSequence(OutSequence(plan(), true));
+    trial_.first = EncodeSequence(OutSequence(plan()));
     trial_.second = EncodeSequence(NormSequence(plan()));
     const std::span<std::byte> first[] = {a_, b_, rooms_};
     const std::span<std::byte> second[] = {rooms_, norm_b, x_};
@@ -82,16 +84,18 @@ class Trial {
     base_ = Normal(rows() * width(), 3);
     post_ = Normal(width(), 1);
     pre_ = Normal(width(), 1);
-    if (!plan().shape.apart) return;
-    // Blocks of 32, which i4 needs; two channels' at least stay.
-    std::vector<int32_t> blocks(width() / kI4Block);
-    for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<int32_t>(i);
-    std::shuffle(blocks.begin(), blocks.end(), random_);
-    blocks.resize(std::min<size_t>(kTileKI8 / kI4Block, blocks.size() / 2));
-    for (const int32_t block : blocks) {
-      for (int32_t i = 0; i < kI4Block; ++i) apart_.push_back(block * kI4Block + i);
+    if (plan().shape.apart) {
+      // Blocks of 32, which i4 needs.
+      std::vector<int32_t> blocks(width() / kI4Block);
+      for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<int32_t>(i);
+      std::shuffle(blocks.begin(), blocks.end(), random_);
+      blocks.resize(kTileKI8 / kI4Block);
+      for (const int32_t block : blocks) {
+        for (int32_t i = 0; i < kI4Block; ++i) apart_.push_back(block * kI4Block + i);
+      }
+      for (const int32_t i : apart_) pre_[static_cast<size_t>(i)] *= kLoud;
     }
-    for (const int32_t i : apart_) pre_[static_cast<size_t>(i)] *= kLoud;
+    order_ = OrderOfResults(plan().shape.n, apart_);
   }
 
   void MakeRows() {
@@ -120,27 +124,22 @@ class Trial {
     const bool four = plan().config().type == GemmType::kI4;
     // Each is what a nibble is.
     const std::vector<int8_t> ratios((k + kI4Block - 1) / kI4Block, 1 << kI4Shift);
-    std::vector<int64_t> again(width(), -1);
-    for (size_t i = 0; i < apart_.size(); ++i) {
-      again[static_cast<size_t>(apart_[i])] = plan().ApartColumn() + static_cast<int64_t>(i);
-    }
     for (size_t column = 0; column < width(); ++column) {
       std::vector<int8_t> weights(k);
       for (size_t i = 0; i < static_cast<size_t>(plan().shape.k); ++i) {
         weights[i] = static_cast<int8_t>(static_cast<int>(random_() % 15) - 7);
       }
       const float scale = Rounded(0.01F * static_cast<float>(1 + column % 3));
-      for (const int64_t place : {static_cast<int64_t>(column), again[column]}) {
-        if (place < 0) continue;
-        four ? packer.SetNibbles(place, weights, ratios)
-             : packer.Set(place, std::span<const int8_t>(weights));
-        packer.SetScale(place, scale);
-      }
+      const auto place = static_cast<int64_t>(column);
+      four ? packer.SetNibbles(place, weights, ratios)
+           : packer.Set(place, std::span<const int8_t>(weights));
+      packer.SetScale(place, scale);
       weights_.push_back(std::move(weights));
       scales_.push_back(scale);
     }
   }
 
+  /// A column of the product: a result in its order.
   double Sum(size_t t, size_t column) const {
     const double* const x = inputs_.data() + t * static_cast<size_t>(plan().out.shape.k);
     double sum = 0;
@@ -148,11 +147,10 @@ class Trial {
     return sum * scales_[column];
   }
 
-  /// A row's tile among the next product's, those apart in front.
+  /// A row's tile among the next product's.
   const std::byte* Room(size_t tile, size_t t) const {
     const auto core_row = static_cast<int64_t>(t) / plan().out.tile_rows;
-    const int64_t group = plan().FirstGroup() + static_cast<int64_t>(tile);
-    return x_.data() + (group * kCoreRows + core_row) * int64_t{kTileSumBytes};
+    return x_.data() + (static_cast<int64_t>(tile) * kCoreRows + core_row) * int64_t{kTileSumBytes};
   }
   size_t RowInTile(size_t t) const { return t % static_cast<size_t>(plan().out.tile_rows); }
   /// What the next product sees at a place, and the step of its row and tile.
@@ -174,11 +172,16 @@ class Trial {
   /// Results of the product, which the norms are held against: they begin with these.
   std::vector<float> CheckedResults(Differences& differences) const {
     std::vector<float> o(rows() * width());
-    UnpackOut(plan(), rooms_, true, o);
-    for (size_t i = 0; i < o.size(); ++i) {
-      const double want = Sum(i / width(), i % width());
-      // Sums are rounded to bfloat16, and their products with scales.
-      if (!(std::abs(o[i] - want) <= std::abs(want) / 128 + 1e-6)) differences.Add(i, o[i], want);
+    UnpackOut(plan(), order_, rooms_, o);
+    for (size_t t = 0; t < rows(); ++t) {
+      for (size_t column = 0; column < width(); ++column) {
+        const double want = Sum(t, column);
+        const size_t at = t * width() + static_cast<size_t>(order_[column]);
+        // Sums are rounded to bfloat16, and their products with scales.
+        if (!(std::abs(o[at] - want) <= std::abs(want) / 128 + 1e-6)) {
+          differences.Add(at, o[at], want);
+        }
+      }
     }
     return o;
   }
@@ -203,19 +206,16 @@ class Trial {
     double squares = 0;
     for (size_t i = 0; i < width(); ++i) squares += double{o[first + i]} * o[first + i];
     const double factor = 1 / std::sqrt(squares / static_cast<double>(width()) + kPostEpsilon);
-    const auto front = static_cast<size_t>(plan().tiles - plan().summed_tiles);
-    std::vector<double> apart(width());
-    for (size_t i = 0; i < apart_.size(); ++i) {
-      double step = 0;
-      apart[static_cast<size_t>(apart_[i])] = Seen(t, i, step);
-    }
+    const auto rests = static_cast<size_t>(plan().rests());
     double of_y = 0;
-    for (size_t i = 0; i < width(); ++i) {
+    for (size_t place = 0; place < width(); ++place) {
+      const auto i = static_cast<size_t>(order_[place]);
       const double added = o[first + i] * factor * post_[i];
       const double y = base_[first + i] + added;
       of_y += y * y;
       double step = 0;
-      const double got = apart[i] + Seen(t, front * kTileKI8 + i, step);
+      double got = Seen(t, rests * kTileKI8 + place, step);
+      if (place < apart_.size()) got += Seen(t, place, step);
       const double want = y * pre_[i];
       // Half a step, of a half with a smaller one half of that before; what is added is rounded
       // twice, its factor, and both sums.
@@ -227,16 +227,16 @@ class Trial {
       errors += error * error;
       size += want * want;
     }
-    CheckSquares(t, front, of_y, differences);
+    CheckSquares(t, rests, of_y, differences);
   }
 
   /// By which rows get their factors.
-  void CheckSquares(size_t t, size_t front, double want, Differences& differences) const {
+  void CheckSquares(size_t t, size_t rests, double want, Differences& differences) const {
     double got = 0;
     for (size_t tile = 0; tile < static_cast<size_t>(plan().summed_tiles); ++tile) {
       constexpr size_t kSquares = offsetof(NormedTile, own) + offsetof(RowSums, squares);
       float square = 0;
-      std::memcpy(&square, Room(front + tile, t) + kSquares + RowInTile(t) * sizeof square,
+      std::memcpy(&square, Room(rests + tile, t) + kSquares + RowInTile(t) * sizeof square,
                   sizeof square);
       got += square;
     }
@@ -249,7 +249,7 @@ class Trial {
   NormTrial trial_;
   std::vector<double> inputs_;
   std::vector<float> base_, post_, pre_, scales_;
-  std::vector<int32_t> apart_;
+  std::vector<int32_t> apart_, order_;
   std::vector<std::vector<int8_t>> weights_;
   Bytes a_, b_, rooms_, x_;
 };
