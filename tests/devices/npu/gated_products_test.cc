@@ -87,9 +87,37 @@ TEST(NpuGatedProducts, SparseMlpsAreOneCallEach) {
   }
 }
 
+// Blocks of 32 in i4: one of each tile of h, whose others lose their bits else.
+TEST(NpuGatedProducts, LargeBlocksOfSparseNeuronsCostTheOthersLess) {
+  std::mt19937_64 random(9);
+  std::set<int64_t> loud;
+  for (int64_t tile = 0; tile < 768; tile += 128) {
+    for (int64_t i = 0; i < 32; ++i) loud.insert(tile + 32 + i);
+  }
+  GatedModel gated(DType::kQ4_0, false, 768, random, loud);
+  gated.Cut(1.0F);
+  const std::vector<double> want = gated.Want();
+  for (const Device& device : kArrays) {
+    double errors[2];
+    for (int way = 0; way < 2; ++way) {
+      ProductPlan plan = gated.Plan(device);
+      plan.parts[0].divisors.assign(768, 1);
+      for (const int64_t neuron : loud) {
+        plan.parts[0].divisors[static_cast<size_t>(neuron)] = way == 0 ? 1.0F : 8.0F;
+      }
+      ArrayProducts array(device, MakeEmulatedBackend(device.generation));
+      array.Add(plan, {});
+      std::vector<float> y;
+      ASSERT_TRUE(array.Gated(gated.Call(y)));
+      errors[way] = ErrorOf(y, want);
+    }
+    EXPECT_LT(errors[1], 0.97 * errors[0]);
+  }
+}
+
 TEST(NpuGatedProducts, LargeNeuronsAreDividedByTheRootOfTheirSize) {
   std::vector<double> squares(1000, 0);
-  EXPECT_EQ(DivisorsOf(squares), std::vector<float>(1000, 1));
+  EXPECT_EQ(DivisorsOf(squares, GemmType::kI8), std::vector<float>(1000, 1));
   squares.assign(1000, 0.9);
   squares[7] = 20 * 20;
   squares[8] = 5 * 5;
@@ -97,7 +125,14 @@ TEST(NpuGatedProducts, LargeNeuronsAreDividedByTheRootOfTheirSize) {
   std::vector<float> want(1000, 1);
   want[7] = 4;
   want[8] = 2;
-  EXPECT_EQ(DivisorsOf(squares), want);
+  EXPECT_EQ(DivisorsOf(squares, GemmType::kI8), want);
+  // Weights of 32 share a scale, and have one size; those of the last eight here, too.
+  std::fill(squares.begin() + 32, squares.begin() + 64, 8 * 8);
+  squares[999] = 40 * 40;
+  want.assign(1000, 1);
+  std::fill(want.begin() + 32, want.begin() + 64, 2.0F);
+  std::fill(want.end() - 8, want.end(), 2.0F);
+  EXPECT_EQ(DivisorsOf(squares, GemmType::kI4), want);
 }
 
 // x is large in two inputs, h in a neuron of each of its tiles.

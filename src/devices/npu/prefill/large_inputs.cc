@@ -117,14 +117,20 @@ std::vector<int32_t> LargestInputs(std::span<const double> squares, GemmType typ
   return largest;
 }
 
-std::vector<float> DivisorsOf(std::span<const double> squares) {
-  const double mean =
-      std::accumulate(squares.begin(), squares.end(), 0.0) / static_cast<double>(squares.size());
+std::vector<float> DivisorsOf(std::span<const double> squares, GemmType type) {
+  const auto mean_of = [](std::span<const double> of) {
+    return std::accumulate(of.begin(), of.end(), 0.0) / static_cast<double>(of.size());
+  };
+  const double mean = mean_of(squares);
+  const size_t run = type == GemmType::kI4 ? kI4Block : 1;
   std::vector<float> divisors;
-  for (const double square : squares) {
+  for (size_t first = 0; first < squares.size(); first += run) {
+    const auto block = squares.subspan(first, std::min(run, squares.size() - first));
+    const double square = mean_of(block);
     // A quarter of the square's power of two is that of the size's square root.
     const double power = mean > 0 && square > mean ? std::log2(square / mean) / 4 : 0;
-    divisors.push_back(std::ldexp(1.0F, static_cast<int>(std::lround(power))));
+    divisors.insert(divisors.end(), block.size(),
+                    std::ldexp(1.0F, static_cast<int>(std::lround(power))));
   }
   return divisors;
 }
@@ -142,9 +148,9 @@ void EaseOutliers(ProductPlan& plan, const std::set<PartKey>& held, HostDevice& 
   RunOnce(host, program, range, SampleRows(program, shape.wanted >= kLeastRows), sizes);
   for (ProductPart* const part : parts) {
     part->apart = LargestInputs(sizes.Of(part->matrices.front()), part->config.type);
-    // A block of 32 weights in i4 has one scale.
-    if (part->gated && part->config.type != GemmType::kI4) {
-      part->divisors = DivisorsOf(sizes.Of(part->matrices.back()));
+    // In i4, by whole blocks, it was measured on sparse layers alone.
+    if (part->gated && (part->cut || part->config.type != GemmType::kI4)) {
+      part->divisors = DivisorsOf(sizes.Of(part->matrices.back()), part->config.type);
     }
   }
 }

@@ -31,7 +31,8 @@ std::vector<int32_t> LargestInputs(std::span<const double> squares, GemmType typ
 
 /// For each neuron the power of two nearest to the square root of its size, relative to that of
 /// all, or 1: half of what makes it large goes over to its weights, which have bits to spare (as
-/// SmoothQuant shares it, arXiv 2211.10438).
-std::vector<float> DivisorsOf(std::span<const double> squares);
+/// SmoothQuant shares it, arXiv 2211.10438). In i4, where weights behind come in blocks of 32, one
+/// for each block, by its root mean square.
+std::vector<float> DivisorsOf(std::span<const double> squares, GemmType type);
 
 }  // namespace tandem::npu

@@ -90,6 +90,9 @@ float RowPacker::Pack(const WeightView& matrix, int64_t row, const ColumnLayout&
     std::vector<int8_t> nibbles(k);
     std::vector<float> scales(k / 32);
     ReadQ4(matrix, row, nibbles, scales);
+    for (size_t i = 0; i < layout.times.size(); i += kI4Block) {
+      scales[i / kI4Block] *= layout.times[i];
+    }
     std::vector<int32_t> apart;
     for (size_t i = 0; i < layout.apart.size(); i += kI4Block) {
       apart.push_back(layout.apart[i] / kI4Block);

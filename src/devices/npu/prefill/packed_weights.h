@@ -27,7 +27,7 @@ struct ColumnLayout {
   /// Those of inputs apart, in front of the others (OrderApart); of i4 whole blocks of 32. Then
   /// there is one run.
   std::span<const int32_t> apart = {};
-  /// What the row's weights are multiplied with; empty: 1. Not for i4.
+  /// What the row's weights are multiplied with; empty: 1. Of i4 the same for each 32.
   std::span<const float> times = {};
 };
 
