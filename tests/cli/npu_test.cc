@@ -101,7 +101,7 @@ TEST(Npu, ListsDesignsAndWritesThem) {
   const Json one = Json::parse(Tandem({"npu", "designs", name, "--json"}).out);
   EXPECT_EQ(one["cores"], 16);
   EXPECT_EQ(one["kernels"], Json::array({"attention_finish", "attention_keys", "attention_queries",
-                                         "attention_values", "gemm_i8_npu1"}));
+                                         "attention_values", "gemm_i8_npu1", "next_b"}));
   EXPECT_EQ(one["use"].size(), 24U);
   EXPECT_EQ(one["fingerprint"].get<std::string>().size(), 16U);
   EXPECT_NE(Tandem({"npu", "designs", name}).out.find("every stream has two ends"),
