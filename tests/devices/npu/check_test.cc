@@ -38,6 +38,18 @@ TEST(NpuCheck, OwnDesignsFitAndEveryStreamHasTwoEnds) {
   EXPECT_GE(count, 12);
 }
 
+// MLIR-AIE's linker script puts constants behind the last buffer of a core's memory.
+TEST(NpuCheck, CoresLeaveRoomForConstants) {
+  for (const NamedDesign& named : AllDesigns()) {
+    const Design design = named.make();
+    for (const Buffer& buffer : design.buffers) {
+      if (!buffer.tile || KindOf(*buffer.tile) != TileKind::kCore) continue;
+      EXPECT_LE(buffer.address + buffer.elements * ElementBytes(buffer.type), 0x10000 - 0x200)
+          << named.name << " " << buffer.name;
+    }
+  }
+}
+
 TEST(NpuCheck, TheCompilersDesignsFit) {
   int routed = 0;
   for (const Entry& entry : LoadEntries("designs.jsonl")) {

@@ -58,7 +58,7 @@ struct Memory {
   std::vector<std::byte> a = std::vector<std::byte>(kActivationHeaderBytes);
   std::vector<std::byte> b = std::vector<std::byte>(kTileHeaderBytes);
   std::vector<std::byte> sums, gate, held;
-  std::vector<std::byte> scales = std::vector<std::byte>(kColumnScaleBytes);
+  std::vector<std::byte> scales = std::vector<std::byte>(sizeof(AttentionState));
   std::vector<std::byte> factors = std::vector<std::byte>(sizeof(RowFactors));
 
   void SetRows(int rows) {

@@ -227,7 +227,7 @@ struct NormCase {
 
   /// Both halves, and the tile that is left of them.
   void Run() {
-    NormColumns held;
+    AttentionState held;
     CallWithB("rows_columns", {}, BytesOf(&columns), {BytesOf(&held)});
     for (const auto& tile : b) {
       CallWithB(
@@ -325,14 +325,16 @@ TEST(NpuRowKernels, RestsAreWhatBytesLeaveOver) {
 TEST(NpuRowKernels, NormsTakeTheirOwnCoreRowsBase) {
   std::mt19937 random(6);
   NormCase norm("_npu1", 8, kMicroI8Npu1.r, random);
+  AttentionState held;
+  CallWithB("rows_columns", {}, BytesOf(&norm.columns), {BytesOf(&held)});
   for (const uint32_t first : {2U, 3U, 0xFFFFFFFFU}) {
     auto& base = *reinterpret_cast<NormBase*>(norm.b[0].data());
     base.first_core_row = first;
     base.core_rows = first == 0xFFFFFFFFU ? 1 : 2;
     norm.first.exponents[0] = 77;
     CallWithB("rows_norm_npu1", {BytesOf(norm.a.data())}, BytesOf(norm.b[0].data()),
-              {BytesOf(&norm.columns), BytesOf(&norm.factors), BytesOf(&norm.first),
-               BytesOf(&norm.second), norm.sums.data()});
+              {BytesOf(&held), BytesOf(&norm.factors), BytesOf(&norm.first), BytesOf(&norm.second),
+               norm.sums.data()});
     EXPECT_EQ(norm.first.exponents[0], 77) << first;
   }
 }
@@ -346,7 +348,7 @@ TEST(NpuRowKernels, HeldGatesGetTheirRowsFactors) {
     a.rows = kTileM;
     std::vector<float> sums(size_t{kTileM} * kTileN);
     for (float& sum : sums) sum = normal(random);
-    std::vector<bfloat16> scales(kColumnScaleBytes / 2, bfloat16(0.5F));
+    std::vector<bfloat16> scales(sizeof(AttentionState) / 2, bfloat16(0.5F));
     RowFactors factors = {};
     for (int row = 0; row < kTileM; ++row) factors.squares[row] = std::exp2(float(row % 7) - 3);
     std::vector<bfloat16> gate[2];

@@ -66,7 +66,7 @@ class Maker {
   /// A core's buffers and locks, by their index in the design; locks: how many are free, and
   /// after it how many are full.
   struct CoreParts {
-    size_t a[2], b[2], turn, wide, narrow, sums, state, scores, weights, gate, scales;
+    size_t a[2], b[2], turn, wide, narrow, sums, state, scores, weights, gate;
     size_t a_locks, b_locks, c_locks;
   };
 
@@ -102,14 +102,15 @@ class Maker {
     }
     if (ScalesRows(config_)) {
       static_assert(sizeof(GatedHalf) >= kAttentionScoreBytes && kGateBytes == kQueryBytes);
-      parts.scales = place_low("scales", kColumnScaleBytes);
       parts.gate = config_.type == GemmType::kI4 ? place_low("gate", kGateBytes) : parts.wide;
     }
-    constexpr int64_t kSums = 0xC000;
+    // What a compiler has of constants lies behind all buffers.
+    constexpr int64_t kConstants = 0x200;
+    constexpr int64_t kSums = 0x10000 - kConstants - int64_t{kTileSumBytes};
     constexpr auto kA = static_cast<int64_t>(kTileABytes);
     constexpr auto kRest =
         static_cast<int64_t>(0x400 + sizeof(TileTurn) + kQueryBytes + sizeof(AttentionState) +
-                             sizeof(GatedHalf) + kAttentionWeightBytes + kColumnScaleBytes);
+                             sizeof(GatedHalf) + kAttentionWeightBytes);
     static_assert(kRest + int64_t{2 * kTileBBytes} <= kSums - 2 * kA);
     static_assert(kRest + int64_t{2 * kTileB4Bytes + kGateBytes} <= kSums - 2 * kA);
     parts.a[0] = builder_.AddBuffer(tile, "a0", kSums - 2 * kA, kA);
@@ -184,9 +185,9 @@ class Maker {
       Add(step.body, std::move(call));
       Add(steps, step);
     };
-    when(kBringsScales, {"gated_scales", WithB(parts, {}, {parts.scales})});
-    when(kHoldsGate, {kernel("hold"), {a, parts.sums, parts.scales, parts.weights, parts.gate}});
-    when(kGates, {kernel("multiply"), {a, parts.sums, parts.scales, parts.gate}});
+    when(kBringsScales, {"gated_scales", WithB(parts, {}, {parts.state})});
+    when(kHoldsGate, {kernel("hold"), {a, parts.sums, parts.state, parts.weights, parts.gate}});
+    when(kGates, {kernel("multiply"), {a, parts.sums, parts.state, parts.gate}});
     when(kKeepsHalf, {"gated_keep", {parts.gate, parts.scores}});
     when(kJoinsHalves, {kernel("join"), {a, parts.scores, parts.gate, parts.sums}});
     when(kLeavesRows, {OfGeneration("rows", "leave"), WithB(parts, {a}, {parts.gate, parts.sums})});
@@ -223,7 +224,7 @@ class Maker {
     WhenStep norms{tile, 0, kIsNorms, {}};
     TakeB(parts, norms.body);
     ours.body.clear();
-    Add(ours.body, CallStep{"rows_columns", WithB(parts, {}, {parts.scales})});
+    Add(ours.body, CallStep{"rows_columns", WithB(parts, {}, {parts.state})});
     Add(norms.body, ours);
     Add(norms.body, ReleaseStep{parts.b_locks});
 
@@ -236,7 +237,7 @@ class Maker {
     Add(bases.body,
         CallStep{OfGeneration("rows", "norm"),
                  WithB(parts, {tile},
-                       {parts.scales, parts.weights, parts.scores, parts.gate, parts.sums})});
+                       {parts.state, parts.weights, parts.scores, parts.gate, parts.sums})});
     Add(bases.body, ReleaseStep{parts.b_locks});
     Add(ours.body, bases);
     WhenStep keeps{tile, 0, kKeepsSteps, {}};

@@ -72,7 +72,8 @@ static_assert(kAttentionSumBytes == kTileSumBytes);
 inline constexpr size_t kAttentionScoreBytes = size_t{4} * kAttentionQueries * kAttentionKeys;
 inline constexpr size_t kAttentionWeightBytes = kAttentionScoreBytes / 2;
 
-/// What a core knows of its queries beside their sums, by groups of four in lanes of 16.
+/// What a core knows of its queries beside their sums, by groups of four in lanes of 16. Between
+/// attentions what is behind the first 64 bytes is others' (gated_tile.h, row_tile.h).
 struct AttentionState {
   uint32_t flags = 0;
   uint32_t left = 0;  ///< Tiles of keys to come.
@@ -86,6 +87,8 @@ struct AttentionState {
   int32_t shift[kAttentionQueries / 4][16] = {};    ///< By how many they grew.
   float total[kAttentionQueries / 4][16] = {};      ///< Of weights; four lanes each add to one.
 };
+static_assert(offsetof(AttentionState, first) == 64);
+inline constexpr size_t kOthersStateBytes = sizeof(AttentionState) - 64;
 inline constexpr uint32_t kAttentionFirst = 1;  ///< The tile at hand is the first,
 inline constexpr uint32_t kAttentionLast = 2;   ///< and the last.
 inline constexpr uint32_t kAttentionIdle = 4;   ///< Queries are to come. So a core begins.

@@ -63,6 +63,16 @@ int TakeStep(const uint8_t* a, TileTurn* turn) {
   return first + RowsOf(a) <= kTileM ? first : 0;
 }
 
+/// What is in attention's state between attentions.
+template <typename T>
+T* OthersState(AttentionState* state) {
+  return reinterpret_cast<T*>(state->first);
+}
+template <typename T>
+const T* OthersState(const AttentionState* state) {
+  return reinterpret_cast<const T*>(state->first);
+}
+
 /// Sums in integers, or in float by the exponents of A's rows.
 template <int R, typename Sum>
 void GemmBytes(const uint8_t* a, TileTurn* turn, const int8_t* weights, Sum* sums) {
@@ -97,9 +107,9 @@ void GemmI4(const uint8_t* a, const uint8_t* b0, const uint8_t* b1, TileTurn* tu
 
 /// The gate, times the rows' factors where they lack them.
 template <int R>
-void Hold(const uint8_t* a, const float* sums, const bfloat16* scales, const RowFactors* factors,
-          bfloat16* gate) {
-  HoldGate<R>(sums, scales, RowsOf(a), gate);
+void Hold(const uint8_t* a, const float* sums, const AttentionState* state,
+          const RowFactors* factors, bfloat16* gate) {
+  HoldGate<R>(sums, OthersState<bfloat16>(state), RowsOf(a), gate);
   if (HeaderOfA(a).has_factors != 0) ScaleRows<R>(gate, RowsOf(a), *factors);
 }
 
@@ -130,13 +140,13 @@ void tandem_gemm_i4_f32_npu1(const uint8_t* a, const uint8_t* b0, const uint8_t*
                              int8_t* wide, float* sums) {
   GemmI4<kMicroI8Npu1.r>(a, b0, b1, turn, wide, sums);
 }
-void tandem_gated_hold_npu1(const uint8_t* a, const float* sums, const bfloat16* scales,
+void tandem_gated_hold_npu1(const uint8_t* a, const float* sums, const AttentionState* state,
                             const RowFactors* factors, bfloat16* gate) {
-  Hold<kMicroI8Npu1.r>(a, sums, scales, factors, gate);
+  Hold<kMicroI8Npu1.r>(a, sums, state, factors, gate);
 }
-void tandem_gated_multiply_npu1(const uint8_t* a, const float* sums, const bfloat16* scales,
+void tandem_gated_multiply_npu1(const uint8_t* a, const float* sums, const AttentionState* state,
                                 bfloat16* gate) {
-  MultiplyGate<kMicroI8Npu1.r>(sums, scales, gate, RowsOf(a));
+  MultiplyGate<kMicroI8Npu1.r>(sums, OthersState<bfloat16>(state), gate, RowsOf(a));
 }
 void tandem_gated_join_npu1(const uint8_t* a, const GatedHalf* first, const GatedHalf* second,
                             uint8_t* sums) {
@@ -150,11 +160,11 @@ void tandem_rows_cut_npu1(const uint8_t* a, const RowFactors* factors, bfloat16*
   CutGates<kMicroI8Npu1.r>(RowTileOf(a), RowsOf(a), *factors, gate);
 }
 void tandem_rows_norm_npu1(const uint8_t* a, const uint8_t* b0, const uint8_t* b1,
-                           const TileTurn* turn, const NormColumns* columns,
+                           const TileTurn* turn, const AttentionState* state,
                            const RowFactors* factors, GatedHalf* first, GatedHalf* second,
                            NormedTile* sums) {
-  NormRows<kMicroI8Npu1.r>(a, TileAtHand(b0, b1, *turn), *columns, *factors, first, second,
-                           &sums->own);
+  NormRows<kMicroI8Npu1.r>(a, TileAtHand(b0, b1, *turn), *OthersState<NormColumns>(state), *factors,
+                           first, second, &sums->own);
 }
 #endif
 #if !defined(__AIEARCH__) || __AIEARCH__ == 21
@@ -174,13 +184,13 @@ void tandem_gemm_i4_f32_npu2(const uint8_t* a, const uint8_t* b0, const uint8_t*
                              int8_t* wide, float* sums) {
   GemmI4<kMicroI8Npu2.r>(a, b0, b1, turn, wide, sums);
 }
-void tandem_gated_hold_npu2(const uint8_t* a, const float* sums, const bfloat16* scales,
+void tandem_gated_hold_npu2(const uint8_t* a, const float* sums, const AttentionState* state,
                             const RowFactors* factors, bfloat16* gate) {
-  Hold<kMicroI8Npu2.r>(a, sums, scales, factors, gate);
+  Hold<kMicroI8Npu2.r>(a, sums, state, factors, gate);
 }
-void tandem_gated_multiply_npu2(const uint8_t* a, const float* sums, const bfloat16* scales,
+void tandem_gated_multiply_npu2(const uint8_t* a, const float* sums, const AttentionState* state,
                                 bfloat16* gate) {
-  MultiplyGate<kMicroI8Npu2.r>(sums, scales, gate, RowsOf(a));
+  MultiplyGate<kMicroI8Npu2.r>(sums, OthersState<bfloat16>(state), gate, RowsOf(a));
 }
 void tandem_gated_join_npu2(const uint8_t* a, const GatedHalf* first, const GatedHalf* second,
                             uint8_t* sums) {
@@ -194,11 +204,11 @@ void tandem_rows_cut_npu2(const uint8_t* a, const RowFactors* factors, bfloat16*
   CutGates<kMicroI8Npu2.r>(RowTileOf(a), RowsOf(a), *factors, gate);
 }
 void tandem_rows_norm_npu2(const uint8_t* a, const uint8_t* b0, const uint8_t* b1,
-                           const TileTurn* turn, const NormColumns* columns,
+                           const TileTurn* turn, const AttentionState* state,
                            const RowFactors* factors, GatedHalf* first, GatedHalf* second,
                            NormedTile* sums) {
-  NormRows<kMicroI8Npu2.r>(a, TileAtHand(b0, b1, *turn), *columns, *factors, first, second,
-                           &sums->own);
+  NormRows<kMicroI8Npu2.r>(a, TileAtHand(b0, b1, *turn), *OthersState<NormColumns>(state), *factors,
+                           first, second, &sums->own);
 }
 #endif
 
@@ -208,8 +218,9 @@ void tandem_next_b(const uint8_t* b0, const uint8_t* b1, TileTurn* turn) {
 }
 
 void tandem_gated_scales(const uint8_t* b0, const uint8_t* b1, const TileTurn* turn,
-                         bfloat16* scales) {
-  GatherScales(*reinterpret_cast<const WeightTileHeader*>(TileAtHand(b0, b1, *turn)), scales);
+                         AttentionState* state) {
+  GatherScales(*reinterpret_cast<const WeightTileHeader*>(TileAtHand(b0, b1, *turn)),
+               OthersState<bfloat16>(state));
 }
 
 void tandem_rows_sum(const uint8_t* a, const uint8_t* b0, const uint8_t* b1, const TileTurn* turn,
@@ -219,8 +230,8 @@ void tandem_rows_sum(const uint8_t* a, const uint8_t* b0, const uint8_t* b1, con
 }
 
 void tandem_rows_columns(const uint8_t* b0, const uint8_t* b1, const TileTurn* turn,
-                         NormColumns* columns) {
-  StartNorm(TileAtHand(b0, b1, *turn), columns);
+                         AttentionState* state) {
+  StartNorm(TileAtHand(b0, b1, *turn), OthersState<NormColumns>(state));
 }
 
 void tandem_rows_steps(const GatedHalf* first, const GatedHalf* second, RowFactors* factors) {

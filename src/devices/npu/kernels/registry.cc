@@ -20,11 +20,11 @@ void tandem_gemm_i4_npu1(const uint8_t* a, const uint8_t* b0, const uint8_t* b1,
 void tandem_gemm_i4_f32_npu1(const uint8_t* a, const uint8_t* b0, const uint8_t* b1,
                              tandem::npu::TileTurn* turn, int8_t* wide, float* sums);
 void tandem_gated_hold_npu1(const uint8_t* a, const float* sums,
-                            const tandem::npu::native::bfloat16* scales,
+                            const tandem::npu::AttentionState* state,
                             const tandem::npu::RowFactors* factors,
                             tandem::npu::native::bfloat16* gate);
 void tandem_gated_multiply_npu1(const uint8_t* a, const float* sums,
-                                const tandem::npu::native::bfloat16* scales,
+                                const tandem::npu::AttentionState* state,
                                 tandem::npu::native::bfloat16* gate);
 void tandem_gated_join_npu1(const uint8_t* a, const tandem::npu::GatedHalf* first,
                             const tandem::npu::GatedHalf* second, uint8_t* sums);
@@ -36,7 +36,7 @@ void tandem_rows_cut_npu1(const uint8_t* a, const tandem::npu::RowFactors* facto
                           tandem::npu::native::bfloat16* gate);
 void tandem_rows_norm_npu1(const uint8_t* a, const uint8_t* b0, const uint8_t* b1,
                            const tandem::npu::TileTurn* turn,
-                           const tandem::npu::NormColumns* columns,
+                           const tandem::npu::AttentionState* state,
                            const tandem::npu::RowFactors* factors, tandem::npu::GatedHalf* first,
                            tandem::npu::GatedHalf* second, tandem::npu::NormedTile* sums);
 void tandem_gemm_i8_npu2(const uint8_t* a, const uint8_t* b0, const uint8_t* b1,
@@ -48,11 +48,11 @@ void tandem_gemm_i4_npu2(const uint8_t* a, const uint8_t* b0, const uint8_t* b1,
 void tandem_gemm_i4_f32_npu2(const uint8_t* a, const uint8_t* b0, const uint8_t* b1,
                              tandem::npu::TileTurn* turn, int8_t* wide, float* sums);
 void tandem_gated_hold_npu2(const uint8_t* a, const float* sums,
-                            const tandem::npu::native::bfloat16* scales,
+                            const tandem::npu::AttentionState* state,
                             const tandem::npu::RowFactors* factors,
                             tandem::npu::native::bfloat16* gate);
 void tandem_gated_multiply_npu2(const uint8_t* a, const float* sums,
-                                const tandem::npu::native::bfloat16* scales,
+                                const tandem::npu::AttentionState* state,
                                 tandem::npu::native::bfloat16* gate);
 void tandem_gated_join_npu2(const uint8_t* a, const tandem::npu::GatedHalf* first,
                             const tandem::npu::GatedHalf* second, uint8_t* sums);
@@ -64,16 +64,16 @@ void tandem_rows_cut_npu2(const uint8_t* a, const tandem::npu::RowFactors* facto
                           tandem::npu::native::bfloat16* gate);
 void tandem_rows_norm_npu2(const uint8_t* a, const uint8_t* b0, const uint8_t* b1,
                            const tandem::npu::TileTurn* turn,
-                           const tandem::npu::NormColumns* columns,
+                           const tandem::npu::AttentionState* state,
                            const tandem::npu::RowFactors* factors, tandem::npu::GatedHalf* first,
                            tandem::npu::GatedHalf* second, tandem::npu::NormedTile* sums);
 void tandem_next_b(const uint8_t* b0, const uint8_t* b1, tandem::npu::TileTurn* turn);
 void tandem_gated_scales(const uint8_t* b0, const uint8_t* b1, const tandem::npu::TileTurn* turn,
-                         tandem::npu::native::bfloat16* scales);
+                         tandem::npu::AttentionState* state);
 void tandem_rows_sum(const uint8_t* a, const uint8_t* b0, const uint8_t* b1,
                      const tandem::npu::TileTurn* turn, tandem::npu::RowFactors* factors);
 void tandem_rows_columns(const uint8_t* b0, const uint8_t* b1, const tandem::npu::TileTurn* turn,
-                         tandem::npu::NormColumns* columns);
+                         tandem::npu::AttentionState* state);
 void tandem_rows_steps(const tandem::npu::GatedHalf* first, const tandem::npu::GatedHalf* second,
                        tandem::npu::RowFactors* factors);
 void tandem_gated_keep(const tandem::npu::GatedHalf* half, tandem::npu::GatedHalf* kept);
@@ -131,12 +131,10 @@ constexpr size_t kWeigh[] = {kTileABytes, kQueryBytes, kStateBytes, kAttentionSc
 constexpr size_t kAdd[] = {kTileABytes, kStateBytes, kAttentionWeightBytes, kAttentionSumBytes};
 constexpr size_t kFinish[] = {kStateBytes, kAttentionSumBytes};
 
-constexpr size_t kGatherScales[] = {kTileHeaderBytes, kTileHeaderBytes, kTurnBytes,
-                                    kColumnScaleBytes};
-constexpr size_t kHoldGate[] = {kActivationHeaderBytes, kTileSumBytes, kColumnScaleBytes,
+constexpr size_t kGatherScales[] = {kTileHeaderBytes, kTileHeaderBytes, kTurnBytes, kStateBytes};
+constexpr size_t kHoldGate[] = {kActivationHeaderBytes, kTileSumBytes, kStateBytes,
                                 sizeof(RowFactors), kGateBytes};
-constexpr size_t kMultiplyGate[] = {kActivationHeaderBytes, kTileSumBytes, kColumnScaleBytes,
-                                    kGateBytes};
+constexpr size_t kMultiplyGate[] = {kActivationHeaderBytes, kTileSumBytes, kStateBytes, kGateBytes};
 constexpr size_t kKeepHalf[] = {sizeof(GatedHalf), sizeof(GatedHalf)};
 constexpr size_t kJoinHalves[] = {kActivationHeaderBytes, sizeof(GatedHalf), sizeof(GatedHalf),
                                   kTileABytes};
@@ -147,11 +145,10 @@ constexpr size_t kSumRows[] = {kTileABytes, kTileHeaderBytes, kTileHeaderBytes, 
                                sizeof(RowFactors)};
 constexpr size_t kKeepSteps[] = {sizeof(GatedHalf), sizeof(GatedHalf), sizeof(RowFactors)};
 constexpr size_t kCutGates[] = {kTileABytes, sizeof(RowFactors), kGateBytes};
-constexpr size_t kStartNorm[] = {sizeof(NormColumns), sizeof(NormColumns), kTurnBytes,
-                                 sizeof(NormColumns)};
-constexpr size_t kNormHalves[] = {kTileABytes,       kTileB4Bytes,        kTileB4Bytes,
-                                  kTurnBytes,        sizeof(NormColumns), sizeof(RowFactors),
-                                  sizeof(GatedHalf), sizeof(GatedHalf),   sizeof(NormedTile)};
+constexpr size_t kStartNorm[] = {sizeof(NormColumns), sizeof(NormColumns), kTurnBytes, kStateBytes};
+constexpr size_t kNormHalves[] = {kTileABytes,       kTileB4Bytes,      kTileB4Bytes,
+                                  kTurnBytes,        kStateBytes,       sizeof(RowFactors),
+                                  sizeof(GatedHalf), sizeof(GatedHalf), sizeof(NormedTile)};
 
 constexpr Kernel kKernels[] = {
     {"gemm_i8_npu1", kI8Buffers, Caller<tandem_gemm_i8_npu1>::Run},

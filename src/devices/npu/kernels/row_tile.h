@@ -103,8 +103,8 @@ struct NormColumns {
   uint16_t post[2 * kTileN] = {};  ///< bfloat16
   uint16_t pre[2 * kTileN] = {};
 };
-/// In a core's memory where columns' scales are.
-static_assert(sizeof(NormColumns) <= kColumnScaleBytes);
+/// In a core's memory both are in the state of attention, which there is none of meanwhile.
+static_assert(sizeof(NormColumns) <= kOthersStateBytes && kColumnScaleBytes <= kOthersStateBytes);
 static_assert(sizeof(NormColumns) <= kTileB4Bytes && sizeof(NormColumns) <= kTileBBytes);
 
 /// What base begins with: of so many core rows from the first one on pieces follow.

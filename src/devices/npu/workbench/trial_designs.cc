@@ -143,7 +143,7 @@ Design MakeOneCoreDesign(const Device& device) {
   const size_t a = AddBuffer(design, kTile, "a", 0x4000, int64_t{kTileABytes});
   const size_t b = AddBuffer(design, kTile, "b", 0x8000, int64_t{kTileBBytes});
   const size_t turn = AddBuffer(design, kTile, "turn", 0x400, int64_t{sizeof(TileTurn)});
-  const size_t sums = AddBuffer(design, kTile, "sums", 0xC000, int64_t{kTileSumBytes});
+  const size_t sums = AddBuffer(design, kTile, "sums", 0xB000, int64_t{kTileSumBytes});
   const size_t a_locks = AddLocks(design, kTile, "a", 0, 1);
   const size_t b_locks = AddLocks(design, kTile, "b", 2, 1);
   const size_t c_locks = AddLocks(design, kTile, "c", 4, 1);
