@@ -9,6 +9,7 @@
 # manifest.json, by which tandem doctor and the NPU's backend find them. Without DESIGN, those of
 # GENERATION (npu1 or npu2); without that, all.
 #   MLIR_AIE_INSTALL_DIR, PEANO_INSTALL_DIR  where the wheels were unpacked
+#   OPTIMIZE=-Os                             how kernels are compiled, if -O2 makes them too long
 #   DRY_RUN=1                                writes text and streams, prints the commands, runs none of them
 # What a command says is kept beside its result, in NAME.log. A design that cannot be built does not keep
 # the others from it. Exit status 1 when the toolchain is missing (the text is written all the same), a
@@ -104,7 +105,7 @@ for design in "${designs[@]}"; do
   target=aie2-none-unknown-elf
   [[ $object != *.aie2p.o ]] || target=aie2p-none-unknown-elf
   # The linker leaves out what a core does not call, by sections: a core has 16 KB for its program.
-  run "$object.log" "$peano/bin/clang++" -O2 -ffunction-sections -std=c++20 --target=$target -DNDEBUG -Wno-parentheses \
+  run "$object.log" "$peano/bin/clang++" "${OPTIMIZE:--O2}" -ffunction-sections -std=c++20 --target=$target -DNDEBUG -Wno-parentheses \
     -Wno-attributes -Wno-macro-redefined -I"$mlir_aie/include" -I"$source_root/src" \
     -c "$source_root/src/devices/npu/kernels/$source" -o "$object" || exit 1
 done
