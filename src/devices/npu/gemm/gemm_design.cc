@@ -70,10 +70,11 @@ class Maker {
     size_t a_locks, b_locks, c_locks;
   };
 
-  /// 1 KB of stack, B twice, what B becomes or queries stay in, what results become or attention
-  /// knows of its queries; A twice and the sums above them. A gated product, which ends before
-  /// attention begins, has its gate where queries stay, unless B needs that room, and its first
-  /// half where scores are; factors of rows are where weights of keys are.
+  /// 1 KB of stack, B twice, whose turn it is, what B becomes or queries stay in, what results
+  /// become or attention knows of its queries; A twice and the sums above them. A gated product,
+  /// which ends before attention begins, has its gate where queries stay, unless B needs that room,
+  /// its first half where scores are, and its columns' scales in attention's state; factors of rows
+  /// are where weights of keys are.
   CoreParts AddMemoryOf(Tile tile) {
     CoreParts parts{};
     int64_t low = 0x400;

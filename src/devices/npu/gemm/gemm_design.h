@@ -5,11 +5,12 @@
 // matrices of any size, and attends. Pure functions; thread-safe.
 //
 // Core (c, r) computes tiles [64,64] of C. Row r of cores shares a stream of A, column c one of B,
-// each through a memory tile; the four results of a column leave together. Everything moves in the
-// order in which it lies in DRAM, so no descriptor has a dimension. How many steps a sum has, only
-// the tiles of B know: their header says which is the first and which the last (gemm_tile.h). So
-// neither cores nor memory tiles hold anything of a problem, and a runtime stream is a few
-// transfers of the shims.
+// each through a memory tile; the four results of a column leave together. What the host packs
+// moves in the order in which it lies in DRAM, so no descriptor of it has a dimension; what another
+// run of a list left, out of rooms (rooms.h). How many steps a sum has, only the tiles of B know:
+// their header says which is the first and which the last; that of a tile of A says how many it
+// brings (gemm_tile.h). So neither cores nor memory tiles hold anything of a problem, and a runtime
+// stream is a few transfers of the shims.
 #pragma once
 
 #include <cstdint>
