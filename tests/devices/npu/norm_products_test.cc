@@ -171,6 +171,23 @@ TEST(NpuNormProducts, TheOutputAloneIsAProduct) {
   }
 }
 
+TEST(NpuNormProducts, ArePackedOnceWhateverTheirType) {
+  std::mt19937_64 random(7);
+  Layer layer(DType::kQ4_0, 20, random);
+  ProductPlan plan = layer.Plan(kArrays[0]);
+  ASSERT_EQ(plan.parts.size(), 2U);
+  plan.parts[0].bytes = 1000;
+  plan.parts[1].bytes = 100;
+  ArrayProducts array(kArrays[0], MakeEmulatedBackend(kArrays[0].generation));
+  array.Add(plan, {});
+  for (ProductPart& part : plan.parts) part.config.type = GemmType::kI8;
+  array.Add(plan, {});
+  EXPECT_EQ(array.bytes(), 1100U);
+  EXPECT_TRUE(array.held().contains(KeyOf(plan.parts[0])));
+  ASSERT_TRUE(array.OutAndMlp(layer.Call()));
+  layer.Check(0.035);
+}
+
 TEST(NpuNormProducts, NormsArePlannedBetweenAnOutputAndItsMlp) {
   std::mt19937_64 random(5);
   Layer layer(DType::kQ8_0, 64, random);
