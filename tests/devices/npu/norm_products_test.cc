@@ -208,6 +208,11 @@ TEST(NpuNormProducts, NormsArePlannedBetweenAnOutputAndItsMlp) {
   const ProductPlan less = PlanProducts(layer.program(), {0, 2}, {64, 1}, options);
   EXPECT_FALSE(less.parts.front().norm.has_value());
   EXPECT_LE(less.bytes, options.budget);
+  // Nor takes the output more without norms than it was counted with.
+  options.budget = plan.parts[0].bytes;
+  const ProductPlan alone = PlanProducts(layer.program(), {0, 2}, {64, 1}, options);
+  ASSERT_EQ(alone.parts.size(), 1U);
+  EXPECT_LE(alone.bytes, options.budget);
   options.budget = UINT64_MAX;
   options.precise = true;
   EXPECT_FALSE(PlanProducts(layer.program(), {0, 2}, {64, 1}, options).parts[0].norm.has_value());
