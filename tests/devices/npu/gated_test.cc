@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <random>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "core/error.h"
@@ -52,6 +53,28 @@ TEST(NpuGated, BothProductsAreThoseOfTheReference) {
       }
     }
   }
+}
+
+// Of rows whose tiles of A have two steps each: of 129 steps those are 65 tiles.
+TEST(NpuGated, OfMoreTilesOfHThanADescriptorCounts) {
+  const GemmConfig config = {{Generation::kNpu1, 4}, GemmType::kI8, GemmOutput::kF32};
+  const GatedShape shape = {65, 1, 0, 64 * 256 + 1, 257};
+  const GatedPlan plan = PlanGated(config, shape);
+  EXPECT_EQ(plan.down.k_steps, 129);
+  EXPECT_EQ(plan.down.n_blocks, 2);
+  EmulatorRunner runner(config.device);
+  runner.Configure({GemmDesignName(config), MakeGemmDesign(config)});
+  const GatedTrial trial = TryGatedOn(runner, config, shape, 1, kTimeout);
+  EXPECT_TRUE(trial.ok) << trial.difference;
+  EXPECT_LT(trial.relative_error, 0.04);
+  // And more than a push has runs: the most that there are, in sixteen pushes.
+  const GatedPlan most = PlanGated(config, {128, 1, 0, kMostGatedSum, 257});
+  const Sequence down = GatedDownSequence(most);
+  const auto chains = [](const SequenceStep& step) {
+    return std::holds_alternative<ConfigureStep>(step);
+  };
+  EXPECT_EQ(std::count_if(down.steps.begin(), down.steps.end(), chains), 2 * 8 * kCoreRows);
+  EXPECT_NO_THROW(EncodeSequence(down));
 }
 
 /// Adds one to a byte of h between the runs.

@@ -127,6 +127,10 @@ TEST(NpuNormProducts, WhatCannotBeSaidIsTheHosts) {
       (*values)[300] = good;
     }
   }
+  // A row that needs no factor of the host's, whose results' squares no float holds.
+  const float good = std::exchange(layer.context()[300], 3e19F);
+  EXPECT_FALSE(array.OutAndMlp(layer.Call()));
+  layer.context()[300] = good;
   for (const int64_t rows : {kLeastRows - 1, kMostNormRows + 1}) {
     OutMlpCall call = layer.Call();
     call.rows = rows;
@@ -167,6 +171,23 @@ TEST(NpuNormProducts, TheOutputAloneIsAProduct) {
   }
 }
 
+TEST(NpuNormProducts, ArePackedOnceWhateverTheirType) {
+  std::mt19937_64 random(7);
+  Layer layer(DType::kQ4_0, 20, random);
+  ProductPlan plan = layer.Plan(kArrays[0]);
+  ASSERT_EQ(plan.parts.size(), 2U);
+  plan.parts[0].bytes = 1000;
+  plan.parts[1].bytes = 100;
+  ArrayProducts array(kArrays[0], MakeEmulatedBackend(kArrays[0].generation));
+  array.Add(plan, {});
+  for (ProductPart& part : plan.parts) part.config.type = GemmType::kI8;
+  array.Add(plan, {});
+  EXPECT_EQ(array.bytes(), 1100U);
+  EXPECT_TRUE(array.held().contains(KeyOf(plan.parts[0])));
+  ASSERT_TRUE(array.OutAndMlp(layer.Call()));
+  layer.Check(0.035);
+}
+
 TEST(NpuNormProducts, NormsArePlannedBetweenAnOutputAndItsMlp) {
   std::mt19937_64 random(5);
   Layer layer(DType::kQ8_0, 64, random);
@@ -187,6 +208,11 @@ TEST(NpuNormProducts, NormsArePlannedBetweenAnOutputAndItsMlp) {
   const ProductPlan less = PlanProducts(layer.program(), {0, 2}, {64, 1}, options);
   EXPECT_FALSE(less.parts.front().norm.has_value());
   EXPECT_LE(less.bytes, options.budget);
+  // Nor takes the output more without norms than it was counted with.
+  options.budget = plan.parts[0].bytes;
+  const ProductPlan alone = PlanProducts(layer.program(), {0, 2}, {64, 1}, options);
+  ASSERT_EQ(alone.parts.size(), 1U);
+  EXPECT_LE(alone.bytes, options.budget);
   options.budget = UINT64_MAX;
   options.precise = true;
   EXPECT_FALSE(PlanProducts(layer.program(), {0, 2}, {64, 1}, options).parts[0].norm.has_value());

@@ -108,32 +108,44 @@ class Maker {
     return {{SourceColumn(transfers_.device, row), 0}, Direction::kMm2s, 0};
   }
 
-  /// What comes first, and then what a block of M's rows takes, and the next, in pushes.
-  std::vector<Pieces> SendsOf(int row) const {
-    std::vector<Pieces> sends;
-    const auto add = [&](const Pieces& pieces) {
-      int64_t most = kMostRuns;
-      for (const Piece& piece : pieces.chain) {
-        if (piece.wraps > 0) {
-          most = std::min(most, kMostRuns / piece.wraps * piece.wraps);
-        } else if (piece.step != 0) {
-          most = std::min(most, kMostSteps);
-        }
+  /// In pushes, each of no more than BDs and queues count.
+  static void AddPushes(Pieces pieces, std::vector<Pieces>& sends) {
+    int64_t rounds = 1;
+    for (Piece& piece : pieces.chain) {
+      if (piece.wraps <= kMostSteps) continue;
+      // No BD gets that far before it starts again: each round by itself, then.
+      rounds = pieces.times / piece.wraps;
+      piece.wraps = 0;
+    }
+    pieces.times /= rounds;
+    int64_t most = kMostRuns;
+    for (const Piece& piece : pieces.chain) {
+      if (piece.wraps > 0) {
+        most = std::min(most, kMostRuns / piece.wraps * piece.wraps);
+      } else if (piece.step != 0) {
+        most = std::min(most, kMostSteps);
       }
+    }
+    for (; rounds > 0; --rounds) {
       for (int64_t done = 0; done < pieces.times; done += most) {
         Pieces& push = sends.emplace_back(pieces);
         push.times = std::min(pieces.times - done, most);
         for (Piece& piece : push.chain) piece.word += piece.wraps > 0 ? 0 : done * piece.step;
       }
-    };
+    }
+  }
+
+  /// What comes first, and then what a block of M's rows takes, and the next, in pushes.
+  std::vector<Pieces> SendsOf(int row) const {
+    std::vector<Pieces> sends;
     if (transfers_.a_front) {
-      for (const Piece& piece : transfers_.a_front(row)) add({{piece}, 1});
+      for (const Piece& piece : transfers_.a_front(row)) AddPushes({{piece}, 1}, sends);
     }
     for (int64_t block = 0; block < transfers_.m_blocks; ++block) {
       if (transfers_.chains) {
-        for (const Pieces& pieces : transfers_.chains(row, block)) add(pieces);
+        for (const Pieces& pieces : transfers_.chains(row, block)) AddPushes(pieces, sends);
       } else if (transfers_.a_runs > 0) {
-        add({{transfers_.a(row, block)}, transfers_.a_runs});
+        AddPushes({{transfers_.a(row, block)}, transfers_.a_runs}, sends);
       }
     }
     return sends;

@@ -16,9 +16,6 @@
 namespace tandem::npu {
 namespace {
 
-/// What values may be at most: far from where bfloat16 ends, with room for squares of them all.
-constexpr double kMostBase = 0x1p50;
-
 NormCase NormCaseOf(const NormPlan& plan) {
   NormCase norm;
   norm.device = plan.config().device;
@@ -92,19 +89,15 @@ void ArrayProducts::RunOut(const PackedOut& weights, const float* x, int64_t x_s
 bool ArrayProducts::PackOut(const NormPlan& plan, const OutMlpCall& call, const PackedOut& out,
                             const PackedGated& mlp) {
   const std::span base(call.base, static_cast<size_t>(call.rows * plan.shape.n));
-  double most = 0;
-  for (const float value : base) {
-    if (!(std::abs(value) <= kMostBase)) return false;
-    most = std::max(most, std::abs(double{value}));
-  }
-  const std::optional<double> most_x = out.MostOf(most);
-  if (!most_x || !(*most_x <= kMostBase) || !mlp.Holds(*most_x, 0)) return false;
   bytes_of_rows_.Start(plan.out);
   const std::span<const float> factors =
       bytes_of_rows_.Set({call.context, plan.shape.k, call.rows, plan.shape.k}, {0, 0});
   if (!std::all_of(factors.begin(), factors.end(), [](float factor) { return factor == 1; })) {
     return false;
   }
+  const std::optional<double> most_x =
+      out.MostOf(bytes_of_rows_.MostFrom(0, plan.out.k_steps), base);
+  if (!most_x || !mlp.Holds(*most_x, 0)) return false;
   const auto a_bytes = static_cast<size_t>(plan.out.a_bytes);
   bytes_of_rows_.Pack(Grown(a_, plan.out.a_bytes).bytes().first(a_bytes));
   a_->ToArray(0, a_bytes);

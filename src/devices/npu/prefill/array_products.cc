@@ -46,15 +46,18 @@ void ArrayProducts::Add(const ProductPlan& plan,
   for (const ProductPart& part : plan.parts) {
     PartKey key = KeyOf(part);
     if (held_.contains(key)) continue;
+    // Of two types, which two Programs may choose, the first of a list or of what norms follow
+    // serves both.
     if (part.norm) {
-      outs_.emplace(key.second.front(),
-                    std::make_unique<PackedOut>(part, ApartOf(plan, part.norm->mlp), *backend_));
-      bytes_ += part.bytes;
+      if (!outs_.contains(key.second.front())) {
+        outs_.emplace(key.second.front(),
+                      std::make_unique<PackedOut>(part, ApartOf(plan, part.norm->mlp), *backend_));
+        bytes_ += part.bytes;
+      }
     } else if (!part.gated) {
       packed_.emplace(key.second.front(), std::make_unique<PackedWeights>(part, *backend_));
       bytes_ += part.bytes;
     } else if (!gated_.contains(key.second)) {
-      // Of two types, which two Programs may choose, the first serves both.
       gated_.emplace(key.second, std::make_unique<PackedGated>(part, *backend_));
       bytes_ += part.bytes;
     }

@@ -14,6 +14,9 @@
 namespace tandem::npu {
 namespace {
 
+/// What values may be at most: far from where bfloat16 ends, with room for squares of them all.
+constexpr double kMostNormed = 0x1p50;
+
 /// The largest size; no number where one is none.
 double MostOfAll(std::span<const float> values) {
   double most = 0;
@@ -38,7 +41,8 @@ PackedOut::PackedOut(const ProductPart& part, std::span<const int32_t> apart,
     const float scale =
         rows.Pack(matrix, order_[column], layout, /*round_scale=*/true, packer, place);
     packer.SetScale(place, scale);
-    numbers_ = numbers_ && std::isfinite(scale);
+    const bool number = std::isfinite(scale) && !std::isnan(most_weight_);
+    most_weight_ = number ? std::max(most_weight_, 127.0 * scale) : NAN;
   }
   buffer_->ToArray();
 } catch (const std::bad_alloc&) {
@@ -52,13 +56,16 @@ NormWeights PackedOut::weights() const {
   return {norm.post, norm.post_epsilon, norm.pre, norm.pre_epsilon, order_};
 }
 
-std::optional<double> PackedOut::MostOf(double most_base) const {
+std::optional<double> PackedOut::MostOf(double most_input, std::span<const float> base) const {
   const NormBehind& norm = *part_.norm;
+  const double product = static_cast<double>(part_.k) * most_input * most_weight_;
   // Of a normed row one value may be all there is.
-  const double y = most_base + std::sqrt(static_cast<double>(part_.n)) * MostOfAll(norm.post);
-  const double most = y * MostOfAll(norm.pre);
-  if (!numbers_ || !std::isfinite(most)) return std::nullopt;
-  return most;
+  const double y = MostOfAll(base) + std::sqrt(static_cast<double>(part_.n)) * MostOfAll(norm.post);
+  const double x = y * MostOfAll(norm.pre);
+  for (const double most : {product, y, x}) {
+    if (!(most <= kMostNormed)) return std::nullopt;
+  }
+  return x;
 }
 
 }  // namespace tandem::npu

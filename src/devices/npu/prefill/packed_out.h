@@ -29,15 +29,16 @@ class PackedOut {
   ArrayBuffer& buffer() const { return *buffer_; }
   NormWeights weights() const;
   std::span<const int32_t> order() const { return order_; }
-  /// What no value of an MLP's x is beyond, before its rows get their factors, whose `base` is at
-  /// most that; nothing where weights hold what is no number.
-  std::optional<double> MostOf(double most_base) const;
+  /// Of rows whose inputs are at most `most_input`, and their base: what no value of an MLP's x is
+  /// beyond, before they get their factors; nothing where results or what the norms are over could
+  /// be large, whose squares are added up in float, or where something is no number.
+  std::optional<double> MostOf(double most_input, std::span<const float> base) const;
 
  private:
   ProductPart part_;
   std::vector<int32_t> order_;
   std::unique_ptr<ArrayBuffer> buffer_;
-  bool numbers_ = true;
+  double most_weight_ = 0;  ///< No number where one is none.
 };
 
 }  // namespace tandem::npu

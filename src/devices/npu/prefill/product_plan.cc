@@ -137,7 +137,9 @@ class Planner {
   /// Of one product, packed.
   static uint64_t BytesOf(const ProductPart& part) {
     if (part.norm) {
-      return static_cast<uint64_t>(PlanNorm(part.config, NormShapeOf(part, 1)).out.b_bytes);
+      // With the order of its results: never less than without norms, which it may lose.
+      return static_cast<uint64_t>(PlanNorm(part.config, NormShapeOf(part, 1)).out.b_bytes) +
+             static_cast<uint64_t>(part.n) * sizeof(int32_t);
     }
     const GemmPlan gemm = PlanGemm(part.config, {1, SumOf(part), part.n});
     const uint64_t scale = part.config.type == GemmType::kBf16 ? 0 : sizeof(float);
