@@ -6,10 +6,11 @@
 //
 // Core (c, r) computes tiles [64,64] of C. Row r of cores shares a stream of A, column c one of B,
 // each through a memory tile; the four results of a column leave together. Everything moves in the
-// order in which it lies in DRAM, so no descriptor has a dimension. How many steps a sum has, only
-// the tiles of B know: their header says which is the first and which the last (gemm_tile.h). So
-// neither cores nor memory tiles hold anything of a problem, and a runtime stream is a few
-// transfers of the shims.
+// order in which it lies in DRAM, so no descriptor has a dimension, but for those of shims that
+// bring what another run of a list has left in rooms (rooms.h). How many steps a sum has, only the
+// tiles of B know: their header says which is the first and which the last; how many steps a tile
+// of A has, says its own (gemm_tile.h). So neither cores nor memory tiles hold anything of a
+// problem, and a runtime stream is a few transfers of the shims.
 #pragma once
 
 #include <cstdint>
