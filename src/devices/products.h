@@ -75,7 +75,9 @@ class ProductEngine {
   virtual bool Attend(const AttentionCall& /*call*/) { return false; }
   /// Likewise; if not, its products are offered one by one.
   virtual bool Gated(const GatedCall& /*call*/) { return false; }
-  /// Likewise both ops; if not, they are offered one by one.
+  /// Rows that it makes both ops of as one at most.
+  virtual int64_t OutAndMlpRows() const { return 0; }
+  /// Likewise both; if not, they are offered one by one.
   virtual bool OutAndMlp(const OutMlpCall& /*call*/) { return false; }
 };
 

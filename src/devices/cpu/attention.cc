@@ -110,7 +110,7 @@ void Step::Execute(const AttentionOut& op, RowContext& rows) {
 bool Step::MakeWithMlp(const AttentionOut& op, const float* residual, const float* laurel,
                        int64_t count) {
   made_ = nullptr;
-  if (engine_ == nullptr || next_ == nullptr) return false;
+  if (engine_ == nullptr || next_ == nullptr || count > engine_->OutAndMlpRows()) return false;
   const auto* const mlp = std::get_if<GatedMlp>(&next_->body);
   if (mlp == nullptr || mlp->h != op.h) return false;
   const int64_t width = Width(op.h);

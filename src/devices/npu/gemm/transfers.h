@@ -25,7 +25,7 @@ struct Piece {
   int64_t row_stride = 0;
   int64_t planes = 1;
   int64_t plane_stride = 0;
-  int64_t step = 0;   ///< How much further it lies each time that it is sent; 0: where it was.
+  int64_t step = 0;  ///< How much further it lies each time that it is sent; 0: where it was.
   /// So many times, then from the start again, and sent a multiple of that; 0: always further.
   int64_t wraps = 0;
 };

@@ -59,6 +59,8 @@ struct ActivationTileHeader {
   int8_t exponents[kTileM] = {};
 };
 inline constexpr size_t kActivationHeaderBytes = 128;
+static_assert(sizeof(ActivationTileHeader) == kActivationHeaderBytes);
+
 /// Of which of a core's two tiles of B it is the turn, and what that says.
 struct TileTurn {
   uint32_t flags = 0;   ///< WeightTileHeader's.
@@ -66,7 +68,7 @@ struct TileTurn {
   uint32_t step = 0;    ///< Of the tile of A at hand.
   uint32_t reserved[13] = {};
 };
-static_assert(sizeof(ActivationTileHeader) == kActivationHeaderBytes);
+
 /// Rows of pieces of tiles of which so many are in use: with them several fit a tile.
 constexpr int PieceRows(int64_t rows) {
   return rows <= 8 ? 8 : rows <= 16 ? 16 : rows <= 32 ? 32 : kTileM;

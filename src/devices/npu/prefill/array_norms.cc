@@ -118,8 +118,10 @@ bool ArrayProducts::PackOut(const NormPlan& plan, const OutMlpCall& call, const 
   return true;
 }
 
+int64_t ArrayProducts::OutAndMlpRows() const { return parts_ == 1 ? kMostNormRows : 0; }
+
 bool ArrayProducts::OutAndMlp(const OutMlpCall& call) {
-  if (parts_ != 1 || call.rows < kLeastRows || call.rows > kMostNormRows) return false;
+  if (call.rows < kLeastRows || call.rows > OutAndMlpRows()) return false;
   const auto found = outs_.find(KeysOf({call.out.output}).front());
   const auto behind = gated_.find(KeysOf({call.mlp.gate, call.mlp.up, call.mlp.down}));
   if (found == outs_.end() || behind == gated_.end()) return false;

@@ -42,14 +42,15 @@ class ArrayProducts : public ProductEngine {
   bool Attend(const AttentionCall& call) override;
 
   /// Gate, up, GELU and down as one list, where the part was packed as such, a sparse layer's with
-  /// the cut of its gates; not with two parts for
-  /// activations, nor for rows that hold what is no number or could leave what a core can say.
-  /// Factors that are given go the way of up, by an identity matrix, in two parts.
+  /// the cut of its gates; not with two parts for activations, nor for rows that hold what is no
+  /// number or could leave what a core can say. Factors that are given go the way of up, by an
+  /// identity matrix, in two parts.
   bool Gated(const GatedCall& call) override;
 
   /// The output, its norm, the MLP's and the MLP as one list, where both were packed for that and
   /// there are no more rows than a norm takes; on the terms of Gated.
   bool OutAndMlp(const OutMlpCall& call) override;
+  int64_t OutAndMlpRows() const override;
 
   const ArrayBackend& backend() const { return *backend_; }
   const std::set<PartKey>& held() const { return held_; }

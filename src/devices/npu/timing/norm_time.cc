@@ -53,7 +53,9 @@ Work NormWork(const NormCase& norm, double rows, double clock) {
   const int64_t row_sums = CeilDivide(2 * results, kSquaresOfTile);
   const int64_t own = CeilDivide(tiles, columns) + rests;
   const int64_t piece_rows = rows <= 8 ? 8 : rows <= 16 ? 16 : kNormRows;
-  const int64_t of_a = CeilDivide(tiles, kNormRows / piece_rows) + rests;
+  const int64_t pieces = kNormRows / piece_rows;
+  // Rests have the pieces of the tile behind them.
+  const int64_t of_a = pieces == 1 ? tiles : CeilDivide(tiles, pieces) + rests;
   const int64_t base_rows = norm.type == GemmType::kI4 ? kNormRows : 2 * kNormRows;
   const int64_t bases = 2 * CeilDivide(kCoreRows * piece_rows, base_rows);
   const double b_tile = TileBBytes(norm.type);

@@ -23,6 +23,7 @@ using Bytes = std::vector<std::byte>;
 
 /// Of all results together: far less than the worst case of each.
 constexpr double kMostRelative = 0.05;
+constexpr int64_t kLeastCutInputs = 32;
 
 double GeluOf(double x) {
   return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
@@ -272,7 +273,10 @@ class Trial {
     }
     trial_.difference = differences.Text(got.size());
     trial_.relative_error = size == 0 ? 0 : std::sqrt(errors / size);
-    if (trial_.difference.empty() && !(trial_.relative_error <= kMostRelative)) {
+    // Of a few inputs all rows are cut alike: what is left of gates may be of the size of what
+    // their own rounding is.
+    const bool judged = !deviations_ || plan().shape.gate_k >= kLeastCutInputs;
+    if (judged && trial_.difference.empty() && !(trial_.relative_error <= kMostRelative)) {
       trial_.difference = fmt::format("all together are {:.1f} % off", 100 * trial_.relative_error);
     }
     trial_.ok = trial_.difference.empty();

@@ -289,8 +289,8 @@ class Tester {
   }
 
   /// Q, K and V; O; O and the norms behind it, as a list; gate, up, GELU and down of a dense layer,
-  /// as a list; those of a sparse one, whose gates the host cuts; the per-layer gate and
-  /// projection, as a list.
+  /// as a list, and of a sparse one; the products of an MLP whose gates the host cuts; the
+  /// per-layer gate and projection, as a list.
   std::string Layer(const std::pair<GemmType, GemmOutput>& type) {
     const int64_t tokens = options_.full_size ? 128 : 24;
     const int64_t d = options_.full_size ? 2048 : 256;
