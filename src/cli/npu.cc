@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -62,7 +64,17 @@ npu::Stream Encoded(const EncodeSettings& settings, const Encode& encode) {
   }
 }
 
+/// Nobody wants a stream in the place of what it says.
+void RequireOtherFile(const EncodeSettings& settings) {
+  std::error_code none;
+  if (!std::filesystem::equivalent(settings.input, settings.target, none)) return;
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("-o: {} is what is read", Printable(settings.target, 400)),
+              "another file for the stream");
+}
+
 int RunEncode(const EncodeSettings& settings) {
+  RequireOtherFile(settings);
   const npu::Sequence sequence = npu::LoadSequence(settings.input);
   const auto flow =
       settings.flow == "elf" ? npu::ArgumentFlow::kElf : npu::ArgumentFlow::kInstructionBuffer;
@@ -72,6 +84,7 @@ int RunEncode(const EncodeSettings& settings) {
 }
 
 int RunConfig(const EncodeSettings& settings) {
+  RequireOtherFile(settings);
   const npu::Design design = npu::LoadDesign(settings.input);
   const npu::ProgramLoader programs = npu::ProgramsBeside(settings.input);
   WriteWords(settings.target,

@@ -130,7 +130,7 @@ void RequireReach(const npu::GemmShape& shape) {
     if (side <= most) continue;
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("{} {}: Tandem's designs take {} at most", name, side, most),
-                "--model-only reckons any size");
+                "--model-only reckons larger ones");
   }
 }
 
@@ -144,7 +144,7 @@ void RequireSize(const npu::GemmShape& shape) {
   throw Error(ErrorKind::kResource,
               fmt::format("{}x{}x{}: to multiply and check it takes about {:.1f} GB, 8 at most", m,
                           k, n, bytes / 1e9),
-              "--model-only reckons any size");
+              "--model-only reckons larger ones");
 }
 
 int RunGemm(const GemmSettings& settings) {

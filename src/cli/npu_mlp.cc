@@ -59,7 +59,7 @@ void RequireSize(const npu::GatedShape& shape) {
   throw Error(ErrorKind::kResource,
               fmt::format("an MLP of this size takes about {:.1f} GB to make and check, 8 at most",
                           bytes / 1e9),
-              "--model-only reckons any size");
+              "--model-only reckons larger ones");
 }
 
 int RunMlp(const MlpSettings& settings) {
@@ -88,7 +88,7 @@ int RunMlp(const MlpSettings& settings) {
         fmt::format("-k {} and --up {}: Tandem's designs take {} together at most, in tiles "
                     "of 128",
                     settings.shape.gate_k, settings.shape.up_k, npu::kMostGatedSum),
-        "--model-only reckons any size");
+        "--model-only reckons larger ones");
   }
   RequireSize(settings.shape);
   ProgressLine progress("multiplying", ProgressLine::Elsewhere::kSilent, settings.output.json);

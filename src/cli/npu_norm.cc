@@ -51,7 +51,7 @@ void RequireSize(const npu::NormShape& shape) {
               fmt::format("a product of this size takes about {:.1f} GB to make and check, 8 at "
                           "most",
                           bytes / 1e9),
-              "--model-only reckons any size");
+              "--model-only reckons larger ones");
 }
 
 int RunNorm(const NormSettings& settings) {
@@ -74,7 +74,7 @@ int RunNorm(const NormSettings& settings) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("-n {}: Tandem's designs have norms over 257 results and more",
                             settings.shape.n),
-                "--model-only reckons any size");
+                "--model-only reckons larger ones");
   }
   RequireSize(settings.shape);
   ProgressLine progress("multiplying", ProgressLine::Elsewhere::kSilent, settings.output.json);

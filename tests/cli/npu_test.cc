@@ -45,6 +45,11 @@ TEST(Npu, EncodesAndSaysWhatItEncoded) {
             "    28  WRITE              shim (0,0) DMA_MM2S_0_TASK_QUEUE = 0x80000000  "
             "Enable_Token_Issue=1 Repeat_Count=0 Start_BD_ID=0\n"
             "    34  TCT                shim (0,0)  columns=1 rows=1 MM2S=0\n");
+  // Not over what it reads, whatever the way there.
+  const Finished over = Tandem({"npu", "encode", folder / "s.json", "-o", folder / "./s.json"});
+  EXPECT_EQ(over.code, 2);
+  EXPECT_NE(over.err.find("is what is read"), std::string::npos) << over.err;
+  EXPECT_EQ(ReadFile(folder / "s.json"), kSequence);
   const Json json = Json::parse(Tandem({"npu", "insts", "--json", folder / "s.bin"}).out);
   EXPECT_EQ(json["generation"], "npu2");
   EXPECT_EQ(json["bytes"], ReadFile(folder / "s.bin").size());
