@@ -38,14 +38,15 @@ class Matrix {
       QuantizeRow(type, row.data(), bytes_.data() + static_cast<size_t>(r) * view_.row_stride,
                   cols);
     }
+    values_.resize(static_cast<size_t>(rows * cols));
+    for (int64_t r = 0; r < rows; ++r) view_.ReadRow(r, values_.data() + r * cols);
   }
   const WeightView& view() const { return view_; }
   /// Products of all rows.
   std::vector<double> Times(std::span<const double> x) const {
     std::vector<double> y;
-    std::vector<float> row(x.size());
     for (int64_t r = 0; r < view_.rows; ++r) {
-      view_.ReadRow(r, row.data());
+      const float* const row = values_.data() + r * view_.cols;
       double sum = 0;
       for (size_t i = 0; i < x.size(); ++i) sum += row[i] * x[i];
       y.push_back(sum);
@@ -56,6 +57,7 @@ class Matrix {
  private:
   std::vector<std::byte> bytes_;
   WeightView view_;
+  std::vector<float> values_;  ///< As they are stored.
 };
 
 /// Gates less what cuts them, `deviations` above their mean.

@@ -30,7 +30,9 @@ TEST(NpuNormProducts, OutputNormsAndMlpAreOneCall) {
   std::mt19937_64 random(1);
   for (const Device& device : kArrays) {
     for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
-      for (const int64_t rows : {kLeastRows, int64_t{50}, kMostNormRows}) {
+      // Of each type all rows once, of each device.
+      const bool most = (type == DType::kQ4_0) == (device.generation == Generation::kNpu1);
+      for (const int64_t rows : {kLeastRows, most ? kMostNormRows : int64_t{50}}) {
         SCOPED_TRACE(::testing::Message() << DTypeName(type) << " " << rows);
         Layer layer(type, rows, random);
         ArrayProducts array(device, MakeEmulatedBackend(device.generation));
