@@ -17,6 +17,7 @@
 #include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/gemm/cut_plan.h"
 #include "devices/npu/kernels/row_tile.h"
+#include "devices/npu/meddler.h"
 #include "devices/npu/runner/emulator_runner.h"
 #include "devices/npu/stream/stream.h"
 #include "devices/npu/timing/gated_time.h"
@@ -78,23 +79,6 @@ TEST(NpuCut, OfMoreHalvesThanADescriptorCounts) {
   EXPECT_LT(trial.relative_error, 0.025);
 }
 
-/// Makes a float of the first run's results four times as large, or smaller.
-class Meddler : public EmulatorRunner {
- public:
-  Meddler(const Device& device, size_t at) : EmulatorRunner(device), at_(at) {}
-  void Run(const Stream& stream, std::span<const std::span<std::byte>> arguments,
-           std::chrono::milliseconds timeout) override {
-    EmulatorRunner::Run(stream, arguments, timeout);
-    if (runs_++ > 0) return;
-    std::byte& exponent = arguments.back()[at_ + 3];
-    exponent = static_cast<std::byte>(static_cast<int>(exponent) + 1);
-  }
-
- private:
-  size_t at_;
-  int runs_ = 0;
-};
-
 // Sums of a row of the problem matter, and of no other: 16 rows are 8 in a tile.
 TEST(NpuCut, WrongSumsAreFound) {
   const GemmConfig config = {{Generation::kNpu1, 4}, GemmType::kI8, GemmOutput::kF32};
@@ -105,7 +89,7 @@ TEST(NpuCut, WrongSumsAreFound) {
   };
   for (const auto& [at, ok] :
        {std::pair{square(0), false}, {square(3), false}, {square(kTileM - 1), true}}) {
-    Meddler runner(config.device, at);
+    Meddler runner(config.device, at + 3);  // A float that is four times as large, or smaller.
     runner.Configure({GemmDesignName(config), MakeGemmDesign(config)});
     const GatedTrial trial = TryGatedOn(runner, config, shape, 1, kTimeout, 1.645F);
     EXPECT_EQ(trial.ok, ok) << at;

@@ -18,6 +18,7 @@
 #include "devices/npu/arrays/emulated_backend.h"
 #include "devices/npu/gemm/gated_plan.h"
 #include "devices/npu/kernels/gemm_tile.h"
+#include "devices/npu/meddler.h"
 #include "devices/npu/runner/emulator_runner.h"
 #include "devices/npu/timing/gated_time.h"
 #include "devices/npu/workbench/gated_trial.h"
@@ -76,23 +77,6 @@ TEST(NpuGated, OfMoreTilesOfHThanADescriptorCounts) {
   EXPECT_EQ(std::count_if(down.steps.begin(), down.steps.end(), chains), 2 * 8 * kCoreRows);
   EXPECT_NO_THROW(EncodeSequence(down));
 }
-
-/// Adds one to a byte of h between the runs.
-class Meddler : public EmulatorRunner {
- public:
-  Meddler(const Device& device, size_t byte) : EmulatorRunner(device), byte_(byte) {}
-  void Run(const Stream& stream, std::span<const std::span<std::byte>> arguments,
-           std::chrono::milliseconds timeout) override {
-    EmulatorRunner::Run(stream, arguments, timeout);
-    if (runs_++ > 0) return;
-    std::byte& byte = arguments.back()[byte_];
-    byte = static_cast<std::byte>(static_cast<int>(byte) + 1);
-  }
-
- private:
-  size_t byte_;
-  int runs_ = 0;
-};
 
 // A row of h twice as large is seen, where it is a row of the problem: 16 rows are 8 in a tile.
 TEST(NpuGated, WhatIsWrongIsFound) {

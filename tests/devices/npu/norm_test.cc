@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "devices/npu/gemm/norm_plan.h"
 #include "devices/npu/kernels/row_tile.h"
+#include "devices/npu/meddler.h"
 #include "devices/npu/runner/emulator_runner.h"
 #include "devices/npu/workbench/norm_trial.h"
 
@@ -48,23 +49,6 @@ TEST(NpuNorm, ResultsAndWhatTheNormsLeaveAreThoseOfTheReference) {
     }
   }
 }
-
-/// Adds one to a byte of what the product leaves.
-class Meddler : public EmulatorRunner {
- public:
-  Meddler(const Device& device, size_t byte) : EmulatorRunner(device), byte_(byte) {}
-  void Run(const Stream& stream, std::span<const std::span<std::byte>> arguments,
-           std::chrono::milliseconds timeout) override {
-    EmulatorRunner::Run(stream, arguments, timeout);
-    if (runs_++ > 0) return;
-    std::byte& byte = arguments.back()[byte_];
-    byte = static_cast<std::byte>(static_cast<int>(byte) + 1);
-  }
-
- private:
-  size_t byte_;
-  int runs_ = 0;
-};
 
 // A row's squares that are twice what they should be; a value.
 TEST(NpuNorm, WhatIsWrongIsFound) {
