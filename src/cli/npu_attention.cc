@@ -25,12 +25,10 @@ namespace tandem::cli {
 namespace {
 
 struct AttentionSettings : ArraySettings {
-  OutputOptions output;
   int64_t rows = 0;
   int64_t keys = 0;  ///< 0: as many as rows.
   npu::AttentionShape shape{8, 2, 256};
   int64_t window = 0;
-  std::string save;
 };
 
 /// Any design that attends: what is between the products of a prompt runs on theirs.
@@ -96,13 +94,7 @@ int RunAttention(const AttentionSettings& settings) {
       config, settings.shape, npu::CausalRows(settings.rows, keys, settings.window));
   const npu::GemmTime model = npu::ModelAttention(npu::WorkOf(plan), kernel, clock);
   if (settings.model_only) {
-    if (!settings.save.empty()) {
-      throw Error(ErrorKind::kInvalidArgument, "--save: --model-only computes nothing");
-    }
-    if (settings.device != "emulator") {
-      throw Error(ErrorKind::kInvalidArgument, "--device: --model-only computes nothing");
-    }
-    ReportRun(settings.output, model, nullptr, nullptr);
+    ReportModelOnly(settings, model);
     return kExitOk;
   }
   RequireSize(plan, keys);

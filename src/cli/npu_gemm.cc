@@ -33,13 +33,11 @@ namespace {
 constexpr int64_t kMostSide = 1 << 20;
 
 struct GemmSettings : ArraySettings {
-  OutputOptions output;
   npu::GemmShape shape;
   std::string type = "i8";
   std::string activations;
   std::string out;
   std::optional<std::string> tile;
-  std::string save;
 };
 
 /// "64x128x64".
@@ -150,13 +148,7 @@ void RequireSize(const npu::GemmShape& shape) {
 int RunGemm(const GemmSettings& settings) {
   const npu::GemmCase gemm = CaseOf(settings);
   if (settings.model_only) {
-    if (!settings.save.empty()) {
-      throw Error(ErrorKind::kInvalidArgument, "--save: --model-only multiplies nothing");
-    }
-    if (settings.device != "emulator") {
-      throw Error(ErrorKind::kInvalidArgument, "--device: --model-only multiplies nothing");
-    }
-    ReportRun(settings.output, npu::ModelGemm(gemm), nullptr, nullptr);
+    ReportModelOnly(settings, npu::ModelGemm(gemm));
     return kExitOk;
   }
   if (gemm.tile != npu::DesignTile(gemm.type)) {

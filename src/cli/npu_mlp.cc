@@ -24,11 +24,9 @@ namespace tandem::cli {
 namespace {
 
 struct MlpSettings : ArraySettings {
-  OutputOptions output;
   npu::GatedShape shape;
   std::optional<double> deviations;
   std::string type = "i8";
-  std::string save;
 };
 
 npu::GatedCase CaseOf(const MlpSettings& settings, const npu::GemmConfig& config) {
@@ -72,13 +70,7 @@ int RunMlp(const MlpSettings& settings) {
   }
   const npu::GemmTime model = npu::ModelGated(CaseOf(settings, config));
   if (settings.model_only) {
-    if (!settings.save.empty()) {
-      throw Error(ErrorKind::kInvalidArgument, "--save: --model-only multiplies nothing");
-    }
-    if (settings.device != "emulator") {
-      throw Error(ErrorKind::kInvalidArgument, "--device: --model-only multiplies nothing");
-    }
-    ReportRun(settings.output, model, nullptr, nullptr);
+    ReportModelOnly(settings, model);
     return kExitOk;
   }
   RequireDesign(config, "--model-only reckons others");
@@ -99,12 +91,7 @@ int RunMlp(const MlpSettings& settings) {
   const npu::GatedTrial trial = npu::TryGatedOn(*runner, config, settings.shape, settings.seed,
                                                 npu::kArrayTimeout, deviations);
   progress.Clear();
-  if (!settings.save.empty()) {
-    constexpr const char* kNames[] = {"first.bin", "second.bin", "third.bin"};
-    for (size_t i = 0; i < trial.streams.size(); ++i) {
-      SaveStream(std::filesystem::path(settings.save) / kNames[i], trial.streams[i]);
-    }
-  }
+  if (!settings.save.empty()) SaveStreams(settings.save, trial.streams);
   const NpuOutcome outcome{trial.ok, trial.max_abs_error, trial.relative_error, trial.difference};
   ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;

@@ -23,10 +23,8 @@ namespace tandem::cli {
 namespace {
 
 struct NormSettings : ArraySettings {
-  OutputOptions output;
   npu::NormShape shape;
   std::string type = "i8";
-  std::string save;
 };
 
 npu::NormCase CaseOf(const NormSettings& settings, const npu::GemmConfig& config) {
@@ -60,13 +58,7 @@ int RunNorm(const NormSettings& settings) {
                                   npu::GemmOutput::kF32};
   const npu::GemmTime model = npu::ModelNorm(CaseOf(settings, config));
   if (settings.model_only) {
-    if (!settings.save.empty()) {
-      throw Error(ErrorKind::kInvalidArgument, "--save: --model-only multiplies nothing");
-    }
-    if (settings.device != "emulator") {
-      throw Error(ErrorKind::kInvalidArgument, "--device: --model-only multiplies nothing");
-    }
-    ReportRun(settings.output, model, nullptr, nullptr);
+    ReportModelOnly(settings, model);
     return kExitOk;
   }
   RequireDesign(config, "--model-only reckons others");
@@ -83,10 +75,7 @@ int RunNorm(const NormSettings& settings) {
   const npu::NormTrial trial =
       npu::TryNormOn(*runner, config, settings.shape, settings.seed, npu::kArrayTimeout);
   progress.Clear();
-  if (!settings.save.empty()) {
-    SaveStream(std::filesystem::path(settings.save) / "first.bin", trial.first);
-    SaveStream(std::filesystem::path(settings.save) / "second.bin", trial.second);
-  }
+  if (!settings.save.empty()) SaveStreams(settings.save, trial.streams);
   const NpuOutcome outcome{trial.ok, trial.max_abs_error, trial.relative_error, trial.difference};
   ReportRun(settings.output, model, &outcome, runner.get());
   return trial.ok ? kExitOk : kExitFailure;

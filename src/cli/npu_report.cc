@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -176,6 +177,16 @@ CLI::Option* AddSave(CLI::App& command, std::string& folder, const std::string& 
   return AddPath(command, "--save", folder, help)->type_name("FOLDER");
 }
 
+void ReportModelOnly(const ArraySettings& settings, const npu::GemmTime& model) {
+  if (!settings.save.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "--save: --model-only computes nothing");
+  }
+  if (settings.device != "emulator") {
+    throw Error(ErrorKind::kInvalidArgument, "--device: --model-only computes nothing");
+  }
+  ReportRun(settings.output, model, nullptr, nullptr);
+}
+
 void MakeSaveFolder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
@@ -198,6 +209,11 @@ void SaveStream(const std::filesystem::path& path, const npu::Stream& stream) {
   AtomicFile file(path);
   file.Write(std::as_bytes(std::span(words)));
   file.Commit();
+}
+
+void SaveStreams(const std::filesystem::path& folder, const std::vector<npu::Stream>& streams) {
+  constexpr std::array kNames = {"first.bin", "second.bin", "third.bin"};
+  for (size_t i = 0; i < streams.size(); ++i) SaveStream(folder / kNames.at(i), streams[i]);
 }
 
 }  // namespace tandem::cli

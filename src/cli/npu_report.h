@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/options.h"
 #include "cli/output.h"
@@ -25,6 +26,8 @@ npu::Device ArrayOf(const std::string& generation, int columns);
 
 /// The options that commands which compute on an array share.
 struct ArraySettings {
+  OutputOptions output;
+  std::string save;  ///< A folder; empty: nothing is saved.
   std::string generation = "npu1";
   int columns = 0;              ///< 0: all.
   std::optional<double> clock;  ///< Of the cores, GHz; else the generation's.
@@ -58,11 +61,17 @@ struct NpuOutcome {
 void ReportRun(const OutputOptions& output, const npu::GemmTime& model, const NpuOutcome* outcome,
                const npu::BackendRunner* runner);
 
+/// What --model-only reports. Throws Error kInvalidArgument where it is to run or save something.
+void ReportModelOnly(const ArraySettings& settings, const npu::GemmTime& model);
+
 /// Adds --save, a folder.
 CLI::Option* AddSave(CLI::App& command, std::string& folder, const std::string& help);
 /// Makes that folder, and sees whether files can be made in it. Throws Error kIo.
 void MakeSaveFolder(const std::filesystem::path& folder);
 /// Writes the words of a stream there. Throws Error kIo.
 void SaveStream(const std::filesystem::path& path, const npu::Stream& stream);
+/// Those of a list's runs, three at most, into that folder: first.bin, second.bin, third.bin.
+/// Throws Error kIo.
+void SaveStreams(const std::filesystem::path& folder, const std::vector<npu::Stream>& streams);
 
 }  // namespace tandem::cli

@@ -57,11 +57,10 @@ class Trial {
     PackNorm(plan(), weights, base_, norm_b);
     PackNormHeaders(plan(), rooms_);
     PackNormTail(plan(), weights, x_);
-    trial_.first = EncodeSequence(OutSequence(plan()));
-    trial_.second = EncodeSequence(NormSequence(plan()));
+    trial_.streams = {EncodeSequence(OutSequence(plan())), EncodeSequence(NormSequence(plan()))};
     const std::span<std::byte> first[] = {a_, b_, rooms_};
     const std::span<std::byte> second[] = {rooms_, norm_b, x_};
-    const ListedRun list[] = {{&trial_.first, first}, {&trial_.second, second}};
+    const ListedRun list[] = {{&trial_.streams[0], first}, {&trial_.streams[1], second}};
     runner_.RunList(list, timeout_);
     Check();
     return std::move(trial_);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "devices/npu/gemm/norm_plan.h"
 #include "devices/npu/runner/array_runner.h"
@@ -16,8 +17,7 @@ namespace tandem::npu {
 
 struct NormTrial {
   NormPlan plan;
-  Stream first;     ///< What the array was told for the product,
-  Stream second;    ///< and for the norms.
+  std::vector<Stream> streams;  ///< What the array was told, for the product and for the norms.
   bool ok = false;  ///< Each result is within what its roundings can do, and all are within 3 %.
   double max_abs_error = 0;
   double relative_error = 0;  ///< Of all of x together: the root of mean squares.
