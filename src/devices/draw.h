@@ -39,7 +39,7 @@ struct TokenLogit {
   float logit = 0;
 };
 /// Of equals the one with the smaller id.
-inline constexpr auto IsLikelier = [](const TokenLogit& a, const TokenLogit& b) {
+inline constexpr auto kIsLikelier = [](const TokenLogit& a, const TokenLogit& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 };
 

@@ -163,18 +163,18 @@ void Sampler::FindLikeliest(std::span<const float> logits, size_t keep, float le
       // Of equals the earlier is likelier, and has come before.
       if (candidate.logit <= least || (banned_ && banned_(candidate.id))) continue;
       if (candidates_.size() == keep) {
-        std::pop_heap(candidates_.begin(), candidates_.end(), IsLikelier);
+        std::pop_heap(candidates_.begin(), candidates_.end(), kIsLikelier);
         candidates_.back() = candidate;
-        std::push_heap(candidates_.begin(), candidates_.end(), IsLikelier);
+        std::push_heap(candidates_.begin(), candidates_.end(), kIsLikelier);
       } else {
         candidates_.push_back(candidate);
         if (candidates_.size() < keep) continue;
-        std::make_heap(candidates_.begin(), candidates_.end(), IsLikelier);
+        std::make_heap(candidates_.begin(), candidates_.end(), kIsLikelier);
       }
       least = candidates_.front().logit;
     }
   }
-  std::sort(candidates_.begin(), candidates_.end(), IsLikelier);
+  std::sort(candidates_.begin(), candidates_.end(), kIsLikelier);
 }
 
 float Sampler::Most(std::span<const float> logits) {

@@ -38,13 +38,13 @@ class Likeliest {
   void Add(const TokenLogit& token) {
     if (token.logit == -INFINITY || IsBanned(token.id)) return;
     if (heap_.size() == keep_) {
-      if (!IsLikelier(token, heap_.front())) return;
-      std::pop_heap(heap_.begin(), heap_.end(), IsLikelier);
+      if (!kIsLikelier(token, heap_.front())) return;
+      std::pop_heap(heap_.begin(), heap_.end(), kIsLikelier);
       heap_.back() = token;
     } else {
       heap_.push_back(token);
     }
-    std::push_heap(heap_.begin(), heap_.end(), IsLikelier);
+    std::push_heap(heap_.begin(), heap_.end(), kIsLikelier);
   }
   bool IsBanned(int32_t id) const {
     const auto word = static_cast<size_t>(id) / 32;
@@ -102,7 +102,7 @@ void Step::Draw(const LmHead& op, const DrawRequest& request, float* logits) {
   for (const std::vector<TokenLogit>& own : likeliest_) {
     drawn.likeliest.insert(drawn.likeliest.end(), own.begin(), own.end());
   }
-  std::sort(drawn.likeliest.begin(), drawn.likeliest.end(), IsLikelier);
+  std::sort(drawn.likeliest.begin(), drawn.likeliest.end(), kIsLikelier);
   const auto keep = static_cast<size_t>(request.params.top_k);
   if (drawn.likeliest.size() > keep) drawn.likeliest.resize(keep);
   drawn.whole = !drawn.likeliest.empty() &&

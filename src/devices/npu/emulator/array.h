@@ -63,7 +63,9 @@ class Array {
 
   TileState& At(Tile tile) { return tiles_[Index(tile)]; }
   const TileState& At(Tile tile) const { return tiles_[Index(tile)]; }
-  static size_t Index(Tile tile) { return static_cast<size_t>(tile.column * kRows + tile.row); }
+  static size_t Index(Tile tile) {
+    return static_cast<size_t>(tile.column) * kRows + static_cast<size_t>(tile.row);
+  }
 
   void WriteControl(TileState& state, DmaChannel& channel, uint32_t value);
   void Push(TileState& state, DmaChannel& channel, uint32_t value);

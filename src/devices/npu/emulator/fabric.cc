@@ -40,7 +40,8 @@ void Fabric::Follow(Tile tile, int slave, bool header_there, int depth) {
     const uint32_t id = *header_ & 0x1F;
     bool matched = false;
     for (int slot = 0; slot < kSlotsPerSlave && !matched; ++slot) {
-      const uint32_t rule = state.slots[static_cast<size_t>(slave * kSlotsPerSlave + slot)];
+      const uint32_t rule =
+          state.slots[static_cast<size_t>(slave) * kSlotsPerSlave + static_cast<size_t>(slot)];
       const uint32_t mask = rule >> 16 & 0x1F;
       if ((rule & 0x100) == 0 || (id & mask) != (rule >> 24 & mask)) continue;
       matched = true;
