@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_divide.h"
 #include "core/error.h"
 #include "devices/npu/kernels/attention_tile.h"
 
@@ -13,8 +14,6 @@ namespace tandem::npu {
 namespace {
 
 static_assert(kMostHeadDim == kAttentionDims);
-
-int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 void Check(const AttentionShape& shape, const std::vector<KeyRange>& rows) {
   const auto refuse = [](const std::string& problem) {

@@ -16,9 +16,6 @@
 
 namespace tandem::npu {
 
-/// Rows of cores.
-inline constexpr int kCoreRows = kRows - 2;
-
 constexpr Tile ShimTile(int column) { return {column, 0}; }
 constexpr Tile MemoryTile(int column) { return {column, 1}; }
 constexpr Tile CoreTile(int column, int core_row) { return {column, core_row + 2}; }

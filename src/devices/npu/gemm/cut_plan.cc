@@ -6,41 +6,21 @@
 #include <cstring>
 #include <vector>
 
+#include "core/ceil_divide.h"
 #include "core/error.h"
 #include "devices/npu/gemm/rooms.h"
+#include "devices/npu/gemm/weight_flags.h"
 #include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/kernels/row_tile.h"
 
 namespace tandem::npu {
 namespace {
 
-constexpr int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
 constexpr int64_t kHeaderWords = int64_t{kActivationHeaderBytes} / 4;
 constexpr int64_t kBothSumWords = int64_t{kBothSumBytes} / 4;
 constexpr int64_t kOwnWord = int64_t{kTileABytes} / 4;  ///< Of a room: its rows' own sums.
 // What fills a tile of sums up comes out of one room.
 static_assert((kSumsOfTile - 1) * kBothSumWords <= kRoomWords);
-
-/// Of a tile of the gates' weights.
-uint32_t GateFlags(int64_t step, int64_t steps) {
-  uint32_t flags = step == 0 ? kFirstOfSum : 0;
-  if (step < kScaleParts) flags |= kBringsScales;
-  if (step + 1 == steps) flags |= kHoldsGate | kLeavesRows | kLastOfSum;
-  return flags;
-}
-
-/// Of up's, whose sums are the only ones of a half of a tile of h.
-uint32_t UpFlags(bool first, bool last, int64_t step, int64_t steps) {
-  uint32_t flags = 0;
-  if (step == 0) flags |= first ? kFirstOfSum : kNextSum;
-  if (step < kScaleParts) flags |= kBringsScales;
-  if (step + 1 < steps) return flags;
-  flags |= kGates;
-  if (first) flags |= kKeepsHalf;
-  if (last) flags |= kJoinsHalves | kLastOfSum;
-  return flags;
-}
 
 /// The first `count` tiles of gates of a block's rows: a column's behind the other's.
 Piece GatesOf(const CutPlan& plan, int row, int64_t block, int64_t count) {
@@ -165,7 +145,7 @@ CutPacker::CutPacker(const CutPlan& plan, std::span<std::byte> out)
   for (int64_t column = 0; column < plan.config().device.columns; ++column) {
     for (int64_t i = 0; i < plan.halves() * steps; ++i, tile += TileBBytes(plan.config())) {
       WeightTileHeader header;
-      header.flags = GateFlags(i % steps, steps);
+      header.flags = StepFlags(kFirstOfSum, kEndsInRows, i % steps, steps);
       header.scale_part = static_cast<uint32_t>(i % steps < kScaleParts ? i % steps : 0);
       header.leaves = kIsGate | IsForColumn(column);
       std::memcpy(tile, &header, sizeof header);
@@ -197,7 +177,9 @@ CutPacker::CutPacker(const CutPlan& plan, float deviations, std::span<std::byte>
     for (int64_t i = 0; i < plan.halves() * steps; ++i, tile += TileBBytes(plan.config())) {
       const int64_t half = i / steps % halves;
       WeightTileHeader header;
-      header.flags = UpFlags(half == 0, half + 1 == halves, i % steps, steps);
+      // Up's are the only sums of a half of a tile of h.
+      header.flags = StepFlags(half == 0 ? kFirstOfSum : kNextSum,
+                               EndsOfUp(half == 0, half + 1 == halves), i % steps, steps);
       header.scale_part = static_cast<uint32_t>(i % steps < kScaleParts ? i % steps : 0);
       std::memcpy(tile, &header, sizeof header);
     }

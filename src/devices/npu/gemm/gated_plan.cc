@@ -7,31 +7,18 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/ceil_divide.h"
 #include "core/error.h"
 #include "devices/npu/gemm/rooms.h"
+#include "devices/npu/gemm/weight_flags.h"
 #include "devices/npu/kernels/gated_tile.h"
 #include "devices/npu/timing/gated_time.h"
 
 namespace tandem::npu {
 namespace {
 
-int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
 /// Scales come with the first tiles of a sum.
 int64_t StepsOf(int64_t k) { return std::max<int64_t>(kScaleParts, CeilDivide(k, kTileKI8)); }
-
-/// Of a tile of gate or up in a sum. `first`, `last`: whether the half of h is that of its tile.
-uint32_t FlagsOf(bool first, bool last, bool up, int64_t step, int64_t steps) {
-  uint32_t flags = 0;
-  if (step == 0) flags |= first && !up ? kFirstOfSum : kNextSum;
-  if (step < kScaleParts) flags |= kBringsScales;
-  if (step + 1 < steps) return flags;
-  if (!up) return flags | kHoldsGate;
-  flags |= kGates;
-  if (first) flags |= kKeepsHalf;
-  if (last) flags |= kJoinsHalves | kLastOfSum;
-  return flags;
-}
 
 /// h as the second run's A.
 RoomTiles RoomsOfH(const GatedPlan& plan) {
@@ -163,9 +150,11 @@ GatedPacker::GatedPacker(const GatedPlan& plan, std::span<std::byte> out)
     const bool up = sum % 2 != 0;
     const int64_t half = sum / 2 % plan.halves;
     const int64_t steps = up ? plan.up_steps : plan.gate_steps;
+    const uint32_t begins = half == 0 && !up ? kFirstOfSum : kNextSum;
+    const uint32_t ends = up ? EndsOfUp(half == 0, half + 1 == plan.halves) : kHoldsGate;
     for (int64_t step = 0; step < steps; ++step) {
       WeightTileHeader header;
-      header.flags = FlagsOf(half == 0, half + 1 == plan.halves, up, step, steps);
+      header.flags = StepFlags(begins, ends, step, steps);
       header.scale_part = static_cast<uint32_t>(step < kScaleParts ? step : 0);
       std::memcpy(tile, &header, sizeof header);
       tile += TileBBytes(plan.config());

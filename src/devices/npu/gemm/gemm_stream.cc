@@ -4,17 +4,12 @@
 
 #include <fmt/format.h>
 
+#include "core/ceil_divide.h"
 #include "core/error.h"
 #include "devices/npu/gemm/transfers.h"
 #include "devices/npu/kernels/gemm_tile.h"
 
 namespace tandem::npu {
-namespace {
-
-int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
-}  // namespace
-
 GemmPlan PlanGemm(const GemmConfig& config, const GemmShape& shape) {
   CheckGemmConfig(config);
   if (shape.m < 1 || shape.m > kMostGemmRows || shape.k < 1 || shape.k > kMostGemmSum ||

@@ -10,6 +10,7 @@
 #include "core/float_types.h"
 #include "devices/npu/gemm/rooms.h"
 #include "devices/npu/gemm/scaled_rows.h"
+#include "devices/npu/gemm/weight_flags.h"
 #include "devices/npu/kernels/gated_tile.h"
 
 namespace tandem::npu {
@@ -113,13 +114,9 @@ OutPacker::OutPacker(const NormPlan& plan, std::span<std::byte> out)
   for (int64_t i = 0; i < sums * plan.out.k_steps; ++i, tile += TileBBytes(plan.config())) {
     const int64_t step = i % plan.out.k_steps;
     WeightTileHeader header;
-    if (step == 0) header.flags |= kFirstOfSum;
-    if (step < kScaleParts) {
-      header.flags |= kBringsScales;
-      header.scale_part = static_cast<uint32_t>(step);
-    }
     // What a tile of rows is for a norm says the header that the host puts in front of its pieces.
-    if (step + 1 == plan.out.k_steps) header.flags |= kHoldsGate | kLeavesRows | kLastOfSum;
+    header.flags = StepFlags(kFirstOfSum, kEndsInRows, step, plan.out.k_steps);
+    header.scale_part = static_cast<uint32_t>(step < kScaleParts ? step : 0);
     std::memcpy(tile, &header, sizeof header);
   }
 }

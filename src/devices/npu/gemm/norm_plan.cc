@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_divide.h"
 #include "core/error.h"
 #include "devices/npu/gemm/rooms.h"
 #include "devices/npu/gemm/scaled_rows.h"
@@ -13,8 +14,6 @@
 
 namespace tandem::npu {
 namespace {
-
-int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 /// Tiles of rows, 64 columns each, that a tile of A comes of.
 constexpr int64_t kHalves = 2;
@@ -39,26 +38,22 @@ std::vector<Piece> SquaresInRooms(int core_row, int64_t first, int64_t count) {
   constexpr int64_t kOwn = offsetof(RowTile, own) / 4;
   constexpr int64_t kHeader = kActivationHeaderBytes / 4;
   constexpr int64_t kSquares = kSquareBytes / 4;
-  const int64_t room = first * kRoomGroupWords + core_row * kRoomWords;
-  std::vector<Piece> pieces = {
-      {room + kOwn, kHeader},
-      {room + kOwn + kHeader, kSquares, count, kRoomGroupWords, 1, 0},
-  };
-  // In rows that a shim's BD can count.
-  const int64_t rest = kSquaresOfTile - count;
-  if (rest > 0) pieces.push_back({room, kSquares, rest, kSquares, 1, 0});
+  std::vector<Piece> pieces;
+  for (int64_t at = 0; at < count; at += kSquaresOfTile) {
+    const int64_t of_tile = std::min<int64_t>(kSquaresOfTile, count - at);
+    const int64_t room = (first + at) * kRoomGroupWords + core_row * kRoomWords;
+    pieces.push_back({room + kOwn, kHeader});
+    pieces.push_back({room + kOwn + kHeader, kSquares, of_tile, kRoomGroupWords, 1, 0});
+    // In rows that a shim's BD can count.
+    const int64_t rest = kSquaresOfTile - of_tile;
+    if (rest > 0) pieces.push_back({room, kSquares, rest, kSquares, 1, 0});
+  }
   return pieces;
 }
 
 void BringFactors(const NormPlan& norm, ShimTransfers& transfers) {
   transfers.a_front = [&norm](int row) {
-    std::vector<Piece> pieces;
-    for (int64_t first = 0; first < norm.summed_tiles; first += kSquaresOfTile) {
-      const std::vector<Piece> sums = SquaresInRooms(
-          row, norm.rests() + first, std::min<int64_t>(kSquaresOfTile, norm.summed_tiles - first));
-      pieces.insert(pieces.end(), sums.begin(), sums.end());
-    }
-    return pieces;
+    return SquaresInRooms(row, norm.rests(), norm.summed_tiles);
   };
   transfers.b_front = Piece{norm.XRoomBytes() / 4, norm.x_sums() * TileBBytes(norm.config()) / 4};
 }
@@ -87,11 +82,7 @@ int64_t NormPlan::x_sums() const { return CeilDivide(summed_tiles, kSquaresOfTil
 std::vector<size_t> NormPlan::OutEnds() const {
   const int64_t columns = config().device.columns;
   const int64_t groups = front_groups() + out.m_blocks * out.n_blocks * columns;
-  std::vector<size_t> ends;
-  for (int64_t column = 0; column < columns; ++column) {
-    ends.push_back(static_cast<size_t>((groups - column) * kRoomGroupBytes - 4));
-  }
-  return ends;
+  return EndsOfRooms(groups * kRoomGroupBytes, columns);
 }
 std::vector<size_t> NormPlan::XEnds() const {
   const int64_t columns = config().device.columns;
@@ -193,14 +184,7 @@ Sequence NormSequence(const NormPlan& plan) {
   transfers.bytes = {plan.OutBytes(), plan.b_bytes, plan.x_bytes};
   transfers.m_blocks = 1;
   transfers.a_front = [&](int row) {
-    std::vector<Piece> pieces;
-    for (int64_t at = 0; at < plan.row_sums; ++at) {
-      const int64_t first = at * kSquaresOfTile;
-      const int64_t count = std::min<int64_t>(kSquaresOfTile, kHalves * plan.summed_tiles - first);
-      const std::vector<Piece> sums = SquaresInRooms(row, plan.front_groups() + first, count);
-      pieces.insert(pieces.end(), sums.begin(), sums.end());
-    }
-    return pieces;
+    return SquaresInRooms(row, plan.front_groups(), kHalves * plan.summed_tiles);
   };
   // A header, and pieces of the tiles of rows.
   transfers.chains = [&](int row, int64_t /*block*/) {

@@ -82,7 +82,7 @@ struct NormTile {
   /// Which of the pieces tile `tile` is: rests are of the tile behind them.
   int64_t PieceOf(const NormPlan& plan, int64_t tile) const;
 };
-/// In their order, all but the first one `step` further each.
+/// In their order: inputs apart, then `pieces` tiles each, of which the last one may lack some.
 std::vector<NormTile> NormTiles(const NormPlan& plan);
 
 /// Rows that a norm takes.

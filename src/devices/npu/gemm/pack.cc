@@ -10,6 +10,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "core/ceil_divide.h"
 #include "core/error.h"
 #include "core/float_types.h"
 #include "devices/npu/kernels/gemm_tile.h"
@@ -150,8 +151,6 @@ void PackColumns(const GemmPlan& plan, std::span<const T> rows, int shift,
              reinterpret_cast<T*>(tile + kTileHeaderBytes));
   });
 }
-
-int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 constexpr int kMostRatio = 127;
 

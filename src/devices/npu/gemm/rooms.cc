@@ -53,6 +53,14 @@ std::vector<Piece> ChainOfRooms(const RoomTiles& tiles, int core_row) {
   return chain;
 }
 
+std::vector<size_t> EndsOfRooms(int64_t bytes, int64_t columns) {
+  std::vector<size_t> ends;
+  for (int64_t column = 0; column < columns; ++column) {
+    ends.push_back(static_cast<size_t>(bytes - column * kRoomGroupBytes - 4));
+  }
+  return ends;
+}
+
 void PackRoomHeaders(const RoomTiles& tiles, bool has_factors, std::span<std::byte> argument) {
   if (tiles.steps() == 1) return;
   std::byte* to = argument.data() + 4 * tiles.header_word;

@@ -3,7 +3,7 @@
 //
 // Where results lie that another run of a list goes on with: each in the first bytes of a room of
 // sums, the rooms of a column's four cores side by side, a group, and the groups of the columns one
-// after the other. Internal to gemm.
+// after the other. Of the plans of lists: the shapes of their runs and what they send.
 #pragma once
 
 #include <cstddef>
@@ -63,8 +63,11 @@ std::vector<Piece> ChainOfRooms(const RoomTiles& tiles, int core_row);
 /// Into the argument that has the rooms. `has_factors`: ActivationTileHeader's.
 void PackRoomHeaders(const RoomTiles& tiles, bool has_factors, std::span<std::byte> argument);
 
-/// A tile of A of the rows' squares of so many groups (row_tile.h): a header, the squares, and
-/// whatever fills the tile.
+/// The last words of the last groups of `columns` columns that a run wrote, in rooms of `bytes`.
+std::vector<size_t> EndsOfRooms(int64_t bytes, int64_t columns);
+
+/// Tiles of A of the rows' squares of so many groups (row_tile.h), kSquaresOfTile each: a header,
+/// the squares, and whatever fills the tile.
 std::vector<Piece> SquaresInRooms(int core_row, int64_t first, int64_t count);
 
 /// What the rows' factors are made of, in front of all of the A of a product over what a norm

@@ -35,6 +35,8 @@ enum class Direction : uint8_t {
 
 inline constexpr int kRows = 6;
 inline constexpr int kMemoryRows = 1;
+/// Rows of cores, above those of a shim and of memory.
+inline constexpr int kCoreRows = kRows - 1 - kMemoryRows;
 
 /// Columns and rows count from the partition's first column and from the shim.
 struct Tile {

@@ -12,6 +12,7 @@
 #include "devices/npu/arrays/gemm_configuration.h"
 #include "devices/npu/gemm/cut_plan.h"
 #include "devices/npu/gemm/pack.h"
+#include "devices/npu/gemm/rooms.h"
 #include "devices/npu/gemm/scaled_rows.h"
 #include "devices/npu/prefill/array_calls.h"
 #include "devices/npu/timing/gated_time.h"
@@ -175,15 +176,8 @@ void ArrayProducts::PrepareRuns(const ProductPart& part, int64_t rows, const Nor
   const auto add = [&](const Sequence& sequence, std::vector<size_t> marks) {
     prepared.runs.push_back({context.Load(EncodeSequence(sequence)), std::move(marks)});
   };
-  // Tiles of rows, or of h: the last ones of each column.
-  const auto ends = [&](int64_t bytes) {
-    const auto group = kCoreRows * static_cast<size_t>(TileCBytes(part.config));
-    std::vector<size_t> marks;
-    for (size_t i = 0; i < static_cast<size_t>(part.config.device.columns); ++i) {
-      marks.push_back(static_cast<size_t>(bytes) - i * group - 4);
-    }
-    return marks;
-  };
+  // Of tiles of rows, or of h.
+  const auto ends = [&](int64_t bytes) { return EndsOfRooms(bytes, part.config.device.columns); };
   if (part.cut) {
     const CutPlan cut = PlanCut(part.config, GatedShapeOf(part, rows), norm);
     prepared.plan = cut.gated;

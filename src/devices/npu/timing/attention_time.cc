@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "devices/npu/timing/array_constants.h"
+#include "devices/npu/timing/complete_time.h"
 
 namespace tandem::npu {
 namespace {
@@ -14,7 +15,6 @@ constexpr double kQueries = 16;
 constexpr double kKeys = 16;
 constexpr double kTileBytes = 128 + 16 * 256 * 2;
 constexpr double kSumBytes = 16 * 256 * 4;
-constexpr double kCoreRows = kRows - 2;
 /// Tiles of queries that a column takes in a round.
 constexpr double kQueryTiles = 2 * kCoreRows;
 /// Of them, those that wait in a core when the round before ends.
@@ -80,19 +80,8 @@ GemmTime ModelAttention(const AttentionWork& work, KernelClass kernel,
                       kWriteShare * DramSeconds(generation, all, results, results / columns);
   time.dispatch_seconds = array.dispatch_s;
   time.dram_bytes = keys + queries + results;
-  const double busy = std::max(time.core_seconds, time.dram_seconds);
-  time.seconds = busy + time.dispatch_seconds;
-  time.cycles = time.seconds * clock;
-  time.tops = 2 * work.macs / time.seconds / 1e12;
-  time.share_of_peak =
-      work.macs / (time.cycles * PeakMacs(generation, GemmType::kBf16) * columns * kCoreRows);
-  if (time.dispatch_seconds > busy) {
-    time.bound = GemmBound::kDispatch;
-  } else if (time.dram_seconds > time.core_seconds) {
-    time.bound = GemmBound::kDram;
-  } else {
-    time.bound = stream > compute ? GemmBound::kStream : GemmBound::kCompute;
-  }
+  CompleteTime(work.device, GemmType::kBf16, clock, std::max(time.core_seconds, time.dram_seconds),
+               work.macs, stream > compute, time);
   return time;
 }
 

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/ceil_divide.h"
 #include "devices/npu/timing/array_constants.h"
+#include "devices/npu/timing/complete_time.h"
 
 namespace tandem::npu {
 namespace {
@@ -31,14 +33,11 @@ constexpr int64_t kHalfColumns = 64;
 constexpr double kSumBytes = 64 * 64 * 4;
 constexpr double kTileHeader = 128;
 constexpr double kTileBytes = kTileHeader + 64 * 128;
-constexpr int64_t kCoreRows = kRows - 2;
 /// Rooms that one write of a shim fills.
 constexpr double kGroupBytes = kCoreRows * kSumBytes;
 /// The sums that a tile of gates has of its rows, of which a tile of A has those of 16.
 constexpr double kRowSumBytes = 2 * 64 * 4;
 constexpr int64_t kSumsOfTile = 16;
-
-int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 /// What a run of a list takes.
 struct Work {
@@ -79,23 +78,16 @@ class Model {
     }
     GemmTime time;
     time.dispatch_seconds = gate_.dispatch_seconds;
-    time.seconds = time.dispatch_seconds;
+    double work = 0;
     for (const Work& run : runs) {
       time.core_seconds += run.core_seconds;
       time.dram_seconds += run.dram_seconds;
       time.dram_bytes += run.bytes;
-      time.seconds += std::max(run.core_seconds, run.dram_seconds);
+      work += std::max(run.core_seconds, run.dram_seconds);
     }
-    time.cycles = time.seconds * clock_;
     const double macs = static_cast<double>(gated_.m) * static_cast<double>(gated_.neurons) *
                         static_cast<double>(gated_.gate_k + gated_.up_k + gated_.n);
-    time.tops = 2 * macs / time.seconds / 1e12;
-    time.share_of_peak = macs / (time.cycles * PeakMacs(gated_.device.generation, gated_.type) *
-                                 static_cast<double>(columns_ * kCoreRows));
-    const double work = time.seconds - time.dispatch_seconds;
-    time.bound = time.dispatch_seconds > work            ? GemmBound::kDispatch
-                 : time.dram_seconds > time.core_seconds ? GemmBound::kDram
-                                                         : GemmBound::kCompute;
+    CompleteTime(gated_.device, gated_.type, clock_, work, macs, /*streams=*/false, time);
     return time;
   }
 

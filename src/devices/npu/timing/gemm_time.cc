@@ -8,8 +8,10 @@
 #include <cmath>
 #include <iterator>
 
+#include "core/ceil_divide.h"
 #include "core/error.h"
 #include "devices/npu/timing/array_constants.h"
+#include "devices/npu/timing/complete_time.h"
 
 namespace tandem::npu {
 namespace {
@@ -45,8 +47,6 @@ double WeightBytes(GemmType type) {
   }
   return 17.0 / 32;  // a byte of scale for 32 weights
 }
-
-int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 }  // namespace
 
@@ -103,11 +103,11 @@ GemmShape DesignTile(GemmType type) {
 
 int64_t DesignTileRows(Generation generation, GemmType type, int64_t m) {
   const int64_t tile = DesignTile(type).m;
-  const int64_t blocks = CeilDivide(m, tile * (kRows - 2));
+  const int64_t blocks = CeilDivide(m, tile * kCoreRows);
   // Two blocks of mmul's rows.
   const bool eight = generation == Generation::kNpu1 || type == GemmType::kBf16;
   const int64_t granule = eight ? 8 : 16;
-  return CeilDivide(CeilDivide(m, blocks * (kRows - 2)), granule) * granule;
+  return CeilDivide(CeilDivide(m, blocks * kCoreRows), granule) * granule;
 }
 
 int64_t DesignTilesOfA(Generation generation, GemmType type, int64_t m, int64_t k_steps) {
@@ -168,7 +168,6 @@ GemmTime ModelGemm(const GemmCase& gemm) {
   }
 
   const int64_t columns = gemm.device.columns;
-  constexpr int64_t kCoreRows = kRows - 2;
   const int64_t m_blocks = CeilDivide(shape.m, tile.m * kCoreRows);
   const int64_t n_blocks = CeilDivide(shape.n, tile.n * columns);
   const int64_t k_steps = CeilDivide(shape.k, tile.k);
@@ -231,20 +230,9 @@ GemmTime ModelGemm(const GemmCase& gemm) {
   time.dispatch_seconds = array.dispatch_s;
   time.dram_bytes = a_total + b_total + c_total;
   const double work = std::max(time.core_seconds, time.dram_seconds);
-  time.seconds = work + time.dispatch_seconds;
-  time.cycles = time.seconds * clock;
   const double macs =
       static_cast<double>(shape.m) * static_cast<double>(shape.k) * static_cast<double>(shape.n);
-  time.tops = 2 * macs / time.seconds / 1e12;
-  time.share_of_peak = macs / (time.cycles * PeakMacs(generation, gemm.type) *
-                               static_cast<double>(columns * kCoreRows));
-  if (time.dispatch_seconds > work) {
-    time.bound = GemmBound::kDispatch;
-  } else if (time.dram_seconds > time.core_seconds) {
-    time.bound = GemmBound::kDram;
-  } else {
-    time.bound = stream > compute ? GemmBound::kStream : GemmBound::kCompute;
-  }
+  CompleteTime(gemm.device, gemm.type, clock, work, macs, stream > compute, time);
   return time;
 }
 

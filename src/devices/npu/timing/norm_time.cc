@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "core/ceil_divide.h"
 #include "devices/npu/timing/array_constants.h"
+#include "devices/npu/timing/complete_time.h"
 
 namespace tandem::npu {
 namespace {
@@ -16,7 +18,6 @@ constexpr double kLeaveSlots = 5;
 /// squares 1, y's weight 2, size and exponent 2, to a byte 3, joined 2. Reckoned, never measured.
 constexpr double kNormSlots = 15;
 
-constexpr int64_t kCoreRows = kRows - 2;
 constexpr int64_t kTileColumns = 128;
 constexpr int64_t kHalfColumns = 64;
 constexpr int64_t kSquaresOfTile = 32;
@@ -25,8 +26,6 @@ constexpr double kRoomBytes = 64 * 64 * 4;
 /// Rows of a core's tile that a norm has at most, and a row of a piece.
 constexpr int64_t kNormRows = 32;
 constexpr double kPieceBytes = 64 * 2;
-
-int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 double TileBBytes(GemmType type) {
   constexpr double kHeader = 64;
@@ -106,16 +105,9 @@ GemmTime ModelNorm(const NormCase& norm, bool with_norm) {
     time.dram_seconds += behind.dram_seconds;
     time.dram_bytes += behind.dram_bytes;
   }
-  time.seconds = work + time.dispatch_seconds;
-  time.cycles = time.seconds * clock;
   const double macs =
       static_cast<double>(norm.m) * static_cast<double>(norm.k) * static_cast<double>(norm.n);
-  time.tops = 2 * macs / time.seconds / 1e12;
-  time.share_of_peak = macs / (time.cycles * PeakMacs(generation, norm.type) *
-                               static_cast<double>(norm.device.columns * kCoreRows));
-  time.bound = time.dispatch_seconds > work            ? GemmBound::kDispatch
-               : time.dram_seconds > time.core_seconds ? GemmBound::kDram
-                                                       : GemmBound::kCompute;
+  CompleteTime(norm.device, norm.type, clock, work, macs, /*streams=*/false, time);
   return time;
 }
 
